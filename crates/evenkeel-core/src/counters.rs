@@ -1,0 +1,293 @@
+//! Counters that the data plane writes and control reads: the one thing the two share by reference.
+//!
+//! Every field says who writes it. All accesses are relaxed: a reader may be a moment behind, and nothing is published
+//! through a counter.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// A count with **one writer**: a plain load and store, no locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one. Only ever called by the one worker that owns the counter.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+    /// Adds `n`. Only ever called by the one worker that owns the counter.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+    /// The count so far; any thread.
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A level with **one writer**.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Adds `n`, which may be negative. Only ever called by the one worker that owns the gauge.
+    pub fn add(&self, n: i64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+    /// The level; any thread.
+    pub fn value(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Upper bounds of the latency buckets, in seconds: Prometheus' own defaults with two finer ones below, since a
+/// balancer's answers are often under 5 ms.
+pub const LATENCY_BOUNDS_S: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// A histogram of durations with **one writer**.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [Counter; LATENCY_BOUNDS_S.len() + 1],
+    sum_us: Counter,
+}
+
+impl Histogram {
+    /// Counts one duration, in microseconds.
+    pub fn observe_us(&self, us: u64) {
+        let at = LATENCY_BOUNDS_S
+            .iter()
+            .position(|&s| us as f64 <= s * 1e6)
+            .unwrap_or(LATENCY_BOUNDS_S.len());
+        self.buckets[at].inc();
+        self.sum_us.add(us);
+    }
+    /// Counts per bucket, not cumulative; the last has no upper bound.
+    pub fn buckets(&self) -> [u64; LATENCY_BOUNDS_S.len() + 1] {
+        std::array::from_fn(|i| self.buckets[i].value())
+    }
+    /// Sum of all durations, in microseconds.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us.value()
+    }
+}
+
+/// On cache lines of its own (two of 64 bytes: the prefetcher fetches them in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Aligned<T>(pub T);
+
+/// One `T` for each worker, each on its own cache lines.
+#[derive(Debug)]
+pub struct PerWorker<T>(Box<[Aligned<T>]>);
+
+impl<T: Default> PerWorker<T> {
+    /// One for each of `workers`.
+    pub fn new(workers: usize) -> PerWorker<T> {
+        PerWorker((0..workers).map(|_| Aligned::default()).collect())
+    }
+}
+
+impl<T> PerWorker<T> {
+    /// The one that belongs to `worker`; panics if there is none.
+    pub fn of(&self, worker: usize) -> &T {
+        &self.0[worker].0
+    }
+    /// All of them, to be added up.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|a| &a.0)
+    }
+    /// The sum of one field over all workers.
+    pub fn sum(&self, field: impl Fn(&T) -> u64) -> u64 {
+        self.iter().map(field).sum()
+    }
+}
+
+/// What one worker counted of one endpoint. A *try* is one attempt; a request may take several.
+#[derive(Debug, Default)]
+pub struct EndpointWorker {
+    /// Tries begun.
+    pub tries: Counter,
+    /// Tries that brought an answer which is not a failure.
+    pub successes: Counter,
+    /// Tries that failed (every [`FailureKind`](crate::observe::FailureKind)).
+    pub failures: Counter,
+    /// Connections opened to it.
+    pub connects: Counter,
+}
+
+/// What all workers share of one endpoint. Made when the endpoint is first configured, kept over reloads.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct EndpointShared {
+    /// Tries (http) or connections (tcp) in flight: every worker adds and takes.
+    pub in_flight: AtomicU32,
+    /// Failed tries in a row: a worker adds on failure and stores 0 on success if it is not 0 already.
+    pub failure_run: AtomicU32,
+    /// Requests a trial may still be given: control stores, a worker takes one with each pick.
+    pub trial_left: AtomicU32,
+    /// Per-worker counts.
+    pub workers: PerWorker<EndpointWorker>,
+}
+
+impl EndpointShared {
+    /// All zero, for `workers` workers.
+    pub fn new(workers: usize) -> EndpointShared {
+        EndpointShared {
+            in_flight: AtomicU32::new(0),
+            failure_run: AtomicU32::new(0),
+            trial_left: AtomicU32::new(0),
+            workers: PerWorker::new(workers),
+        }
+    }
+
+    /// Takes one of the trial's requests; false when none is left.
+    pub fn take_trial(&self) -> bool {
+        self.trial_left
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
+            .is_ok()
+    }
+}
+
+/// Why evenkeel answered by itself or cut a connection: the `reason` of `evenkeel_rejected_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Reject {
+    /// 400: malformed or ambiguous.
+    BadRequest,
+    /// 431: head or number of fields too large.
+    HeadTooLarge,
+    /// 408: the head took longer than `header_timeout`.
+    HeadTimeout,
+    /// 408: the body came slower than `body_min_rate`.
+    BodyTooSlow,
+    /// 413: more than `max_body`.
+    BodyTooLarge,
+    /// 404: no route fits.
+    NoRoute,
+    /// 503: no usable endpoint.
+    NoEndpoint,
+    /// 503: the queue was full.
+    QueueFull,
+    /// 503: waited longer than `queue_timeout`.
+    QueueTimeout,
+    /// 502: every try failed.
+    BadGateway,
+    /// 504: every try was too slow.
+    GatewayTimeout,
+    /// Cut: the client took nothing of its answer for `read_stall`.
+    ReadStall,
+    /// Closed or not accepted: `max_connections` reached.
+    TooManyConnections,
+    /// 500: a bug in evenkeel ended this connection.
+    Internal,
+}
+
+impl Reject {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Reject; 14] = [
+        Reject::BadRequest,
+        Reject::HeadTooLarge,
+        Reject::HeadTimeout,
+        Reject::BodyTooSlow,
+        Reject::BodyTooLarge,
+        Reject::NoRoute,
+        Reject::NoEndpoint,
+        Reject::QueueFull,
+        Reject::QueueTimeout,
+        Reject::BadGateway,
+        Reject::GatewayTimeout,
+        Reject::ReadStall,
+        Reject::TooManyConnections,
+        Reject::Internal,
+    ];
+
+    /// The metric's label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reject::BadRequest => "bad_request",
+            Reject::HeadTooLarge => "head_too_large",
+            Reject::HeadTimeout => "head_timeout",
+            Reject::BodyTooSlow => "body_too_slow",
+            Reject::BodyTooLarge => "body_too_large",
+            Reject::NoRoute => "no_route",
+            Reject::NoEndpoint => "no_endpoint",
+            Reject::QueueFull => "queue_full",
+            Reject::QueueTimeout => "queue_timeout",
+            Reject::BadGateway => "bad_gateway",
+            Reject::GatewayTimeout => "gateway_timeout",
+            Reject::ReadStall => "read_stall",
+            Reject::TooManyConnections => "too_many_connections",
+            Reject::Internal => "internal",
+        }
+    }
+}
+
+/// What one worker counted of one listener.
+#[derive(Debug, Default)]
+pub struct ListenerWorker {
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections open now.
+    pub open: Gauge,
+    /// Answers evenkeel made itself and connections it cut, by [`Reject`].
+    pub rejected: [Counter; Reject::ALL.len()],
+    /// Bytes read from clients.
+    pub bytes_in: Counter,
+    /// Bytes written to clients.
+    pub bytes_out: Counter,
+}
+
+impl ListenerWorker {
+    /// The counter of one reason.
+    pub fn rejected(&self, reason: Reject) -> &Counter {
+        &self.rejected[reason as usize]
+    }
+}
+
+/// What one worker counted of one route.
+#[derive(Debug, Default)]
+pub struct RouteWorker {
+    /// Requests by the first digit of the status sent; index 0 counts those that ended with none.
+    pub by_class: [Counter; 6],
+    /// From the last byte of the request's head to the end of the answer.
+    pub seconds: Histogram,
+}
+
+/// What one worker counted of one pool.
+#[derive(Debug, Default)]
+pub struct PoolWorker {
+    /// Further tries made.
+    pub retries: Counter,
+    /// Further tries that the retry budget refused.
+    pub retries_refused: Counter,
+    /// Requests waiting for an endpoint with room.
+    pub queued: Gauge,
+    /// Failures that did not fit the queue to control. They are still in the endpoint's counters.
+    pub failures_dropped: Counter,
+}
+
+/// A route as metrics name it: the listener's name and the route's host and path as written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteLabel {
+    /// Listener's name.
+    pub listener: String,
+    /// `host` and `path` of the route as written, `*` where there is no host, `/` where there is no path.
+    pub route: String,
+    /// Pool's name; empty for redirect and respond.
+    pub pool: String,
+}
+
+/// All counters of the data plane but the endpoints' own. Rebuilt at a reload from the old one, so that whatever keeps
+/// its name keeps its counts; bounded by the configuration, never by what clients send.
+#[derive(Clone, Debug, Default)]
+pub struct CounterSet {
+    /// By listener's name.
+    pub listeners: BTreeMap<String, Arc<PerWorker<ListenerWorker>>>,
+    /// By route.
+    pub routes: BTreeMap<RouteLabel, Arc<PerWorker<RouteWorker>>>,
+    /// By pool's name.
+    pub pools: BTreeMap<String, Arc<PerWorker<PoolWorker>>>,
+}

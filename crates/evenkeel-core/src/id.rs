@@ -1,0 +1,33 @@
+//! Identities. An id is given once, is never used again for something else, and stays over reloads.
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $inner);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A pool, by its name in the configuration.
+    PoolId(u32)
+);
+id!(
+    /// An endpoint, by its pool's and its own name. One whose address changes is the same endpoint with nothing known.
+    EndpointId(u32)
+);
+id!(
+    /// A supervised service, by its name.
+    ServiceId(u32)
+);
+id!(
+    /// The fence: which configuration and which balancer a decision was taken under. It only grows; a shell refuses a
+    /// command whose epoch is behind the newest it has seen for the same subject.
+    Epoch(u64)
+);

@@ -1,0 +1,13 @@
+//! Every decision evenkeel takes, and nothing else.
+//!
+//! The shells (proxy, control, keeper, agent) hand events and the time in and carry out what comes back. There is no
+//! clock, no socket, no file, no thread and no randomness of its own in here, so a recorded run replays to the same
+//! decisions and a test of a ten-minute outage takes microseconds.
+
+pub mod address;
+pub mod counters;
+pub mod id;
+pub mod observe;
+pub mod settings;
+pub mod table;
+pub mod time;

@@ -1,0 +1,513 @@
+//! What a configuration asks for, checked and in the shapes the machines use. The schema crate parses into these, so a
+//! value of these types is already known to be right (ranges, names that exist). Defaults live here, each with its reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::Target;
+
+/// A pool's `balance`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySpec {
+    /// A name from the registry of policies.
+    pub name: Arc<str>,
+}
+
+impl Default for PolicySpec {
+    /// Two random choices, the less loaded one: close to least requests without everybody's herd on one server
+    /// (Mitzenmacher 2001).
+    fn default() -> Self {
+        PolicySpec { name: "p2c".into() }
+    }
+}
+
+/// What an active check asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CheckKind {
+    /// Can a connection be opened?
+    #[default]
+    Tcp,
+    /// Is the answer to a GET as expected?
+    Http {
+        /// Path and query.
+        path: String,
+        /// `Host` field; default the endpoint's address.
+        host: Option<String>,
+        /// Further fields.
+        headers: Vec<(String, String)>,
+        /// Inclusive ranges of statuses that pass.
+        expect: Vec<(u16, u16)>,
+        /// A text the body must contain.
+        body: Option<String>,
+    },
+}
+
+/// `[pool.NAME.check]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckSettings {
+    /// What is asked.
+    pub kind: CheckKind,
+    /// Another port than the endpoint's own.
+    pub port: Option<u16>,
+    /// Between checks of an endpoint whose state is settled.
+    pub interval: Duration,
+    /// While its state may be changing, or it was never seen.
+    pub fast_interval: Duration,
+    /// One check may take this long.
+    pub timeout: Duration,
+    /// Passed checks in a row until up.
+    pub rise: u32,
+    /// Failed checks in a row until down.
+    pub fall: u32,
+}
+
+impl Default for CheckSettings {
+    /// HAProxy's rise 2, fall 3, inter 2s.
+    fn default() -> Self {
+        CheckSettings {
+            kind: CheckKind::Tcp,
+            port: None,
+            interval: Duration::from_secs(2),
+            fast_interval: Duration::from_millis(500),
+            timeout: Duration::from_secs(1),
+            rise: 2,
+            fall: 3,
+        }
+    }
+}
+
+/// A part of a whole in hundredths of a percent, so that 33.33 % stays exact enough without floating point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
+impl Share {
+    /// `n` percent.
+    pub const fn percent(n: u32) -> Share {
+        Share(n * 100)
+    }
+    /// ⌊share · n⌋.
+    pub const fn of(self, n: u64) -> u64 {
+        (n as u128 * self.0 as u128 / 10_000) as u64
+    }
+}
+
+/// `[pool.NAME.outlier]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlierSettings {
+    /// Failed tries in a row that eject; 0 = never by this rule.
+    pub consecutive_failures: u32,
+    /// The first ejection's length; the n-th in a row takes n times as long.
+    pub base_ejection: Duration,
+    /// At most this share of the pool, but always at least one.
+    pub max_ejection: Share,
+    /// Never fewer than this many left.
+    pub min_healthy: u32,
+    /// false = detect and show only.
+    pub enforce: bool,
+}
+
+impl Default for OutlierSettings {
+    fn default() -> Self {
+        OutlierSettings {
+            consecutive_failures: 5,
+            base_ejection: Duration::from_secs(30),
+            max_ejection: Share::percent(50),
+            min_healthy: 1,
+            enforce: true,
+        }
+    }
+}
+
+/// The failures that may be tried again: `retry.on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the configuration's words
+pub struct RetryOn {
+    pub connect: bool,
+    pub reset: bool,
+    pub timeout: bool,
+    pub garbage: bool,
+    pub status_502: bool,
+    pub status_503: bool,
+    pub status_504: bool,
+}
+
+/// `[pool.NAME.retry]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Further tries after the first.
+    pub retries: u32,
+    /// After which failures.
+    pub on: RetryOn,
+    /// Of the requests in the last 10 s, and at least 10 a second.
+    pub budget: Share,
+    /// From the start of a try to the head of its answer.
+    pub per_try_timeout: Duration,
+    /// A request whose body is larger is not replayed; bytes.
+    pub body_buffer: u64,
+    /// POST and PATCH too, even if the endpoint may have executed them.
+    pub non_idempotent: bool,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        RetrySettings {
+            retries: 2,
+            on: RetryOn {
+                connect: true,
+                reset: true,
+                timeout: true,
+                garbage: true,
+                status_502: true,
+                status_503: true,
+                status_504: true,
+            },
+            budget: Share::percent(20),
+            per_try_timeout: Duration::from_secs(10),
+            body_buffer: 64 * 1024,
+            non_idempotent: false,
+        }
+    }
+}
+
+/// `[pool.NAME.limit]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// In flight at one endpoint; 0 = no limit.
+    pub per_endpoint: u32,
+    /// Requests that may wait, per pool.
+    pub queue: u32,
+    /// For this long.
+    pub queue_timeout: Duration,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        LimitSettings {
+            per_endpoint: 0,
+            queue: 1000,
+            queue_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Who takes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailoverMode {
+    /// Tiers.
+    #[default]
+    Dynamic,
+    /// Each endpoint's own standby; tiers are ignored.
+    Static,
+}
+
+/// `[pool.NAME.failover]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailoverSettings {
+    /// Tiers or standbys.
+    pub mode: FailoverMode,
+    /// A tier keeps all traffic while usable weight × this ≥ its whole weight.
+    pub overprovision: Share,
+    /// With nothing usable: try every endpoint (true) or answer 503 (false).
+    pub try_all: bool,
+    /// Comes back by itself (true) or when an operator says ready (false).
+    pub failback_auto: bool,
+    /// Must pass its checks for this long before it comes back from down.
+    pub hold: Duration,
+    /// Its share grows to full over this.
+    pub ramp: Duration,
+}
+
+impl Default for FailoverSettings {
+    fn default() -> Self {
+        FailoverSettings {
+            mode: FailoverMode::Dynamic,
+            overprovision: Share::percent(140),
+            try_all: true,
+            failback_auto: true,
+            hold: Duration::from_secs(10),
+            ramp: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Connections to a pool's endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportSettings {
+    /// Until connected.
+    pub connect_timeout: Duration,
+    /// An idle connection is closed after this: below the 60 s most servers use, so that we close first.
+    pub idle_timeout: Duration,
+    /// Idle connections kept per endpoint and worker.
+    pub max_idle: u32,
+}
+
+impl Default for TransportSettings {
+    fn default() -> Self {
+        TransportSettings {
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(55),
+            max_idle: 64,
+        }
+    }
+}
+
+/// `[[pool.NAME.endpoint]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSpec {
+    /// Unique within its pool.
+    pub name: Arc<str>,
+    /// Where.
+    pub target: Target,
+    /// 0–256.
+    pub weight: u32,
+    /// 0 first.
+    pub tier: u32,
+    /// Name of the endpoint that takes over (`mode = "static"`).
+    pub standby: Option<Arc<str>>,
+    /// Name of the supervised service behind it.
+    pub service: Option<Arc<str>>,
+}
+
+/// `[pool.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Unique.
+    pub name: Arc<str>,
+    /// How to choose.
+    pub policy: PolicySpec,
+    /// Active check.
+    pub check: CheckSettings,
+    /// Passive marking.
+    pub outlier: OutlierSettings,
+    /// Further tries.
+    pub retry: RetrySettings,
+    /// How much at once.
+    pub limit: LimitSettings,
+    /// Who takes over.
+    pub failover: FailoverSettings,
+    /// Connections.
+    pub transport: TransportSettings,
+    /// At least one.
+    pub endpoints: Vec<EndpointSpec>,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, by the routes.
+    Http,
+    /// Bytes both ways, to this pool.
+    Tcp {
+        /// Pool's name.
+        pool: Arc<str>,
+    },
+}
+
+/// `[[listener]]` without its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// Unique.
+    pub name: Arc<str>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Whose `X-Forwarded-*` and `traceparent` are believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// Open at once, all workers together.
+    pub max_connections: u32,
+    /// Whole request head.
+    pub header_timeout: Duration,
+    /// Bytes a second, after 5 s; a slower request body is cut off. 0 = no limit.
+    pub body_min_rate: u64,
+    /// The client takes nothing of an answer for this long: cut off.
+    pub read_stall: Duration,
+    /// Keep-alive between requests.
+    pub idle_timeout: Duration,
+    /// tcp and tunnels: no byte in either direction.
+    pub tunnel_timeout: Duration,
+    /// Largest request head, bytes.
+    pub max_header_bytes: u32,
+    /// Most fields in a head.
+    pub max_headers: u32,
+}
+
+/// A block of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr {
+    /// Any address of the block.
+    pub address: std::net::IpAddr,
+    /// Leading bits that must agree.
+    pub prefix: u8,
+}
+
+impl Cidr {
+    /// Is `ip` inside? An IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn contains(&self, ip: std::net::IpAddr) -> bool {
+        use std::net::IpAddr::{V4, V6};
+        let bits = |value: u128, width: u32| {
+            let host = width.saturating_sub(u32::from(self.prefix));
+            value.checked_shr(host).unwrap_or(0)
+        };
+        match (self.address, ip.to_canonical()) {
+            (V4(a), V4(b)) => bits(u32::from(a).into(), 32) == bits(u32::from(b).into(), 32),
+            (V6(a), V6(b)) => bits(a.into(), 128) == bits(b.into(), 128),
+            _ => false,
+        }
+    }
+}
+
+impl ListenerSettings {
+    /// The defaults, for a listener of this name.
+    pub fn new(name: &str, protocol: Protocol) -> ListenerSettings {
+        ListenerSettings {
+            name: name.into(),
+            protocol,
+            trusted_proxies: Vec::new(),
+            max_connections: 20_000,
+            header_timeout: Duration::from_secs(10),
+            body_min_rate: 1024,
+            read_stall: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            tunnel_timeout: Duration::from_secs(3600),
+            max_header_bytes: 32 * 1024,
+            max_headers: 128,
+        }
+    }
+}
+
+/// A route's `host`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// Exactly this, lower case, without port.
+    Exact(String),
+    /// One or more labels before this suffix (which begins with its dot), lower case: `*.example.com` is `.example.com`.
+    Suffix(String),
+}
+
+/// A route's `path`.
+#[derive(Clone, Debug)]
+pub enum PathPattern {
+    /// Begins with this, on segment borders: `/api/` and `/api` fit `/api/x`; `/api` does not fit `/apix`.
+    Prefix(String),
+    /// Exactly this.
+    Exact(String),
+    /// Matches this.
+    Regex(regex::Regex),
+}
+
+/// What a route does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteAction {
+    /// Forward to this pool.
+    Pool(Arc<str>),
+    /// Send the client elsewhere.
+    Redirect {
+        /// `Location`.
+        to: String,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+    /// Answer at once.
+    Respond {
+        /// 200–599.
+        status: u16,
+        /// The whole body.
+        body: String,
+        /// `Content-Type`.
+        content_type: String,
+    },
+}
+
+/// `[[route]]`.
+#[derive(Clone, Debug)]
+pub struct RouteSpec {
+    /// Only on the listener of this name; `None` = every http listener.
+    pub listener: Option<Arc<str>>,
+    /// Any, if `None`.
+    pub host: Option<HostPattern>,
+    /// Any, if `None`.
+    pub path: Option<PathPattern>,
+    /// Any, if empty.
+    pub methods: Vec<String>,
+    /// All must match exactly; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// What to do.
+    pub action: RouteAction,
+    /// From the end of the request to the head of the answer, all tries together.
+    pub timeout: Duration,
+    /// Largest request body, bytes; 0 = no limit.
+    pub max_body: u64,
+}
+
+/// The default of [`RouteSpec::timeout`].
+pub const ROUTE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a service says that it is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// As soon as it runs.
+    None,
+    /// When a connection can be opened.
+    Tcp {
+        /// On 127.0.0.1.
+        port: u16,
+    },
+    /// When a GET is answered with 200–399.
+    Http {
+        /// On 127.0.0.1.
+        port: u16,
+        /// Path and query.
+        path: String,
+    },
+    /// When this file exists.
+    File {
+        /// Resolved against the service's directory.
+        path: std::path::PathBuf,
+    },
+}
+
+/// `[service.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Unique.
+    pub name: Arc<str>,
+    /// Program and arguments, never empty; a program with a slash is relative to the configuration's folder.
+    pub command: Vec<String>,
+    /// Working directory, absolute.
+    pub directory: std::path::PathBuf,
+    /// Added to evenkeel's own environment.
+    pub environment: Vec<(String, String)>,
+    /// Whose process it is; default `node.user`, else who started evenkeel.
+    pub user: Option<String>,
+    /// When it counts as ready.
+    pub ready: Ready,
+    /// Ready by then, or it is stopped and started again.
+    pub ready_timeout: Duration,
+    /// Signal number that asks it to end.
+    pub stop_signal: i32,
+    /// Then it is killed.
+    pub stop_timeout: Duration,
+    /// At most this many starts …
+    pub restart_starts: u32,
+    /// … within this; then it needs a person.
+    pub restart_within: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_contains_its_own_addresses_only() {
+        let cidr = |a: &str, prefix| Cidr {
+            address: a.parse().unwrap(),
+            prefix,
+        };
+        assert!(cidr("10.0.0.0", 8).contains("10.9.8.7".parse().unwrap()));
+        assert!(!cidr("10.0.0.0", 8).contains("11.0.0.1".parse().unwrap()));
+        assert!(cidr("0.0.0.0", 0).contains("203.0.113.9".parse().unwrap()));
+        assert!(!cidr("0.0.0.0", 0).contains("::1".parse().unwrap()));
+        assert!(cidr("10.0.0.0", 8).contains("::ffff:10.1.1.1".parse().unwrap()));
+        assert!(cidr("::", 0).contains("::1".parse().unwrap()));
+        assert!(cidr("fd00::", 8).contains("fd12::1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,124 @@
+//! The snapshot: what control decided, in the shape the data plane picks from.
+//!
+//! Control builds a new [`PoolTable`] whenever something about a pool changes and publishes it behind an atomic pointer;
+//! a worker reads whichever is current and never waits. A table is immutable. Only the counters it points to move.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::counters::EndpointShared;
+use crate::id::{EndpointId, Epoch, PoolId};
+use crate::settings::{
+    FailoverSettings, LimitSettings, PolicySpec, RetrySettings, TransportSettings,
+};
+use crate::time::Time;
+
+/// The state of an endpoint as everybody sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Not yet seen: probed at once, served only when nothing known is up.
+    #[default]
+    Unknown,
+    /// Serves.
+    Up,
+    /// A few requests decide.
+    Trial,
+    /// Check or outlier ejection says no.
+    Down,
+    /// An operator: what runs may finish, nothing new.
+    Draining,
+    /// An operator: nothing at all.
+    Maintenance,
+}
+
+impl State {
+    /// All states, in the order of their numbers (the value of `evenkeel_endpoint_state`).
+    pub const ALL: [State; 6] = [
+        State::Unknown,
+        State::Up,
+        State::Trial,
+        State::Down,
+        State::Draining,
+        State::Maintenance,
+    ];
+
+    /// The word in status, API and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Unknown => "unknown",
+            State::Up => "up",
+            State::Trial => "trial",
+            State::Down => "down",
+            State::Draining => "draining",
+            State::Maintenance => "maintenance",
+        }
+    }
+
+    /// May it be given ordinary work?
+    pub const fn usable(self) -> bool {
+        matches!(self, State::Up | State::Trial)
+    }
+
+    /// May it be tried when nothing is usable (`when_all_down = "try-all"`)?
+    pub const fn last_resort(self) -> bool {
+        !matches!(self, State::Draining | State::Maintenance)
+    }
+}
+
+/// Slow start: the share of an endpoint grows from its start time; a worker computes it at the pick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ramp {
+    /// When it came back.
+    pub started: Time,
+    /// How long until it has its whole share.
+    pub window: Duration,
+}
+
+/// One endpoint as the data plane sees it.
+#[derive(Clone, Debug)]
+pub struct EndpointRow {
+    /// Stays over reloads.
+    pub id: EndpointId,
+    /// Its name within the pool.
+    pub name: Arc<str>,
+    /// Where it is; `None` while its host name does not resolve (then its state is `Unknown`).
+    pub address: Option<Address>,
+    /// 0–256; 0 = no new work.
+    pub weight: u32,
+    /// 0 first.
+    pub tier: u32,
+    /// Index in [`PoolTable::endpoints`] of the one that takes over (`mode = "static"`).
+    pub standby: Option<usize>,
+    /// Is it some other's standby (then it takes no other traffic)?
+    pub is_standby: bool,
+    /// Decided by control.
+    pub state: State,
+    /// Set while it comes back.
+    pub ramp: Option<Ramp>,
+    /// Moving counters, the same object in every table of this endpoint.
+    pub shared: Arc<EndpointShared>,
+}
+
+/// Everything a worker needs to serve one pool.
+#[derive(Clone, Debug)]
+pub struct PoolTable {
+    /// Stays over reloads.
+    pub pool: PoolId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Grows with each table of this pool; an older one is refused.
+    pub epoch: Epoch,
+    /// How to choose.
+    pub policy: PolicySpec,
+    /// In the order of the configuration.
+    pub endpoints: Box<[EndpointRow]>,
+    /// Tiers, standbys, what to do when all are down.
+    pub failover: FailoverSettings,
+    /// What may be tried again.
+    pub retry: RetrySettings,
+    /// How much at once.
+    pub limit: LimitSettings,
+    /// Connections to its endpoints.
+    pub transport: TransportSettings,
+}
