@@ -1,1 +1,15 @@
-//! evenkeel-proxy
+//! The data plane: accept, route, pick, forward, observe. It knows nothing of the control plane and serves on when that
+//! is dead: out comes only what [`evenkeel_core::counters`] and [`evenkeel_core::observe`] hold, in goes only an immutable
+//! [`Traffic`].
+//!
+//! One OS thread per worker, each with its own event loop, listening sockets, idle connections, policy state and
+//! randomness; what a request needs in the steady state is already in its worker's hands. The event loop is one module
+//! (`rt`), the HTTP/1.1 engine does no IO, and nothing else here knows what drives it.
+
+mod access;
+mod options;
+mod proxy;
+
+pub use access::{AccessFormat, AccessLog, AccessTarget};
+pub use options::{Options, Traffic};
+pub use proxy::Proxy;
