@@ -1,10 +1,20 @@
 //! A configuration that has been read and found right.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::settings::{ListenerSettings, PoolSpec, RouteSpec, ServiceSpec};
+
+use crate::mistake::Mistake;
+
+/// A configuration larger than this is refused: thousands of endpoints fit many times over.
+pub const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An endpoint's largest weight (HAProxy's).
+pub const WEIGHT_MAX: u32 = 256;
+
+mod parse;
 
 /// A text that no command, log, error or answer shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -143,4 +153,63 @@ pub struct Config {
     pub services: Vec<ServiceSpec>,
     /// The text it was read from, as it stood.
     pub text: Arc<str>,
+}
+
+impl Config {
+    /// Reads `text` as the content of `file` (for messages, and relative paths start at its folder), without any IO: a
+    /// secret that is kept elsewhere is not fetched.
+    pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
+        parse::parse(text, file)
+    }
+
+    /// Reads the file and the secrets it names.
+    pub fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
+        parse::load(file)
+    }
+
+    /// What differs between `old` and this one that only a restart can change, by key; empty = a reload is enough.
+    pub fn restart_needed(&self, old: &Config) -> Vec<RestartNeeded> {
+        let mut needed = Vec::new();
+        let mut compare = |key, old: String, new: String| {
+            if old != new {
+                needed.push(RestartNeeded { key, old, new });
+            }
+        };
+        let workers = |n: &Node| n.workers.map_or("auto".into(), |n| n.to_string());
+        let user = |n: &Node| n.user.clone().unwrap_or_else(|| "(none)".into());
+        let state_dir = |n: &Node| n.state_dir.display().to_string();
+        let (a, b) = (&old.node, &self.node);
+        compare("node.state_dir", state_dir(a), state_dir(b));
+        compare("node.user", user(a), user(b));
+        compare("node.workers", workers(a), workers(b));
+        needed
+    }
+}
+
+/// A change that a reload refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartNeeded {
+    /// The key, dotted.
+    pub key: &'static str,
+    /// Its value in force.
+    pub old: String,
+    /// Its value in the new configuration.
+    pub new: String,
+}
+
+impl std::fmt::Display for RestartNeeded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let RestartNeeded { key, old, new } = self;
+        write!(f, "{key} changed from {old} to {new}: that needs a restart")
+    }
+}
+
+/// The `ETag` of a configuration's text: FNV-1a over 128 bits. It notices that a text changed; it keeps no secret.
+pub fn etag(text: &str) -> String {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    let hash = text.bytes().fold(BASIS, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+    });
+    format!("\"{hash:032x}\"")
 }

@@ -1,0 +1,167 @@
+//! The admin API: every request and answer, with the names as they go over the wire.
+//!
+//! The balancer writes the answers and the commands read them back, so each type can do both. Requests refuse fields they
+//! do not know; answers may gain fields, so a reader ignores what it does not know.
+
+mod error;
+mod request;
+
+use evenkeel_core::table::State;
+use serde::{Deserialize, Serialize};
+
+pub use error::{ErrorAnswer, ErrorBody, ErrorCode};
+pub use request::{
+    Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
+};
+
+use crate::stamp::Stamp;
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// `node.name`.
+    pub node: String,
+    /// The keeper's process: what `run` was started as, and where signals go.
+    pub pid: u32,
+    /// The balancer's process.
+    pub worker_pid: u32,
+    /// The revision of the configuration that is applied.
+    pub revision: u64,
+    /// In file order.
+    pub listeners: Vec<ListenerStatus>,
+    /// By name.
+    pub pools: Vec<PoolStatus>,
+    /// Supervised here, by name.
+    #[serde(default)]
+    pub services: Vec<ServiceStatus>,
+    /// Faults that are not closed.
+    pub incidents_open: u32,
+    /// When this balancer process started.
+    #[serde(default)]
+    pub since: Option<Stamp>,
+    /// evenkeel's own version.
+    #[serde(default)]
+    pub version: String,
+    /// The last configuration that was refused, until one is applied.
+    #[serde(default)]
+    pub rejected: Option<Rejected>,
+}
+
+/// A configuration that was refused, and changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// When.
+    pub at: Stamp,
+    /// Why, for a person: one mistake a line.
+    pub why: String,
+}
+
+/// One of [`Status::listeners`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// Its name.
+    pub name: String,
+    /// The addresses it really has: port 0 is shown as the port that was given.
+    pub bind: Vec<String>,
+}
+
+/// `GET /v1/pools/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Its name.
+    pub name: String,
+    /// How it chooses.
+    pub policy: String,
+    /// In file order.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// One of [`PoolStatus::endpoints`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointStatus {
+    /// Its name within the pool.
+    pub name: String,
+    /// As configured: a host name stays a name.
+    pub address: String,
+    /// Whether it serves.
+    #[serde(with = "crate::text::state")]
+    pub state: State,
+    /// In this state.
+    pub since: Stamp,
+    /// The evidence.
+    pub why: String,
+    /// Who decided: `check`, `heartbeat`, `outlier`, `operator`, `recovery`; `start` while nothing did.
+    pub decided_by: String,
+    /// The one in force: an operator's, else the configured.
+    pub weight: u32,
+    /// 0 first.
+    #[serde(default)]
+    pub tier: u32,
+    /// Requests or connections there now.
+    pub in_flight: u64,
+    /// Tries sent there since the balancer first knew it.
+    pub requests: u64,
+    /// Of those, failed.
+    pub failures: u64,
+    /// The supervised service behind it.
+    pub service: Option<EndpointService>,
+    /// What happens next, if nothing else is seen.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// One of [`EndpointStatus::service`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointService {
+    /// `null` while it does not run.
+    pub pid: Option<u32>,
+    /// Since the keeper started.
+    pub restarts: u64,
+}
+
+/// One of [`Status::services`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// `starting`, `running`, `stopping`, `waiting` (for its next start), `failed` (needs a person).
+    pub state: String,
+    /// In this state.
+    pub since: Stamp,
+    /// Why.
+    pub why: String,
+    /// `null` while it does not run.
+    pub pid: Option<u32>,
+    /// Since the keeper started.
+    pub restarts: u64,
+}
+
+/// The answer to reload, rollback and `PUT /v1/config`: what is applied now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionAnswer {
+    /// Its number.
+    pub revision: u64,
+}
+
+/// `GET /v1/revisions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revisions {
+    /// Newest first.
+    pub revisions: Vec<RevisionStatus>,
+}
+
+/// One of [`Revisions::revisions`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionStatus {
+    /// Its number.
+    pub revision: u64,
+    /// When it was applied first.
+    pub applied: Stamp,
+    /// Of its text; what `If-Match` compares.
+    pub etag: String,
+    /// Is it the one in force?
+    pub current: bool,
+}
+
+/// The answer to a state or weight order: the endpoint as it is now.
+pub type OrderAnswer = EndpointStatus;

@@ -1,0 +1,60 @@
+//! One mistake in a configuration, as a person at 3 a.m. needs it: where, what was found, what was wanted, what was
+//! probably meant. A parse gathers all of them, so that one run of `evenkeel check` is enough.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Something wrong in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// From 1; 0 = the file as a whole (it cannot be read).
+    pub line: usize,
+    /// From 1, in characters; 0 = the file as a whole.
+    pub column: usize,
+    /// The key, dotted: `pool.app.balance`, `route[2].pool`; empty = the file as a whole, or syntax.
+    pub path: String,
+    /// What stands there.
+    pub found: String,
+    /// What could stand there.
+    pub wanted: String,
+    /// What was probably meant, or what to do.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if self.line > 0 {
+            write!(f, "{}:{}:", self.line, self.column)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, " {}:", self.path)?;
+        }
+        write!(f, " found {}, wanted {}", self.found, self.wanted)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// All mistakes as text, one a line, and a last line that counts them: `three.toml: 4 mistakes`.
+pub fn explain(mistakes: &[Mistake]) -> String {
+    let mut text = String::new();
+    for mistake in mistakes {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{mistake}");
+    }
+    if let Some(first) = mistakes.first() {
+        let plural = if mistakes.len() == 1 { "" } else { "s" };
+        let file = first.file.display();
+        let _ = writeln!(text, "{file}: {} mistake{plural}", mistakes.len());
+    }
+    text
+}
