@@ -8,6 +8,7 @@ pub mod address;
 pub mod counters;
 pub mod id;
 pub mod observe;
+pub mod route;
 pub mod settings;
 pub mod table;
 pub mod time;

@@ -7,6 +7,7 @@
 //! (`rt`), the HTTP/1.1 engine does no IO, and nothing else here knows what drives it.
 
 mod access;
+pub mod http1;
 mod options;
 mod proxy;
 
