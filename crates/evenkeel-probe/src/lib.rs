@@ -1,1 +1,108 @@
-//! evenkeel-probe
+//! Health checks that touch the network. A probe says what it saw and at which layer, never "down": that is a decision,
+//! and decisions are taken elsewhere.
+//!
+//! The HTTP client is not the data plane's own, so that a bug in one cannot hide in the other. Every probe opens a
+//! connection of its own and ends within its time, whatever the other side does.
+
+mod http;
+mod kind;
+mod ready;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use evenkeel_core::address::Address;
+use evenkeel_core::settings::{CheckKind, CheckSettings};
+
+pub use kind::{KINDS, Kind, Setting};
+pub use ready::ready;
+
+/// At most this much of an answer's body is read and searched: a health answer is small, and one that is not must not
+/// cost memory.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Where a probe ended, as in HAProxy's L4CON and L7STS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// At connecting.
+    L4,
+    /// At the answer.
+    L7,
+}
+
+/// What a probe saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Was it what was wanted?
+    pub passed: bool,
+    /// How far it came.
+    pub layer: Layer,
+    /// For a person: "HTTP 503, wanted 200-399", "connection refused", "no answer within 500ms".
+    pub detail: String,
+    /// From the start of the probe to its end.
+    pub took: Duration,
+}
+
+/// What a probe saw, before it is known how long it took.
+struct Seen {
+    passed: bool,
+    layer: Layer,
+    detail: String,
+}
+
+impl Seen {
+    fn pass(layer: Layer, detail: impl Into<String>) -> Seen {
+        Seen {
+            passed: true,
+            layer,
+            detail: detail.into(),
+        }
+    }
+    fn fail(layer: Layer, detail: impl Into<String>) -> Seen {
+        Seen {
+            passed: false,
+            layer,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// Asks `address` what `check` wants to know; `host` is the `Host` field where the check does not name its own. It ends
+/// within [`CheckSettings::timeout`].
+pub async fn run(check: &CheckSettings, address: &Address, host: &str) -> Outcome {
+    let begun = Instant::now();
+    let address = with_port(address, check.port);
+    let seen = match &check.kind {
+        CheckKind::Tcp => match stream::connect(&address, check.timeout).await {
+            Ok(_) => Seen::pass(Layer::L4, "connected"),
+            Err(seen) => seen,
+        },
+        CheckKind::Http { .. } => http::probe(check, &address, host).await,
+    };
+    Outcome {
+        passed: seen.passed,
+        layer: seen.layer,
+        detail: seen.detail,
+        took: begun.elapsed(),
+    }
+}
+
+/// The address with the check's own port, where it has one; a unix socket has none to change.
+fn with_port(address: &Address, port: Option<u16>) -> Address {
+    let mut address = address.clone();
+    if let (Address::Ip(ip), Some(port)) = (&mut address, port) {
+        ip.set_port(port);
+    }
+    address
+}
+
+/// A duration as the configuration writes it: "500ms", "2s".
+fn text(time: Duration) -> String {
+    if time.subsec_millis() == 0 && time.as_secs() > 0 {
+        format!("{}s", time.as_secs())
+    } else {
+        format!("{}ms", time.as_millis())
+    }
+}
