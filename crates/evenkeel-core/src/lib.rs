@@ -5,10 +5,18 @@
 //! decisions and a test of a ten-minute outage takes microseconds.
 
 pub mod address;
+pub mod balance;
 pub mod counters;
+pub mod engine;
+pub mod failover;
+pub mod health;
 pub mod id;
 pub mod observe;
+pub mod registry;
+pub mod retry;
+pub mod rng;
 pub mod route;
 pub mod settings;
+pub mod supervise;
 pub mod table;
 pub mod time;

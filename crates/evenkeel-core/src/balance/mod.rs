@@ -1,0 +1,5 @@
+//! Which endpoint the next try goes to.
+
+mod picker;
+
+pub use picker::{Choice, Picker};

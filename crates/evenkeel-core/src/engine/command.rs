@@ -1,0 +1,157 @@
+//! What the engine asks the shells to do. Every command that acts carries its fence: a shell refuses an older one than
+//! the newest it has seen for the same subject.
+
+use std::sync::Arc;
+
+use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
+use crate::supervise::ServiceState;
+use crate::table::{PoolTable, State};
+use crate::time::WallTime;
+
+use super::carried::Carried;
+
+/// Who decided the state of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DecidedBy {
+    /// Nobody yet: the configuration made it known.
+    #[default]
+    Config,
+    /// The active check.
+    Check,
+    /// Real traffic.
+    Outlier,
+    /// A person.
+    Operator,
+}
+
+impl DecidedBy {
+    /// All, for whoever reads the word back.
+    pub const ALL: [DecidedBy; 4] = [
+        DecidedBy::Config,
+        DecidedBy::Check,
+        DecidedBy::Outlier,
+        DecidedBy::Operator,
+    ];
+
+    /// The word in status, API and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DecidedBy::Config => "config",
+            DecidedBy::Check => "check",
+            DecidedBy::Outlier => "outlier",
+            DecidedBy::Operator => "operator",
+        }
+    }
+}
+
+/// An endpoint's state changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Whose.
+    pub endpoint: EndpointId,
+    /// Its pool's name.
+    pub pool: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// From this.
+    pub from: State,
+    /// To this.
+    pub to: State,
+    /// When.
+    pub since: WallTime,
+    /// The evidence.
+    pub why: String,
+    /// Who decided.
+    pub decided_by: DecidedBy,
+}
+
+/// A supervised service's state changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceTransition {
+    /// Which.
+    pub service: ServiceId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// From this.
+    pub from: ServiceState,
+    /// To this.
+    pub to: ServiceState,
+    /// When.
+    pub since: WallTime,
+    /// The evidence.
+    pub why: String,
+    /// Its process, where one runs.
+    pub pid: Option<u32>,
+    /// Restarts so far.
+    pub restarts: u32,
+}
+
+/// Something to do, in the order they are polled.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Put this in place of the pool's older table.
+    Publish(Arc<PoolTable>),
+    /// Take the pool away: the configuration has it no more.
+    Withdraw {
+        /// Its id.
+        pool: PoolId,
+        /// Its name.
+        name: Arc<str>,
+        /// The fence.
+        epoch: Epoch,
+    },
+    /// Store `permits` in the endpoint's `trial_left`.
+    StartTrial {
+        /// Whose.
+        endpoint: EndpointId,
+        /// How many requests it may be given.
+        permits: u32,
+        /// The fence.
+        epoch: Epoch,
+    },
+    /// Probe once; answer with [`Event::Probed`](super::Event::Probed) and the same epoch.
+    Probe {
+        /// Whom: see [`Engine::endpoint`](super::Engine::endpoint).
+        endpoint: EndpointId,
+        /// The fence, new for each probe.
+        epoch: Epoch,
+    },
+    /// For the log and the metrics.
+    Changed(Transition),
+    /// Store this under its key.
+    Persist(Carried),
+    /// Delete the record of this endpoint: the configuration has it no more and no operator's word is kept for it.
+    Forget {
+        /// Pool's name.
+        pool: String,
+        /// Endpoint's name.
+        endpoint: String,
+    },
+    /// Start it; answer with `Started` or `StartFailed`.
+    StartService {
+        /// Which: see [`Engine::service`](super::Engine::service).
+        service: ServiceId,
+        /// The fence.
+        epoch: Epoch,
+    },
+    /// Send this signal to its process.
+    SignalService {
+        /// Which.
+        service: ServiceId,
+        /// Only to this process: another one under the same name is not meant.
+        pid: u32,
+        /// Number.
+        signal: i32,
+        /// The fence.
+        epoch: Epoch,
+    },
+    /// Look once whether it is ready; answer with `ReadyProbed` and the same epoch.
+    ProbeReady {
+        /// Which.
+        service: ServiceId,
+        /// The fence.
+        epoch: Epoch,
+    },
+    /// For the log and the metrics.
+    ServiceChanged(ServiceTransition),
+}

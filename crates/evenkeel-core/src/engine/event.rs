@@ -1,0 +1,109 @@
+//! What the shells tell the engine.
+
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::id::{EndpointId, Epoch, ServiceId};
+use crate::observe::Failure;
+use crate::settings::{PoolSpec, ServiceSpec};
+use crate::supervise::ServiceEvent;
+
+use super::carried::Carried;
+
+/// A whole configuration, checked. What did not change since the last one keeps everything.
+#[derive(Clone, Debug)]
+pub struct Configure {
+    /// All pools.
+    pub pools: Vec<PoolSpec>,
+    /// All supervised services.
+    pub services: Vec<ServiceSpec>,
+    /// Data-plane workers: how many counters an endpoint gets. Never changes while the process lives.
+    pub workers: usize,
+}
+
+/// What an operator wants of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// What runs may finish, nothing new.
+    Draining,
+    /// Nothing at all, not even checks.
+    Maintenance,
+    /// No order any more; with `failback = "manual"` also: it may come back.
+    Ready,
+}
+
+/// A service that was already running when this engine began, as the keeper knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its name in the configuration.
+    pub service: Arc<str>,
+    /// Its process.
+    pub pid: u32,
+    /// How often it was restarted so far.
+    pub restarts: u32,
+}
+
+/// Something that happened. Every event comes with the time it is handled at.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// What was stored before this engine began. Before the first [`Event::Configure`].
+    Carried(Vec<Carried>),
+    /// Services that run already and are adopted, not started again. Before the first [`Event::Configure`].
+    Running(Vec<Running>),
+    /// The configuration, at start and at every reload.
+    Configure(Configure),
+    /// A host name was looked up. `None` keeps what is known of it: an outage of the name service is no reason to forget.
+    Resolved {
+        /// Whose name.
+        endpoint: EndpointId,
+        /// Where it is.
+        address: Option<Address>,
+    },
+    /// A probe ended.
+    Probed {
+        /// Whose.
+        endpoint: EndpointId,
+        /// The fence of its [`Command::Probe`](super::Command::Probe).
+        epoch: Epoch,
+        /// As expected?
+        passed: bool,
+        /// What was seen, for people.
+        detail: String,
+    },
+    /// A try failed.
+    Failed(Failure),
+    /// What the counters of an endpoint grew by since the last sweep; only sent when not both zero.
+    Swept {
+        /// Whose.
+        endpoint: EndpointId,
+        /// Tries that brought an answer.
+        successes: u64,
+        /// Tries that failed.
+        failures: u64,
+    },
+    /// An operator's state.
+    Order {
+        /// Of this endpoint.
+        endpoint: EndpointId,
+        /// What is wanted.
+        order: Order,
+    },
+    /// An operator's weight; `None` = the configured one again.
+    Weight {
+        /// Of this endpoint.
+        endpoint: EndpointId,
+        /// 0–256.
+        weight: Option<u32>,
+    },
+    /// Something happened to a supervised service.
+    Service {
+        /// Which.
+        service: ServiceId,
+        /// What.
+        event: ServiceEvent,
+    },
+    /// A graceful end: all services are stopped and none is started any more.
+    StopServices,
+    /// Nothing but time passed: [`Engine::next_wakeup`](super::Engine::next_wakeup) is reached.
+    Tick,
+}

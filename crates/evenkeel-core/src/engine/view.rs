@@ -1,0 +1,93 @@
+//! What status, admin API and prober read from the engine.
+
+use std::sync::Arc;
+
+use crate::address::{Address, Target};
+use crate::counters::EndpointShared;
+use crate::id::{EndpointId, PoolId, ServiceId};
+use crate::settings::{CheckSettings, PoolSpec};
+use crate::supervise::ServiceState;
+use crate::table::{PoolTable, State};
+use crate::time::WallTime;
+
+use super::command::DecidedBy;
+use super::event::Order;
+
+/// A pool now.
+#[derive(Clone, Debug)]
+pub struct PoolView<'a> {
+    /// Its id.
+    pub id: PoolId,
+    /// What was configured.
+    pub spec: &'a PoolSpec,
+    /// The table published last.
+    pub table: &'a Arc<PoolTable>,
+    /// Its endpoints, in the order of the configuration.
+    pub endpoints: Vec<EndpointView<'a>>,
+}
+
+/// An endpoint now.
+#[derive(Clone, Debug)]
+pub struct EndpointView<'a> {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its pool.
+    pub pool: PoolId,
+    /// Its pool's name.
+    pub pool_name: &'a Arc<str>,
+    /// Its name.
+    pub name: &'a Arc<str>,
+    /// As configured.
+    pub target: &'a Target,
+    /// Resolved, where it could be.
+    pub address: Option<&'a Address>,
+    /// As everybody sees it.
+    pub state: State,
+    /// Since when.
+    pub since: WallTime,
+    /// The evidence.
+    pub why: &'a str,
+    /// Who decided.
+    pub decided_by: DecidedBy,
+    /// What happens next, for people.
+    pub next: String,
+    /// The weight now: the operator's, else the configured one; ramps not counted in.
+    pub weight: u32,
+    /// What a ramp leaves of it at the moment, in percent.
+    pub ramp_percent: u32,
+    /// 0 first.
+    pub tier: u32,
+    /// The operator's state.
+    pub order: Option<Order>,
+    /// The operator's weight.
+    pub weight_override: Option<u32>,
+    /// Was it ever probed (since this process began)?
+    pub probed: bool,
+    /// How it is checked.
+    pub check: &'a CheckSettings,
+    /// Its counters.
+    pub shared: &'a Arc<EndpointShared>,
+    /// The supervised service behind it.
+    pub service: Option<ServiceId>,
+    /// The name of that service as configured, supervised here or not.
+    pub service_name: Option<&'a Arc<str>>,
+}
+
+/// A supervised service now.
+#[derive(Clone, Debug)]
+pub struct ServiceView<'a> {
+    /// Its id.
+    pub id: ServiceId,
+    /// What was configured.
+    pub spec: &'a crate::settings::ServiceSpec,
+    /// Its state.
+    pub state: ServiceState,
+    /// Since when.
+    pub since: WallTime,
+    /// The evidence.
+    pub why: &'a str,
+    /// Its process, where one runs.
+    pub pid: Option<u32>,
+    /// How often it was started again.
+    pub restarts: u32,
+}

@@ -1,0 +1,1 @@
+//! Who takes over, and how one comes back.
