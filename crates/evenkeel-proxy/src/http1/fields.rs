@@ -1,10 +1,11 @@
 //! The field lines of a head: offsets, and known names told by length and first byte.
 
-use super::scan::Span;
+use super::framing::{LengthError, Lengths};
+use super::scan::{Span, is_text, list, token_len, trim};
 
 /// Field names that evenkeel itself looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // each is the field of that name
 pub enum Known {
     #[default]
     Other,
@@ -12,12 +13,17 @@ pub enum Known {
     Authorization,
     Connection,
     ContentLength,
+    ContentType,
+    Cookie,
     Date,
     Expect,
     Forwarded,
     Host,
     KeepAlive,
+    ProxyAuthorization,
     ProxyConnection,
+    Referer,
+    RetryAfter,
     Te,
     Traceparent,
     Tracestate,
@@ -25,12 +31,93 @@ pub enum Known {
     TransferEncoding,
     Upgrade,
     UserAgent,
-    Referer,
     XForwardedFor,
     XForwardedHost,
     XForwardedProto,
+    /// Any other field whose name begins with `x-forwarded-`.
+    XForwardedOther,
     XRequestId,
-    RetryAfter,
+}
+
+impl Known {
+    /// Which one a name is. Length and first byte leave one candidate or two.
+    pub(crate) fn of(name: &[u8]) -> Known {
+        let first = name.first().map_or(0, |b| b | 0x20);
+        let (candidate, known): (&[u8], Known) = match (name.len(), first) {
+            (2, b't') => (b"te", Known::Te),
+            (4, b'h') => (b"host", Known::Host),
+            (4, b'd') => (b"date", Known::Date),
+            (6, b'a') => (b"accept", Known::Accept),
+            (6, b'c') => (b"cookie", Known::Cookie),
+            (6, b'e') => (b"expect", Known::Expect),
+            (7, b'u') => (b"upgrade", Known::Upgrade),
+            (7, b't') => (b"trailer", Known::Trailer),
+            (7, b'r') => (b"referer", Known::Referer),
+            (9, b'f') => (b"forwarded", Known::Forwarded),
+            (10, b'c') => (b"connection", Known::Connection),
+            (10, b'k') => (b"keep-alive", Known::KeepAlive),
+            (10, b'u') => (b"user-agent", Known::UserAgent),
+            (10, b't') => (b"tracestate", Known::Tracestate),
+            (11, b't') => (b"traceparent", Known::Traceparent),
+            (11, b'r') => (b"retry-after", Known::RetryAfter),
+            (12, b'c') => (b"content-type", Known::ContentType),
+            (12, b'x') => (b"x-request-id", Known::XRequestId),
+            (13, b'a') => (b"authorization", Known::Authorization),
+            (14, b'c') => (b"content-length", Known::ContentLength),
+            (16, b'p') => (b"proxy-connection", Known::ProxyConnection),
+            (17, b't') => (b"transfer-encoding", Known::TransferEncoding),
+            (19, b'p') => (b"proxy-authorization", Known::ProxyAuthorization),
+            (13.., b'x') => return Known::forwarded(name),
+            _ => return Known::Other,
+        };
+        if name.eq_ignore_ascii_case(candidate) {
+            known
+        } else {
+            Known::Other
+        }
+    }
+
+    fn forwarded(name: &[u8]) -> Known {
+        const PREFIX: &[u8] = b"x-forwarded-";
+        if !name[..PREFIX.len()].eq_ignore_ascii_case(PREFIX) {
+            return Known::Other;
+        }
+        match name[PREFIX.len()..].to_ascii_lowercase_array() {
+            (3, [b'f', b'o', b'r', _, _]) => Known::XForwardedFor,
+            (4, [b'h', b'o', b's', b't', _]) => Known::XForwardedHost,
+            (5, [b'p', b'r', b'o', b't', b'o']) => Known::XForwardedProto,
+            _ => Known::XForwardedOther,
+        }
+    }
+
+    /// Belongs to one connection only (RFC 9110 section 7.6.1), or is written anew.
+    fn hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Known::Connection
+                | Known::KeepAlive
+                | Known::ProxyAuthorization
+                | Known::ProxyConnection
+                | Known::Te
+                | Known::TransferEncoding
+                | Known::Upgrade
+        )
+    }
+}
+
+/// The first five bytes in lower case, and the whole length.
+trait FirstLower {
+    fn to_ascii_lowercase_array(&self) -> (usize, [u8; 5]);
+}
+
+impl FirstLower for [u8] {
+    fn to_ascii_lowercase_array(&self) -> (usize, [u8; 5]) {
+        let mut first = [0; 5];
+        for (to, from) in first.iter_mut().zip(self) {
+            *to = from.to_ascii_lowercase();
+        }
+        (self.len(), first)
+    }
 }
 
 /// One field line.
@@ -42,6 +129,235 @@ pub struct Field {
     pub value: Span,
     /// Which one it is.
     pub known: Known,
-    /// Goes no further: hop-by-hop, or named by `Connection`.
+    /// Goes no further: hop-by-hop, or named by `Connection`, or a look-alike of a name that means something here.
     pub(crate) hop: bool,
+}
+
+/// What is wrong with a field line.
+pub(crate) type Wrong = &'static str;
+
+/// Cuts one field line, which stands at `start..end` of `buf`, without its CR LF.
+pub(crate) fn parse_line(buf: &[u8], start: usize, end: usize) -> Result<Field, Wrong> {
+    let line = &buf[start..end];
+    let colon = token_len(line);
+    if colon == 0 || line.get(colon) != Some(&b':') {
+        return Err(wrong_name(line, colon));
+    }
+    let name = &line[..colon];
+    let raw = &line[colon + 1..];
+    if !is_text(raw) {
+        return Err("control byte in a field value");
+    }
+    let lead = raw.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let value = trim(raw);
+    let at = start + colon + 1 + lead;
+    let known = Known::of(name);
+    Ok(Field {
+        name: Span::new(start, start + colon),
+        value: Span::new(at, at + value.len()),
+        known,
+        hop: known.hop_by_hop() || is_look_alike(name),
+    })
+}
+
+fn wrong_name(line: &[u8], colon: usize) -> Wrong {
+    match line.get(colon) {
+        Some(b' ' | b'\t') if colon == 0 => "folded field line",
+        Some(b' ' | b'\t') => "space in or after a field name",
+        Some(b':') => "empty field name",
+        None => "field line without a colon",
+        Some(_) => "byte that no field name may have",
+    }
+}
+
+/// Servers that hand fields on as variables (CGI, WSGI) take `_` for `-`: `Content_Length` would become a second
+/// `Content-Length` there. Such look-alikes of names that mean something here go no further.
+fn is_look_alike(name: &[u8]) -> bool {
+    const LONGEST: usize = 24;
+    if name.len() > LONGEST || memchr::memchr(b'_', name).is_none() {
+        return false;
+    }
+    let mut dashed = [0; LONGEST];
+    for (to, &from) in dashed.iter_mut().zip(name) {
+        *to = if from == b'_' { b'-' } else { from };
+    }
+    Known::of(&dashed[..name.len()]) != Known::Other
+}
+
+/// What the `Connection` fields of a head say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+}
+
+/// More connection options than this in one head are refused: each is looked for among all fields.
+const OPTIONS_MAX: usize = 32;
+
+/// All field lines of a head, and what both kinds of head read from them.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    pub(crate) lines: Vec<Field>,
+    pub(crate) options: Options,
+    pub(crate) lengths: Lengths,
+}
+
+impl Fields {
+    pub(crate) fn clear(&mut self) {
+        self.lines.clear();
+        self.options = Options::default();
+        self.lengths = Lengths::default();
+    }
+
+    /// Adds the line at `start..end`.
+    pub(crate) fn push(&mut self, buf: &[u8], start: usize, end: usize) -> Result<Field, Wrong> {
+        let field = parse_line(buf, start, end)?;
+        let value = &buf[field.value.start as usize..field.value.end as usize];
+        match field.known {
+            Known::ContentLength => self.lengths.content_length(value),
+            Known::TransferEncoding => self.lengths.transfer_encoding(value),
+            _ => Ok(()),
+        }
+        .map_err(|LengthError(reason)| reason)?;
+        self.lines.push(field);
+        Ok(field)
+    }
+
+    /// Reads the `Connection` fields and marks what they name.
+    pub(crate) fn read_options(&mut self, buf: &[u8]) -> Result<(), Wrong> {
+        let mut count = 0;
+        for at in 0..self.lines.len() {
+            if self.lines[at].known != Known::Connection {
+                continue;
+            }
+            for option in list(self.lines[at].value.of(buf)) {
+                count += 1;
+                if count > OPTIONS_MAX {
+                    return Err("too many connection options");
+                }
+                self.read_option(buf, option)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_option(&mut self, buf: &[u8], option: &[u8]) -> Result<(), Wrong> {
+        if token_len(option) != option.len() {
+            return Err("connection option is not a token");
+        }
+        if option.eq_ignore_ascii_case(b"close") {
+            self.options.close = true;
+        } else if option.eq_ignore_ascii_case(b"keep-alive") {
+            self.options.keep_alive = true;
+        } else if option.eq_ignore_ascii_case(b"upgrade") {
+            self.options.upgrade = true;
+        } else if matches!(
+            Known::of(option),
+            Known::Host | Known::ContentLength | Known::TransferEncoding
+        ) {
+            return Err("Connection names a field that delimits or addresses the message");
+        } else {
+            for field in &mut self.lines {
+                field.hop |= field.name.of(buf).eq_ignore_ascii_case(option);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first line of this name.
+    pub(crate) fn first<'a>(&self, buf: &'a [u8], known: Known) -> Option<&'a [u8]> {
+        let field = self.lines.iter().find(|f| f.known == known)?;
+        buf.get(field.value.start as usize..field.value.end as usize)
+    }
+
+    /// Values of all lines of this name.
+    pub(crate) fn values<'a>(
+        &'a self,
+        buf: &'a [u8],
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        self.lines
+            .iter()
+            .filter(move |f| f.name.of(buf).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|f| f.value.of(buf))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case() {
+        let all = [
+            ("Accept", Known::Accept),
+            ("Authorization", Known::Authorization),
+            ("Connection", Known::Connection),
+            ("Content-Length", Known::ContentLength),
+            ("Content-Type", Known::ContentType),
+            ("Cookie", Known::Cookie),
+            ("Date", Known::Date),
+            ("Expect", Known::Expect),
+            ("Forwarded", Known::Forwarded),
+            ("Host", Known::Host),
+            ("Keep-Alive", Known::KeepAlive),
+            ("Proxy-Authorization", Known::ProxyAuthorization),
+            ("Proxy-Connection", Known::ProxyConnection),
+            ("Referer", Known::Referer),
+            ("Retry-After", Known::RetryAfter),
+            ("TE", Known::Te),
+            ("Traceparent", Known::Traceparent),
+            ("Tracestate", Known::Tracestate),
+            ("Trailer", Known::Trailer),
+            ("Transfer-Encoding", Known::TransferEncoding),
+            ("Upgrade", Known::Upgrade),
+            ("User-Agent", Known::UserAgent),
+            ("X-Forwarded-For", Known::XForwardedFor),
+            ("X-Forwarded-Host", Known::XForwardedHost),
+            ("X-Forwarded-Proto", Known::XForwardedProto),
+            ("X-Forwarded-Port", Known::XForwardedOther),
+            ("X-Forwarded-Form", Known::XForwardedOther),
+            ("X-Request-Id", Known::XRequestId),
+            ("X-Requested-With", Known::Other),
+            ("Hostt", Known::Other),
+            ("Hast", Known::Other),
+            ("", Known::Other),
+        ];
+        for (name, known) in all {
+            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+            assert_eq!(Known::of(name.to_lowercase().as_bytes()), known, "{name}");
+            assert_eq!(Known::of(name.to_uppercase().as_bytes()), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_with_underscores_go_no_further() {
+        for (line, hop) in [
+            ("Content_Length: 5", true),
+            ("transfer_encoding: chunked", true),
+            ("X_Forwarded-For: 1.1.1.1", true),
+            ("X_Custom: 1", false),
+            ("Connection: close", true),
+            ("X-Custom: 1", false),
+        ] {
+            let field = parse_line(line.as_bytes(), 0, line.len()).unwrap();
+            assert_eq!(field.hop, hop, "{line}");
+        }
+    }
+
+    #[test]
+    fn values_lose_the_white_space_around_them() {
+        for (line, value) in [
+            ("a:b", "b"),
+            ("a: b", "b"),
+            ("a:\t b c \t", "b c"),
+            ("a:", ""),
+            ("a:   ", ""),
+            ("a: é", "é"),
+        ] {
+            let field = parse_line(line.as_bytes(), 0, line.len()).unwrap();
+            assert_eq!(field.value.text(line.as_bytes()), value, "{line:?}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ mod response;
 mod scan;
 mod target;
 
-pub use answer::{Canned, OwnAnswer, http_date, write_canned, write_own_answer};
+pub use answer::{Canned, OwnAnswer, http_date, reason_phrase, write_canned, write_own_answer};
 pub use body::{BadFraming, Body, Copied, Step, To, write_chunk, write_last_chunk};
 pub use fields::{Field, Known};
 pub use forward::{Forward, ResponseForward, Sent, write_request_head, write_response_head};

@@ -1,4 +1,7 @@
-//! Offsets into the caller's buffer, lines and byte classes.
+//! Lines, byte classes and offsets: what both heads and the trailers are cut with.
+//!
+//! A line ends with CR LF and nothing else (RFC 9112 section 2.2 lets a recipient accept a lone LF; two parties that
+//! differ in that see different messages, so it is refused). A lone CR is a control byte and is refused wherever it stands.
 
 /// A range of the caller's buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,8 +13,167 @@ pub struct Span {
 }
 
 impl Span {
-    /// The bytes themselves. `buf` must be the buffer the head was parsed from.
+    /// Offsets fit: a head is at most [`HEAD_MAX`] bytes.
+    pub(crate) fn new(start: usize, end: usize) -> Span {
+        debug_assert!(start <= end && end <= HEAD_MAX);
+        Span {
+            start: start as u32,
+            end: end as u32,
+        }
+    }
+
+    /// The bytes themselves. `buf` must be the buffer the head was parsed from; an empty slice if it is too short.
     pub fn of(self, buf: &[u8]) -> &[u8] {
-        &buf[self.start as usize..self.end as usize]
+        buf.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// As text. What was parsed as a token, target or authority is ASCII.
+    pub(crate) fn text(self, buf: &[u8]) -> &str {
+        std::str::from_utf8(self.of(buf)).unwrap_or_default()
+    }
+}
+
+/// No head is larger, whatever the limits say: offsets are 32 bits wide.
+pub(crate) const HEAD_MAX: usize = 16 << 20;
+
+/// A line ended with a lone LF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LoneLineFeed;
+
+/// Cuts lines out of a growing buffer; no byte is searched twice.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    /// Where the next line starts.
+    start: usize,
+    /// No LF in `start..searched`.
+    searched: usize,
+}
+
+impl Lines {
+    /// The next line as (start, end without CR LF), or `None` if it is not all there.
+    pub(crate) fn next(&mut self, buf: &[u8]) -> Result<Option<(usize, usize)>, LoneLineFeed> {
+        let unseen = buf.get(self.searched..).unwrap_or_default();
+        let Some(at) = memchr::memchr(b'\n', unseen) else {
+            self.searched = buf.len().max(self.searched);
+            return Ok(None);
+        };
+        let (start, lf) = (self.start, self.searched + at);
+        self.start = lf + 1;
+        self.searched = lf + 1;
+        if lf == start || buf[lf - 1] != b'\r' {
+            return Err(LoneLineFeed);
+        }
+        Ok(Some((start, lf - 1)))
+    }
+
+    /// Where the next line starts: one past the last line's CR LF.
+    pub(crate) fn position(&self) -> usize {
+        self.start
+    }
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+pub(crate) const TOKEN: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
+
+/// Letters and digits and these.
+pub(crate) const fn table(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 128 {
+        table[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    let mut i = 0;
+    while i < others.len() {
+        table[others[i] as usize] = true;
+        i += 1;
+    }
+    table
+}
+
+/// Length of the token that `bytes` begins with.
+pub(crate) fn token_len(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|&b| !TOKEN[b as usize])
+        .unwrap_or(bytes.len())
+}
+
+/// May these bytes stand in a field value or a reason phrase: visible, space, tab, and 0x80–0xff, which stay opaque
+/// (RFC 9110 section 5.5). Written without a branch so that it is vectorised.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |bad, &b| {
+        bad | ((b < 0x20) & (b != b'\t')) | (b == 0x7f)
+    })
+}
+
+/// Without spaces and tabs at both ends.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = |b: &u8| *b == b' ' || *b == b'\t';
+    let start = bytes.iter().position(|b| !blank(b)).unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|b| !blank(b))
+        .map_or(start, |i| i + 1);
+    &bytes[start..end]
+}
+
+/// Elements of a comma-separated list (RFC 9110 section 5.6.1), trimmed, empty ones left out.
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&b| b == b',')
+        .map(trim)
+        .filter(|e| !e.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_the_same_however_the_bytes_arrive() {
+        let text = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest";
+        let whole = [(0, 14), (16, 23), (25, 25)];
+        let mut lines = Lines::default();
+        let mut seen = Vec::new();
+        for end in 0..=text.len() {
+            while let Some(line) = lines.next(&text[..end]).unwrap() {
+                seen.push(line);
+            }
+        }
+        assert_eq!(seen, whole);
+        assert_eq!(lines.position(), 27);
+    }
+
+    #[test]
+    fn a_lone_line_feed_is_refused() {
+        for text in [&b"\n"[..], b"a\n", b"a\r\n\n"] {
+            let mut lines = Lines::default();
+            let mut last = Ok(None);
+            for _ in 0..2 {
+                last = lines.next(text);
+                if last.is_err() {
+                    break;
+                }
+            }
+            assert_eq!(last, Err(LoneLineFeed), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_control_bytes_are_not_text() {
+        for b in 0..=255u8 {
+            let fine = !(b < 0x20 && b != b'\t' || b == 0x7f);
+            assert_eq!(is_text(&[b]), fine, "{b:#x}");
+            assert_eq!(is_text(&[[b'a'; 40].as_slice(), &[b]].concat()), fine);
+        }
+    }
+
+    #[test]
+    fn lists_lose_their_blanks_and_empty_elements() {
+        let all: Vec<_> = list(b" a ,, b\t,c,").collect();
+        assert_eq!(all, [b"a", b"b", b"c"]);
+        assert_eq!(trim(b" \t "), b"");
     }
 }
