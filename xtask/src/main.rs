@@ -5,6 +5,7 @@
     reason = "a command line tool speaks to its user on standard output"
 )]
 
+mod bench;
 mod check;
 mod fix;
 mod fuzz;
@@ -34,6 +35,9 @@ enum Command {
     Check,
     /// Repair what can be repaired without thought: formatting and clippy's own suggestions.
     Fix,
+    /// What a request costs, beside HAProxy, nginx and a plain relay.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Sizes of files and functions, arrows between crates, unfinished work, traces of one machine.
     Tidy,
 }
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Check => check::run(),
         Command::Fix => fix::run(),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Tidy => tidy::run(),
     };
     match done {

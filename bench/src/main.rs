@@ -1,0 +1,77 @@
+//! The three programs `cargo xtask bench proxy` puts around a proxy: what loads it, what answers behind it, and a plain TCP
+//! relay that shows what forwarding costs when nothing is parsed. Each is one thread over bare epoll, so that what is
+//! measured is the proxy and not the bench, and so that none of it shares code with what it measures.
+#![allow(
+    clippy::print_stdout,
+    reason = "results go to whoever started this over standard output"
+)]
+
+mod endpoint;
+mod histogram;
+mod load;
+mod poll;
+mod relay;
+mod response;
+
+use clap::{Parser, Subcommand};
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(about = "Load generator, endpoint and relay of the benchmark")]
+struct Arguments {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Answers `/bytes/N` with N bytes, on as many ports as wanted; prints their addresses.
+    Endpoint {
+        /// How many ports.
+        #[arg(long, default_value_t = 2)]
+        ports: u16,
+    },
+    /// Forwards TCP connections and parses nothing; prints its address.
+    Relay {
+        /// Where to listen; port 0 takes any that is free.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// Where to, in turn.
+        #[arg(required = true)]
+        endpoints: Vec<SocketAddr>,
+    },
+    /// Sends requests in a closed loop; prints `warm`, waits for a line, measures, prints one line of JSON.
+    Load(load::Options),
+}
+
+fn main() -> ExitCode {
+    // A thousand clients need more descriptors than a shell gives by default; too few show up as errors of the run.
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    let raised = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
+    let done = raised
+        .map_err(std::io::Error::from)
+        .and_then(|()| match Arguments::parse().role {
+            Role::Endpoint { ports } => endpoint::run(ports),
+            Role::Relay { listen, endpoints } => relay::run(listen, &endpoints),
+            Role::Load(options) => load::run(&options),
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Listens and says on standard output where.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    // The standard library's queue is too short for a thousand clients that come at once.
+    rustix::net::listen(&listener, 4096)?;
+    println!("{}", listener.local_addr()?);
+    Ok(listener)
+}

@@ -1,0 +1,232 @@
+//! The proxies of the benchmark and how each is set up: one worker, keep-alive to the endpoints with the same room for idle
+//! connections, forwarded-for added, health checks where the proxy has them, no access log. Otherwise their defaults.
+
+use crate::{Failure, steps};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+/// One proxy.
+pub(crate) struct Proxy {
+    /// As in the table.
+    pub(crate) name: &'static str,
+    /// The command that starts it in a folder, listening on an address, with endpoints behind it.
+    pub(crate) command: fn(&Place<'_>) -> Result<Command, Failure>,
+    /// The command that prints its version.
+    pub(crate) version: Option<&'static [&'static str]>,
+}
+
+impl Proxy {
+    /// The one this is all about.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name == "evenkeel"
+    }
+}
+
+/// Where and in front of what a proxy runs.
+pub(crate) struct Place<'a> {
+    /// A folder of its own.
+    pub(crate) folder: &'a Path,
+    /// Where our own programs were built.
+    pub(crate) programs: &'a Path,
+    /// Where it is to listen.
+    pub(crate) listen: SocketAddr,
+    /// What is behind it.
+    pub(crate) endpoints: &'a [SocketAddr],
+}
+
+/// All of them; ratios are against the first that runs.
+pub(crate) const PROXIES: &[Proxy] = &[
+    Proxy {
+        name: "evenkeel",
+        command: evenkeel,
+        version: None,
+    },
+    Proxy {
+        name: "haproxy",
+        command: haproxy,
+        version: Some(&["/usr/sbin/haproxy", "-v"]),
+    },
+    Proxy {
+        name: "nginx",
+        command: nginx,
+        version: Some(&["/usr/sbin/nginx", "-v"]),
+    },
+    Proxy {
+        name: "relay",
+        command: relay,
+        version: None,
+    },
+];
+
+/// Idle connections to an endpoint each proxy may keep: room for all of the largest work.
+const IDLE_MAX: u32 = 1024;
+
+fn evenkeel(place: &Place<'_>) -> Result<Command, Failure> {
+    let endpoints: String = numbered(place)
+        .map(|(name, address)| {
+            format!("\n[[pool.app.endpoint]]\nname = \"{name}\"\naddress = \"{address}\"\n")
+        })
+        .collect();
+    let listen = place.listen;
+    let config = format!(
+        r#"[node]
+state_dir = "state"
+workers = 1
+
+[admin]
+bind = "127.0.0.1:0"
+
+[[listener]]
+name = "web"
+bind = ["{listen}"]
+
+[[route]]
+pool = "app"
+
+[pool.app]
+max_idle = {IDLE_MAX}
+
+[pool.app.check]
+kind = "http"
+path = "/healthz"
+{endpoints}"#
+    );
+    let mut command = Command::new(place.programs.join("evenkeel"));
+    command
+        .arg("run")
+        .arg(written(place, "evenkeel.toml", &config)?);
+    Ok(command)
+}
+
+fn haproxy(place: &Place<'_>) -> Result<Command, Failure> {
+    // HAProxy begins to close idle connections once a fifth of its descriptors is in use; maxconn keeps a thousand clients
+    // and their endpoints' connections well below that.
+    let endpoints: String = numbered(place)
+        .map(|(name, address)| format!("  server {name} {address} check inter 2s\n"))
+        .collect();
+    let listen = place.listen;
+    let config = format!(
+        "global
+  nbthread 1
+  maxconn 8192
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 75s
+  timeout server 30s
+  option http-keep-alive
+  option forwardfor
+  http-reuse always
+  retries 2
+  option redispatch
+frontend web
+  bind {listen}
+  default_backend app
+backend app
+  balance roundrobin
+  option httpchk GET /healthz
+{endpoints}"
+    );
+    let mut command = Command::new("/usr/sbin/haproxy");
+    command
+        .args(["-db", "-f"])
+        .arg(written(place, "haproxy.cfg", &config)?);
+    Ok(command)
+}
+
+fn nginx(place: &Place<'_>) -> Result<Command, Failure> {
+    let endpoints: String = numbered(place)
+        .map(|(_, address)| format!("    server {address};\n"))
+        .collect();
+    let (listen, folder) = (place.listen, place.folder.display());
+    // The paths of temporary files are set because the built-in ones need a root-owned folder.
+    let config = format!(
+        "daemon off;
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log crit;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000000;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  proxy_max_temp_file_size 0;
+  upstream app {{
+{endpoints}    keepalive {IDLE_MAX};
+    keepalive_requests 1000000000;
+  }}
+  server {{
+    listen {listen} backlog=4096;
+    location / {{
+      proxy_pass http://app;
+      proxy_http_version 1.1;
+      proxy_set_header Connection \"\";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    }}
+  }}
+}}
+"
+    );
+    let mut command = Command::new("/usr/sbin/nginx");
+    command
+        .arg("-c")
+        .arg(written(place, "nginx.conf", &config)?);
+    command.arg("-e").arg(place.folder.join("error.log"));
+    Ok(command)
+}
+
+fn relay(place: &Place<'_>) -> Result<Command, Failure> {
+    let mut command = Command::new(place.programs.join("evenkeel-bench"));
+    command
+        .args(["relay", "--listen"])
+        .arg(place.listen.to_string());
+    command.args(place.endpoints.iter().map(SocketAddr::to_string));
+    Ok(command)
+}
+
+fn numbered<'a>(place: &'a Place<'_>) -> impl Iterator<Item = (String, SocketAddr)> + 'a {
+    place
+        .endpoints
+        .iter()
+        .enumerate()
+        .map(|(index, address)| (format!("e{}", index + 1), *address))
+}
+
+fn written(place: &Place<'_>, name: &str, text: &str) -> Result<std::path::PathBuf, Failure> {
+    let path = place.folder.join(name);
+    std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}
+
+/// The versions of what runs, for the record.
+pub(crate) fn versions(proxies: &[&Proxy]) -> Vec<(&'static str, String)> {
+    let version = |proxy: &Proxy| match proxy.version {
+        Some([program, arguments @ ..]) => {
+            let output = Command::new(program).args(arguments).output().ok();
+            // nginx prints its version as an error.
+            let text = output.map(|output| [output.stdout, output.stderr].concat());
+            let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+            text.lines().next().unwrap_or("unknown").to_owned()
+        }
+        _ => {
+            let mut git = Command::new("git");
+            git.args(["describe", "--always", "--dirty"])
+                .current_dir(steps::root());
+            steps::output(git).map_or_else(
+                |_| "unknown".to_owned(),
+                |text| format!("this tree, {}", text.trim()),
+            )
+        }
+    };
+    proxies
+        .iter()
+        .map(|proxy| (proxy.name, version(proxy)))
+        .collect()
+}
