@@ -1,45 +1,150 @@
-//! picker
-use crate::id::EndpointId;
+//! The choice of an endpoint, once per try: tier by lot, then the pool's policy within it.
+//!
+//! In the steady state a pick takes no lock and allocates nothing: everything that depends only on the table is in the
+//! [`Plan`], and what moves (loads, trial permits) is read from the endpoints' shared counters.
+
+use std::sync::Arc;
+
+use crate::id::{EndpointId, Epoch};
+use crate::rng::Rng;
 use crate::table::PoolTable;
 use crate::time::Time;
+
+use super::ask::Ask;
+use super::plan::Plan;
+use super::{Candidate, POLICIES, Policy, policy};
 
 /// Where the next try goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// To this index of [`PoolTable::endpoints`].
     Endpoint(usize),
-    /// Somebody is usable, but all candidates are at `limit.per_endpoint`.
+    /// Somebody is usable, but everybody who could take it is at `limit.per_endpoint`.
     Full,
-    /// Nobody is usable.
+    /// Nobody may be given it.
     Nobody,
 }
 
 /// Chooses for one pool on one worker.
 #[derive(Debug)]
-pub struct Picker {}
+pub struct Picker {
+    rng: Rng,
+    epoch: Epoch,
+    policy: Arc<str>,
+    plan: Plan,
+    /// One for each tier of the plan.
+    policies: Vec<Box<dyn Policy>>,
+}
 
 impl Picker {
-    /// For this table; `seed` differs from worker to worker.
-    pub fn new(_table: &PoolTable, _seed: u64) -> Picker {
-        Picker {}
+    /// For this table. `seed` should differ from worker to worker, so that they do not choose in step.
+    pub fn new(table: &PoolTable, seed: u64) -> Picker {
+        let mut picker = Picker {
+            rng: Rng::new(seed).stream(&table.name),
+            epoch: table.epoch,
+            policy: table.policy.name.clone(),
+            plan: Plan::new(table, Time::ZERO),
+            policies: Vec::new(),
+        };
+        picker.plan.refresh_at = Time::ZERO;
+        picker.policies = picker.policies_for(None, Vec::new());
+        picker
     }
 
-    /// Goes over to a new table of the same pool; what is known of its endpoints is kept.
-    pub fn adopt(&mut self, _table: &PoolTable, _now: Time) {}
+    /// Goes over to a new table of the same pool; what is known of endpoints that stay is kept. `pick` does this by
+    /// itself when it is given a table with another epoch; doing it beforehand keeps the work out of a request.
+    pub fn adopt(&mut self, table: &PoolTable, now: Time) {
+        let before = std::mem::replace(&mut self.plan, Plan::new(table, now));
+        let policies = std::mem::take(&mut self.policies);
+        let kept = (self.policy == table.policy.name).then_some(&before);
+        self.policy = table.policy.name.clone();
+        self.epoch = table.epoch;
+        self.policies = self.policies_for(kept, policies);
+    }
 
-    /// Chooses an endpoint not in `tried`; one of those only if there is no other.
-    pub fn pick(&mut self, table: &PoolTable, tried: &[EndpointId], _now: Time) -> Choice {
-        let fits = |untried: bool| {
-            table.endpoints.iter().position(|row| {
-                row.state.usable()
-                    && row.address.is_some()
-                    && row.weight > 0
-                    && !(untried && tried.contains(&row.id))
-            })
-        };
-        match fits(true).or_else(|| fits(false)) {
+    /// Chooses an endpoint not in `tried`, or one of those if there is no other. Whoever sends the try then counts it in
+    /// the endpoint's `in_flight`.
+    pub fn pick(&mut self, table: &PoolTable, tried: &[EndpointId], now: Time) -> Choice {
+        if table.epoch != self.epoch {
+            self.adopt(table, now);
+        } else if now >= self.plan.refresh_at {
+            self.plan.refresh(table, now);
+        }
+        if self.plan.tiers.is_empty() {
+            return Choice::Nobody;
+        }
+        let ask = Ask::new(table, tried);
+        let drawn = self.plan.draw(&mut self.rng);
+        match self.pick_in(drawn, &ask) {
             Some(index) => Choice::Endpoint(index),
-            None => Choice::Nobody,
+            None => self.pick_elsewhere(drawn, ask),
         }
     }
+
+    /// The drawn tier has nobody: the others in their order, then those tried before, then those whose trial has no
+    /// permit left. Waiting for one that is merely full comes before trying one again.
+    fn pick_elsewhere(&mut self, drawn: usize, ask: Ask<'_>) -> Choice {
+        let again = Ask { tried: &[], ..ask };
+        let without_permits = Ask {
+            permits: false,
+            ..again
+        };
+        for ask in [ask, again, without_permits] {
+            let others = (0..self.plan.tiers.len()).filter(|&tier| tier != drawn);
+            for tier in std::iter::once(drawn).chain(others) {
+                if let Some(index) = self.pick_in(tier, &ask) {
+                    return Choice::Endpoint(index);
+                }
+            }
+            let mut all = self
+                .plan
+                .tiers
+                .iter()
+                .flat_map(|tier| tier.group.candidates());
+            if all.any(|candidate| candidate.weight > 0 && ask.allowed(candidate)) {
+                return Choice::Full;
+            }
+        }
+        Choice::Nobody
+    }
+
+    /// One of this tier, with its permit if it is in trial. Another worker may take the last permit between the choice
+    /// and the taking: then that one does not fit any more, so the loop ends.
+    fn pick_in(&mut self, tier: usize, ask: &Ask<'_>) -> Option<usize> {
+        let group = &self.plan.tiers[tier].group;
+        for _ in 0..=group.candidates().len() {
+            let position = self.policies[tier].pick(group, ask, &mut self.rng)?;
+            let candidate: &Candidate = &group.candidates()[position];
+            let granted = !candidate.trial || ask.row(candidate).shared.take_trial();
+            if granted || !ask.permits {
+                return Some(candidate.index);
+            }
+        }
+        None
+    }
+
+    /// A policy for each tier: the one that tier had, if there is a plan to go over from.
+    fn policies_for(
+        &mut self,
+        before: Option<&Plan>,
+        mut policies: Vec<Box<dyn Policy>>,
+    ) -> Vec<Box<dyn Policy>> {
+        let entry = policy(&self.policy).unwrap_or(&POLICIES[0]);
+        let old_tiers = before.map_or(&[][..], |plan| &plan.tiers);
+        let mut made = Vec::with_capacity(self.plan.tiers.len());
+        for tier in &self.plan.tiers {
+            let old = old_tiers.iter().position(|old| old.number == tier.number);
+            let mut policy = match old {
+                Some(index) => std::mem::replace(&mut policies[index], (entry.make)()),
+                None => (entry.make)(),
+            };
+            let candidates = old.map_or(&[][..], |index| old_tiers[index].group.candidates());
+            policy.rebuilt(candidates, &tier.group, &mut self.rng);
+            made.push(policy);
+        }
+        made
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,5 @@
-//! Who takes over, and how one comes back.
+//! Who takes over when somebody cannot serve, and how one comes back: tiers, ramp, hold.
+
+pub mod hold;
+pub mod ramp;
+pub mod tiers;

@@ -1,0 +1,193 @@
+//! What every policy in the list must keep. A new line in [`POLICIES`] is held to it without being mentioned here.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::testing::{in_tier, pool, row, up};
+use super::{Choice, POLICIES, Picker};
+use crate::id::{EndpointId, Epoch};
+use crate::rng::Rng;
+use crate::settings::FailoverMode;
+use crate::table::{EndpointRow, PoolTable, Ramp, State};
+use crate::time::Time;
+
+/// Any table at all: states, weights 0 to 256, tiers, ramps, missing addresses, loads, permits.
+fn random_table(policy: &str, epoch: u64, rng: &mut Rng) -> PoolTable {
+    let n = 1 + rng.index(12);
+    let rows: Vec<_> = (0..n).map(|_| random_row(n, rng)).collect();
+    let mut table = pool(policy, rows);
+    table.epoch = Epoch(epoch);
+    table.limit.per_endpoint = rng.below(3) as u32;
+    table.failover.try_all = rng.chance(1, 2);
+    if rng.chance(1, 3) {
+        table.failover.mode = FailoverMode::Static;
+    }
+    // Ids are given away in another order, as after a reload.
+    let turn = rng.index(n);
+    for (index, row) in table.endpoints.iter_mut().enumerate() {
+        row.id = EndpointId(((index + turn) % n) as u32);
+    }
+    table
+}
+
+fn random_row(n: usize, rng: &mut Rng) -> EndpointRow {
+    let mut row = row(State::ALL[rng.index(6)], rng.below(257) as u32);
+    row.tier = rng.below(3) as u32;
+    row.standby = rng.chance(1, 4).then(|| rng.index(n));
+    row.is_standby = rng.chance(1, 4);
+    if rng.chance(1, 6) {
+        row.weight = 0;
+    }
+    if rng.chance(1, 8) {
+        row.address = None;
+    }
+    if rng.chance(1, 4) {
+        row.ramp = Some(Ramp {
+            started: Time::from_millis(rng.below(10_000)),
+            window: Duration::from_millis(rng.below(10_000)),
+        });
+    }
+    row.shared.in_flight.store(rng.below(4) as u32, Relaxed);
+    row.shared.trial_left.store(rng.below(6) as u32, Relaxed);
+    row
+}
+
+/// May this row be given anything in this table?
+fn may_serve(table: &PoolTable, index: usize) -> bool {
+    let row = &table.endpoints[index];
+    let limit = table.limit.per_endpoint;
+    let room = limit == 0 || row.shared.in_flight.load(Relaxed) < limit;
+    let any = |fits: fn(&EndpointRow) -> bool| {
+        let reachable = |row: &&EndpointRow| row.weight > 0 && row.address.is_some();
+        table.endpoints.iter().filter(reachable).any(fits)
+    };
+    let state = match row.state {
+        State::Up | State::Trial => true,
+        State::Unknown => table.failover.mode == FailoverMode::Static || !any(|r| r.state.usable()),
+        State::Down => table.failover.try_all,
+        State::Draining | State::Maintenance => false,
+    };
+    state && room && row.weight > 0 && row.address.is_some()
+}
+
+#[test]
+fn never_picks_one_that_may_not_serve_and_never_panics() {
+    for entry in POLICIES {
+        let mut rng = Rng::new(0xe7e).stream(entry.part.name);
+        let mut table = random_table(entry.part.name, 1, &mut rng);
+        let mut picker = Picker::new(&table, 5);
+        for n in 0..10_000 {
+            if n % 10 == 0 {
+                table = random_table(entry.part.name, 2 + n, &mut rng);
+            }
+            let n_tried = rng.index(4);
+            let tried: Vec<_> = (0..n_tried)
+                .map(|_| EndpointId(rng.below(12) as u32))
+                .collect();
+            match picker.pick(&table, &tried, Time::from_millis(n * 3)) {
+                Choice::Endpoint(index) => {
+                    assert!(
+                        may_serve(&table, index),
+                        "{}: {index} of {table:?}",
+                        entry.part.name
+                    );
+                }
+                Choice::Full => assert!(table.limit.per_endpoint > 0),
+                Choice::Nobody => {
+                    let usable = |row: &EndpointRow| {
+                        row.state.usable() && row.weight > 0 && row.address.is_some()
+                    };
+                    assert!(
+                        table.failover.mode == FailoverMode::Static
+                            || !table.endpoints.iter().any(usable),
+                        "{}: {table:?}",
+                        entry.part.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_chooses_the_same() {
+    for entry in POLICIES {
+        let run = |seed| {
+            let table = pool(entry.part.name, [up(3), up(2), up(9), in_tier(1, up(1))]);
+            let mut picker = Picker::new(&table, seed);
+            (0..200)
+                .map(|_| picker.pick(&table, &[], Time::ZERO))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(run(4), run(4), "{}", entry.part.name);
+    }
+}
+
+#[test]
+fn weight_0_gets_nothing_and_promised_weights_are_kept() {
+    let weights = [0, 10, 20, 30, 40];
+    for entry in POLICIES {
+        let table = pool(entry.part.name, weights.map(up));
+        let mut picker = Picker::new(&table, 11);
+        let mut taken = [0_u32; 5];
+        for _ in 0..100_000 {
+            match picker.pick(&table, &[], Time::ZERO) {
+                Choice::Endpoint(index) => taken[index] += 1,
+                other => panic!("{}: {other:?}", entry.part.name),
+            }
+        }
+        assert_eq!(taken[0], 0, "{}", entry.part.name);
+        if entry.weighted {
+            for (taken, weight) in taken.iter().zip(weights) {
+                let wanted = weight * 1000;
+                assert!(
+                    taken.abs_diff(wanted) <= wanted / 20,
+                    "{}: {taken} {wanted}",
+                    entry.part.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loaded_endpoint_is_not_preferred_by_those_that_look_at_load() {
+    for name in ["p2c", "least_requests"] {
+        let table = pool(name, [up(1), up(1)]);
+        table.endpoints[0].shared.in_flight.store(10, Relaxed);
+        let mut picker = Picker::new(&table, 2);
+        for _ in 0..100 {
+            assert_eq!(
+                picker.pick(&table, &[], Time::ZERO),
+                Choice::Endpoint(1),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_one_that_is_left_is_found_whatever_else_is_excluded() {
+    for entry in POLICIES {
+        let table = pool(entry.part.name, (1..=20).map(up));
+        let mut picker = Picker::new(&table, 3);
+        for left in 0..20 {
+            let tried: Vec<_> = (0..20).filter(|&n| n != left).map(EndpointId).collect();
+            assert_eq!(
+                picker.pick(&table, &tried, Time::ZERO),
+                Choice::Endpoint(left as usize),
+                "{}",
+                entry.part.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_policy_says_what_it_is_and_has_its_own_name() {
+    for (index, entry) in POLICIES.iter().enumerate() {
+        assert!(!entry.part.summary.is_empty());
+        let same = |other: &super::Entry| other.part.name == entry.part.name;
+        assert_eq!(POLICIES.iter().position(same), Some(index));
+    }
+}

@@ -1,0 +1,66 @@
+//! Drawing lots among the candidates of a group.
+
+use crate::rng::Rng;
+
+use super::{Ask, Group};
+
+/// One of those that fit, all alike.
+pub(crate) fn uniform(group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
+    let candidates = group.candidates();
+    if group.even() && ask.all_fit(group) {
+        return Some(rng.index(candidates.len()));
+    }
+    nth(group, ask, None, |_| 1, rng)
+}
+
+/// One of those that fit, by their weights; never the one at `except`.
+pub(crate) fn weighted(
+    group: &Group,
+    ask: &Ask<'_>,
+    except: Option<usize>,
+    rng: &mut Rng,
+) -> Option<usize> {
+    let n = group.candidates().len();
+    if group.even() && ask.all_fit(group) {
+        return match except {
+            None => Some(rng.index(n)),
+            Some(_) if n < 2 => None,
+            Some(except) => {
+                let drawn = rng.index(n - 1);
+                Some(drawn + usize::from(drawn >= except))
+            }
+        };
+    }
+    nth(
+        group,
+        ask,
+        except,
+        |position| u64::from(group.candidates()[position].weight),
+        rng,
+    )
+}
+
+/// Two passes: first the sum of the lots, then the holder of the drawn one. Somebody may have ceased to fit between the
+/// two (another worker filled it); then the last one seen in the second pass is taken.
+fn nth(
+    group: &Group,
+    ask: &Ask<'_>,
+    except: Option<usize>,
+    lots: impl Fn(usize) -> u64,
+    rng: &mut Rng,
+) -> Option<usize> {
+    let candidates = group.candidates();
+    let fits = |position: usize| Some(position) != except && ask.fits(&candidates[position]);
+    let sum: u64 = (0..candidates.len()).filter(|&p| fits(p)).map(&lots).sum();
+    let mut drawn = rng.below(sum);
+    let mut last = None;
+    for position in (0..candidates.len()).filter(|&p| fits(p)) {
+        last = Some(position);
+        let held = lots(position);
+        if drawn < held {
+            break;
+        }
+        drawn -= held;
+    }
+    last
+}

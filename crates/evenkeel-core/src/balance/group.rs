@@ -1,0 +1,59 @@
+//! Those among whom a policy chooses.
+
+use crate::failover::ramp::WHOLE;
+use crate::id::EndpointId;
+
+/// One endpoint that may be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Index in [`PoolTable::endpoints`](crate::table::PoolTable::endpoints).
+    pub index: usize,
+    /// Stays when the index does not.
+    pub id: EndpointId,
+    /// Its weight now, ramp counted in, in thousandths of the configured unit; 0 = not now.
+    pub weight: u32,
+    /// In trial: only with a permit.
+    pub trial: bool,
+}
+
+/// The whole of a configured weight as a candidate's weight.
+pub(crate) fn scaled(weight: u32, factor: u32) -> u32 {
+    debug_assert!(factor <= WHOLE);
+    weight.saturating_mul(factor)
+}
+
+/// Candidates of one tier.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) total: u64,
+    /// All weights are the same and not 0.
+    pub(crate) even: bool,
+    /// Someone is in trial.
+    pub(crate) trials: bool,
+}
+
+impl Group {
+    /// All of them, in the order of the configuration.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The sum of their weights.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Is everybody's weight the same (and not 0)?
+    pub fn even(&self) -> bool {
+        self.even
+    }
+
+    /// After weights were changed.
+    pub(crate) fn sum_up(&mut self) {
+        self.total = self.candidates.iter().map(|c| u64::from(c.weight)).sum();
+        let first = self.candidates.first().map_or(0, |c| c.weight);
+        self.even = first > 0 && self.candidates.iter().all(|c| c.weight == first);
+        self.trials = self.candidates.iter().any(|c| c.trial);
+    }
+}

@@ -1,0 +1,47 @@
+//! The endpoint with the least in flight per weight; among equals by lot with their weights.
+//!
+//! The lot matters: with little traffic everybody has nothing in flight, and without it the first endpoint would get all
+//! of it. Loads are shared between the workers, so they do not each fill the same one.
+
+use super::{Ask, Entry, Group, Policy};
+use crate::registry::Part;
+use crate::rng::Rng;
+
+pub(super) const ENTRY: Entry = Entry {
+    part: Part {
+        name: "least_requests",
+        summary: "the endpoint with the least in flight per weight, among equals by lot",
+        settings: &[],
+    },
+    weighted: true,
+    make: || Box::new(LeastRequests),
+};
+
+#[derive(Debug)]
+struct LeastRequests;
+
+impl Policy for LeastRequests {
+    fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
+        // Position, load and weight of the best so far, and the weights of all that equal it.
+        let mut best: Option<(usize, u64, u64)> = None;
+        let mut tied = 0;
+        let fitting = group.candidates().iter().enumerate();
+        for (position, candidate) in fitting.filter(|(_, c)| ask.fits(c)) {
+            let weight = u64::from(candidate.weight);
+            let load = u64::from(ask.in_flight(candidate));
+            let order = best.map_or(std::cmp::Ordering::Less, |(_, least, of)| {
+                (load * of).cmp(&(least * weight))
+            });
+            if order.is_lt() {
+                tied = weight;
+                best = Some((position, load, weight));
+            } else if order.is_eq() {
+                tied += weight;
+                if rng.chance(weight, tied) {
+                    best = Some((position, load, weight));
+                }
+            }
+        }
+        best.map(|(position, ..)| position)
+    }
+}

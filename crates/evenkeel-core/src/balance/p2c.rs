@@ -1,0 +1,35 @@
+//! Power of two choices (Mitzenmacher 2001): two endpoints by lot, and of these the one with less in flight per weight.
+//!
+//! Looking at two instead of all keeps most of the benefit of least requests, and a server that looks idle for a moment
+//! is not overrun by everybody at once, because everybody looks at two others.
+
+use super::{Ask, Entry, Group, Policy, draw};
+use crate::registry::Part;
+use crate::rng::Rng;
+
+pub(super) const ENTRY: Entry = Entry {
+    part: Part {
+        name: "p2c",
+        summary: "two endpoints by lot with their weights, the one with less in flight per weight",
+        settings: &[],
+    },
+    weighted: true,
+    make: || Box::new(P2c),
+};
+
+#[derive(Debug)]
+struct P2c;
+
+impl Policy for P2c {
+    fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
+        let one = draw::weighted(group, ask, None, rng)?;
+        let Some(other) = draw::weighted(group, ask, Some(one), rng) else {
+            return Some(one);
+        };
+        let [a, b] = [one, other].map(|position| &group.candidates()[position]);
+        // in_flight / weight, compared without dividing.
+        let load_a = u64::from(ask.in_flight(a)) * u64::from(b.weight);
+        let load_b = u64::from(ask.in_flight(b)) * u64::from(a.weight);
+        Some(if load_b < load_a { other } else { one })
+    }
+}
