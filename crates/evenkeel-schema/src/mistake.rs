@@ -6,16 +6,42 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// What sort of mistake it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MistakeKind {
+    /// The file cannot be read, or a secret it names.
+    File,
+    /// Not TOML.
+    Syntax,
+    /// A key that does not exist.
+    UnknownKey,
+    /// A key or value that is promised, but not in this build.
+    NotBuilt,
+    /// Something that must be there is not.
+    Missing,
+    /// A value that cannot stand.
+    Value,
+    /// A name that nothing has.
+    Name,
+    /// A name or address that something else has already.
+    Twice,
+    /// Two things that cannot stand together.
+    Pair,
+}
+
 /// Something wrong in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mistake {
+    /// What sort.
+    pub kind: MistakeKind,
     /// The file, as it was named.
     pub file: PathBuf,
     /// From 1; 0 = the file as a whole (it cannot be read).
     pub line: usize,
     /// From 1, in characters; 0 = the file as a whole.
     pub column: usize,
-    /// The key, dotted: `pool.app.balance`, `route[2].pool`; empty = the file as a whole, or syntax.
+    /// The key, dotted, lists counted from 1: `pool.app.balance`, `route[2].pool`; empty = the file as a whole, or syntax.
     pub path: String,
     /// What stands there.
     pub found: String,
@@ -33,6 +59,9 @@ impl fmt::Display for Mistake {
         }
         if !self.path.is_empty() {
             write!(f, " {}:", self.path)?;
+        }
+        if let (MistakeKind::NotBuilt, Some(hint)) = (self.kind, &self.hint) {
+            return write!(f, " {hint}");
         }
         write!(f, " found {}, wanted {}", self.found, self.wanted)?;
         match &self.hint {

@@ -152,7 +152,10 @@ fn split(text: &str) -> (&str, &str) {
 /// Writes a duration so that [`parse_duration`] reads the same (whole milliseconds).
 pub fn duration(value: Duration) -> String {
     let ms = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
-    match TIMES.iter().find(|(_, unit)| ms != 0 && ms % unit == 0) {
+    match TIMES
+        .iter()
+        .find(|(_, unit)| ms != 0 && ms.is_multiple_of(*unit))
+    {
         Some((name, unit)) => format!("{}{name}", ms / unit),
         None => "0s".into(),
     }
@@ -162,7 +165,7 @@ pub fn duration(value: Duration) -> String {
 pub fn size(bytes: u64) -> String {
     match SIZES
         .iter()
-        .find(|(_, unit)| bytes != 0 && bytes % unit == 0)
+        .find(|(_, unit)| bytes != 0 && bytes.is_multiple_of(*unit))
     {
         Some((name, unit)) => format!("{}{name}", bytes / unit),
         None => "0".into(),

@@ -14,17 +14,34 @@ pub const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// An endpoint's largest weight (HAProxy's).
 pub const WEIGHT_MAX: u32 = 256;
 
+pub mod keys;
 mod parse;
 
 /// A text that no command, log, error or answer shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
+/// Stands for a secret that was not fetched: no header can carry it, so nothing that is presented equals it.
+const NOT_FETCHED: &str = "\0";
+
 impl Secret {
     /// Keeps `text`.
     pub fn new(text: String) -> Secret {
         Secret(text)
     }
+
+    /// A secret of which only the place is known; it matches nothing.
+    pub fn not_fetched() -> Secret {
+        Secret(NOT_FETCHED.into())
+    }
+
+    /// Is `presented` this secret? Takes as long for every text of its length.
+    pub fn matches(&self, presented: &str) -> bool {
+        let (own, other) = (self.0.as_bytes(), presented.as_bytes());
+        let differ = own.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
+        differ == 0 && own.len() == other.len() && self.0 != NOT_FETCHED
+    }
+
     /// The text itself, for the one place that compares or sends it.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -66,8 +83,6 @@ pub struct Node {
     pub workers: Option<usize>,
     /// The balancer runs as this user.
     pub user: Option<String>,
-    /// For zone preference.
-    pub zone: Option<String>,
     /// After TERM: `/readyz` answers 503, traffic is still served for this long.
     pub shutdown_delay: Duration,
     /// Then what is in flight may finish for this long.
@@ -156,15 +171,43 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `text` as the content of `file` (for messages, and relative paths start at its folder), without any IO: a
-    /// secret that is kept elsewhere is not fetched.
+    /// Reads `text` as the content of `file` (for messages, and relative paths start at its folder) without fetching the
+    /// secrets it names: a token of such a configuration matches nothing. To look at, not to run; see [`Config::read`].
     pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
-        parse::parse(text, file)
+        parse::parse(text, file, parse::Secrets::Leave)
+    }
+
+    /// Reads `text` as the content of `file`, and fetches the secrets it names: for a text that came from elsewhere (the
+    /// admin API, a stored revision) and is to run.
+    pub fn read(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
+        parse::parse(text, file, parse::Secrets::Fetch)
     }
 
     /// Reads the file and the secrets it names.
     pub fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
         parse::load(file)
+    }
+
+    /// Which supervised services differ between `old` and this one.
+    pub fn services_changed(&self, old: &Config) -> ServicesChanged {
+        let find = |config: &Config, name: &str| {
+            let mut services = config.services.iter();
+            services.find(|service| *service.name == *name).cloned()
+        };
+        let mut changed = ServicesChanged::default();
+        for service in &self.services {
+            match find(old, &service.name) {
+                None => changed.added.push(service.name.clone()),
+                Some(before) if before != *service => changed.changed.push(service.name.clone()),
+                Some(_) => {}
+            }
+        }
+        let gone = old
+            .services
+            .iter()
+            .filter(|s| find(self, &s.name).is_none());
+        changed.removed = gone.map(|service| service.name.clone()).collect();
+        changed
     }
 
     /// What differs between `old` and this one that only a restart can change, by key; empty = a reload is enough.
@@ -184,6 +227,17 @@ impl Config {
         compare("node.workers", workers(a), workers(b));
         needed
     }
+}
+
+/// Services by what a reload does to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicesChanged {
+    /// Started.
+    pub added: Vec<Arc<str>>,
+    /// Stopped.
+    pub removed: Vec<Arc<str>>,
+    /// Restarted, one at a time.
+    pub changed: Vec<Arc<str>>,
 }
 
 /// A change that a reload refuses.

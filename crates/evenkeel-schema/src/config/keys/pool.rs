@@ -1,0 +1,189 @@
+//! The keys of pools, endpoints and services.
+
+use super::{
+    CHECK_SHORT, Key, Kind, LONG, PORT_MAX, SHORT, TableDef, WEIGHT_MAX, ZERO, later, word,
+};
+
+/// `[pool.NAME]`.
+#[rustfmt::skip] // one line a key
+pub static POOL: TableDef = TableDef {
+    path: "pool.NAME",
+    meaning: "Endpoints that do the same work.",
+    keys: &[
+        Key::new("protocol", Kind::Word(&[word("http1"), later("http2")]), "\"http1\"", "to endpoints; pools of tcp listeners leave it out"),
+        Key::new("balance", Kind::TextOr(&POLICY), "\"p2c\"", "a policy's name, or { policy = NAME }"),
+        Key::new("connect_timeout", Kind::Duration(SHORT, LONG), "\"1s\"", "until connected"),
+        Key::new("idle_timeout", Kind::Duration(ZERO, LONG), "\"55s\"", "an idle connection to an endpoint is closed after this (below the servers' own)"),
+        Key::new("max_idle", Kind::Number(0, 65_536), "64", "idle connections kept per endpoint and worker"),
+        Key::new("proxy_protocol", Kind::Word(&[word("off"), later("v1"), later("v2")]), "\"off\"", "what an endpoint is told of the client"),
+        Key::later("tls", "to endpoints; omitted = clear text"),
+        Key::later("session", "stickiness; omitted = none"),
+        Key::new("check", Kind::Table(&CHECK), "", "active check; omitted = tcp connect every 2 s"),
+        Key::later("agent_check", "HAProxy's agent-check line, beside the check; omitted = none"),
+        Key::later("heartbeat", "pushed by agents or services; omitted = none expected"),
+        Key::new("outlier", Kind::Table(&OUTLIER), "", "passive marking, from real traffic"),
+        Key::new("retry", Kind::Table(&RETRY), "", "further tries after a failure"),
+        Key::new("limit", Kind::Table(&LIMIT), "", "how much at once"),
+        Key::new("failover", Kind::Table(&FAILOVER), "", "who takes over, and how it comes back"),
+        Key::later("recovery", "what may be done about a fault"),
+        Key::later("objective", "the availability that is aimed for"),
+        Key::required("endpoint", Kind::Tables(&ENDPOINT), "at least one"),
+    ],
+};
+
+/// A pool's `balance`, in its long form.
+#[rustfmt::skip] // one line a key
+pub static POLICY: TableDef = TableDef {
+    path: "pool.NAME.balance",
+    meaning: "How to choose an endpoint.",
+    keys: &[
+        Key::required("policy", Kind::Text, "its name"),
+        Key::new("key", Kind::Text, "", "what hashing policies hash: \"source_ip\", \"header:NAME\", \"cookie:NAME\", \"query:NAME\", \"path\", \"jwt:CLAIM\""),
+    ],
+};
+
+/// `[pool.NAME.check]`.
+#[rustfmt::skip] // one line a key
+pub static CHECK: TableDef = TableDef {
+    path: "pool.NAME.check",
+    meaning: "Active check; omitted = tcp connect every 2 s.",
+    keys: &[
+        Key::new("kind", Kind::Word(&[word("tcp"), word("http"), later("grpc"), later("exec")]), "\"tcp\"", "can a connection be opened, or is the answer to a GET as expected"),
+        Key::new("path", Kind::Text, "", "http: path and query; default \"/\""),
+        Key::new("host", Kind::Text, "", "http: Host field; default the endpoint's address"),
+        Key::new("headers", Kind::TextMap, "", "http: further fields"),
+        Key::new("port", Kind::Number(1, PORT_MAX), "", "default: the endpoint's own"),
+        Key::new("expect", Kind::Text, "", "http: statuses that pass, like \"200,204,300-310\"; default \"200-399\""),
+        Key::new("body", Kind::Text, "", "http: a text the answer must contain"),
+        Key::new("interval", Kind::Duration(CHECK_SHORT, LONG), "\"2s\"", "between checks of an endpoint whose state is settled"),
+        Key::new("fast_interval", Kind::Duration(CHECK_SHORT, LONG), "\"500ms\"", "while changing state or never seen; at most interval, also where it is left out"),
+        Key::new("timeout", Kind::Duration(SHORT, LONG), "\"1s\"", "of one check"),
+        Key::new("rise", Kind::Number(1, 1000), "2", "passed checks in a row until up"),
+        Key::new("fall", Kind::Number(1, 1000), "3", "failed checks in a row until down"),
+    ],
+};
+
+/// `[pool.NAME.outlier]`.
+#[rustfmt::skip] // one line a key
+pub static OUTLIER: TableDef = TableDef {
+    path: "pool.NAME.outlier",
+    meaning: "Passive marking, from real traffic.",
+    keys: &[
+        Key::new("consecutive_failures", Kind::Number(0, 1_000_000), "5", "connect failures, resets, time-outs, 502 503 504 of the endpoint; 0 = never"),
+        Key::later("success_rate_stdev", "z of its failure rate against the pooled rate of the others"),
+        Key::later("latency_factor", "so many times slower than the others"),
+        Key::new("base_ejection", Kind::Duration(SHORT, LONG), "\"30s\"", "the first ejection's length; the n-th in a row takes n times as long"),
+        Key::new("max_ejection", Kind::Share(0, 100), "\"50%\"", "of the pool; at least one may be ejected, never fewer than min_healthy left"),
+        Key::new("min_healthy", Kind::Number(0, 65_536), "1", "never fewer left"),
+        Key::new("enforce", Kind::Flag, "true", "false = detect and show only"),
+    ],
+};
+
+/// `[pool.NAME.retry]`.
+#[rustfmt::skip] // one line a key
+pub static RETRY: TableDef = TableDef {
+    path: "pool.NAME.retry",
+    meaning: "Further tries after a failure.",
+    keys: &[
+        Key::new("retries", Kind::Number(0, 16), "2", "further tries after the first, each on an endpoint not tried yet"),
+        Key::new("on", Kind::Words(&[word("connect"), word("reset"), word("timeout"), word("garbage"), word("502"), word("503"), word("504")]), "[\"connect\", \"reset\", \"timeout\", \"garbage\", \"502\", \"503\", \"504\"]", "after which failures"),
+        Key::new("budget", Kind::Share(0, 1000), "\"20%\"", "of requests in the last 10 s, and at least 10 a second"),
+        Key::new("per_try_timeout", Kind::Duration(SHORT, LONG), "\"10s\"", "from the start of a try to the head of its answer"),
+        Key::new("body_buffer", Kind::Size(0, 16 << 20), "\"64KiB\"", "a request whose body is larger is not replayed"),
+        Key::new("non_idempotent", Kind::Flag, "false", "true: POST and PATCH too, even if the endpoint may have executed them"),
+    ],
+};
+
+/// `[pool.NAME.limit]`.
+#[rustfmt::skip] // one line a key
+pub static LIMIT: TableDef = TableDef {
+    path: "pool.NAME.limit",
+    meaning: "How much at once.",
+    keys: &[
+        Key::new("per_endpoint", Kind::Number(0, 10_000_000), "0", "requests in flight; 0 = no limit"),
+        Key::new("queue", Kind::Number(0, 1_000_000), "1000", "waiting requests per pool"),
+        Key::new("queue_timeout", Kind::Duration(ZERO, LONG), "\"2s\"", "for this long"),
+        Key::new("adaptive", Kind::Word(&[word("off"), later("gradient"), later("vegas"), later("aimd")]), "\"off\"", "finds the limit by itself"),
+    ],
+};
+
+/// `[pool.NAME.failover]`.
+#[rustfmt::skip] // one line a key
+pub static FAILOVER: TableDef = TableDef {
+    path: "pool.NAME.failover",
+    meaning: "Who takes over, and how it comes back.",
+    keys: &[
+        Key::new("mode", Kind::Word(&[word("dynamic"), word("static")]), "\"dynamic\"", "\"dynamic\": tiers; \"static\": each endpoint's own standby, tiers are ignored"),
+        Key::new("overprovision", Kind::Share(100, 10_000), "\"140%\"", "a tier keeps all traffic while usable weight × this ≥ its whole weight; what is missing goes to the next"),
+        Key::new("when_all_down", Kind::Word(&[word("try-all"), word("fail")]), "\"try-all\"", "try every endpoint, or answer 503"),
+        Key::new("failback", Kind::Word(&[word("auto"), word("manual")]), "\"auto\"", "\"manual\": an operator says ready"),
+        Key::new("hold", Kind::Duration(ZERO, LONG), "\"10s\"", "must be stable for this long before it comes back"),
+        Key::new("ramp", Kind::Duration(ZERO, LONG), "\"30s\"", "slow start: its share grows to full over this"),
+    ],
+};
+
+/// `[[pool.NAME.endpoint]]`.
+#[rustfmt::skip] // one line a key
+pub static ENDPOINT: TableDef = TableDef {
+    path: "pool.NAME.endpoint",
+    meaning: "One server.",
+    keys: &[
+        Key::required("name", Kind::Name, "unique within its pool"),
+        Key::required("address", Kind::Target, "\"host:port\", \"[v6]:port\" or \"unix:PATH\"; host names are resolved and followed"),
+        Key::later("other_addresses", "the same endpoint on other networks: used when the path to the first fails"),
+        Key::new("weight", Kind::Number(0, WEIGHT_MAX as u64), "100", "0 = no new work"),
+        Key::new("tier", Kind::Number(0, 255), "0", "0 first; 1, 2 … only for what the tiers before cannot carry"),
+        Key::later("zone", "for zone preference"),
+        Key::later("machine", "groups faults; default: the address's host"),
+        Key::new("service", Kind::Text, "", "the supervised service behind it"),
+        Key::new("standby", Kind::Name, "", "only with mode = \"static\": who takes over; a standby takes no other traffic"),
+    ],
+};
+
+/// `[service.NAME]`.
+#[rustfmt::skip] // one line a key
+pub static SERVICE: TableDef = TableDef {
+    path: "service.NAME",
+    meaning: "A process that evenkeel starts, watches and starts again.",
+    keys: &[
+        Key::required("command", Kind::Texts, "program and arguments; a program with a slash is relative to the file's folder"),
+        Key::new("directory", Kind::Path, "\".\"", "where it runs"),
+        Key::new("environment", Kind::TextMap, "{}", "added to evenkeel's own"),
+        Key::new("user", Kind::User, "", "default: node.user; root is refused where node.user is set"),
+        Key::new("ready", Kind::Table(&READY), "", "when it counts as ready; omitted = as soon as it runs"),
+        Key::new("stop_signal", Kind::Signal, "\"TERM\"", "asks it to end; \"SIGTERM\" is the same"),
+        Key::new("stop_timeout", Kind::Duration(ZERO, LONG), "\"10s\"", "then it is killed"),
+        Key::new("restart_limit", Kind::Table(&RESTART_LIMIT), "", "more starts than this, and it needs a person"),
+        Key::later("memory_max", "by cgroup v2, else v1, else watched and restarted"),
+        Key::later("cpu_max", "by cgroup"),
+        Key::later("disk_paths", "free_disk may delete from here only, oldest first"),
+        Key::later("disk_keep", "how much is left there"),
+        Key::later("release", "where releases are, for rollback_release"),
+        Key::later("data", "recovery points"),
+        Key::later("commands", "what action \"run\" may run"),
+    ],
+};
+
+/// A service's `ready`.
+#[rustfmt::skip] // one line a key
+pub static READY: TableDef = TableDef {
+    path: "service.NAME.ready",
+    meaning: "When a service counts as ready.",
+    keys: &[
+        Key::required("kind", Kind::Word(&[word("none"), word("tcp"), word("http"), word("file")]), "as soon as it runs, when a port answers, when a GET is answered with 200–399, when a file exists"),
+        Key::new("port", Kind::Number(1, PORT_MAX), "", "tcp, http: on 127.0.0.1"),
+        Key::new("path", Kind::Text, "", "http: path and query, default \"/\"; file: its path, from the service's directory"),
+        Key::new("timeout", Kind::Duration(SHORT, LONG), "\"30s\"", "ready by then, or it is stopped and started again"),
+    ],
+};
+
+/// A service's `restart_limit`.
+#[rustfmt::skip] // one line a key
+pub static RESTART_LIMIT: TableDef = TableDef {
+    path: "service.NAME.restart_limit",
+    meaning: "More starts than this, and it needs a person.",
+    keys: &[
+        Key::new("starts", Kind::Number(1, 10_000), "5", "at most this many (systemd's)"),
+        Key::new("within", Kind::Duration(SHORT, LONG), "\"60s\"", "in this time"),
+    ],
+};

@@ -1,0 +1,117 @@
+//! `[[pool.NAME.endpoint]]`, and who stands by for whom.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evenkeel_core::address::{Address, Target};
+use evenkeel_core::settings::{EndpointSpec, FailoverMode};
+
+use super::report::{Spot, Wrong};
+use super::table::{Table, Text};
+use super::wanted::not_built;
+use super::words::{did_you_mean, quote};
+use super::{Names, address};
+use crate::mistake::MistakeKind;
+
+/// An endpoint's weight, if nothing is said: in the middle, so that others can be given more or less.
+const WEIGHT: u32 = 100;
+
+pub(super) fn endpoints(
+    tables: &[Table<'_, '_>],
+    mode: FailoverMode,
+    names: &Names<'_>,
+) -> Vec<EndpointSpec> {
+    let mut seen = BTreeMap::new();
+    let mut endpoints = Vec::with_capacity(tables.len());
+    for table in tables {
+        let name = table.name("name");
+        if let Some(name) = &name {
+            super::once(&mut seen, name, table.report);
+        }
+        endpoints.push(endpoint(table, name.map_or("", |name| name.value), names));
+    }
+    standbys(tables, mode);
+    endpoints
+}
+
+fn endpoint(table: &Table<'_, '_>, name: &str, names: &Names<'_>) -> EndpointSpec {
+    EndpointSpec {
+        name: name.into(),
+        target: target(table),
+        weight: table.number("weight").unwrap_or(WEIGHT),
+        tier: table.number("tier").unwrap_or(0),
+        standby: table.name("standby").map(|name| Arc::from(name.value)),
+        service: table.text("service").map(|text| {
+            if text.value.contains('/') {
+                let what = format!("{}, a service of another host,", quote(text.value));
+                table.report.add(&text.spot, not_built(&what));
+            } else {
+                names.find(&text, &names.services, "service", table.report);
+            }
+            Arc::from(text.value)
+        }),
+    }
+}
+
+fn target(table: &Table<'_, '_>) -> Target {
+    let parsed = table.text("address").and_then(|text| {
+        let parsed = address::target(text.value, table.report);
+        parsed
+            .map_err(|hint| {
+                let wrong = Wrong::value(quote(text.value), address::TARGET_WANTED);
+                table.report.add(&text.spot, wrong.hint(hint));
+            })
+            .ok()
+    });
+    // Only stands in for a value that was refused.
+    parsed.unwrap_or_else(|| Target::Address(Address::Unix("/".into())))
+}
+
+/// A standby is another endpoint of the pool, which has no standby itself: chains would leave open who takes over.
+fn standbys(tables: &[Table<'_, '_>], mode: FailoverMode) {
+    let names: Vec<&str> = tables
+        .iter()
+        .filter_map(|table| table.peek("name"))
+        .collect();
+    let spot_of = |name: &str| -> Option<&Table<'_, '_>> {
+        tables.iter().find(|table| table.peek("name") == Some(name))
+    };
+    for table in tables {
+        let Some(standby) = table.peek("standby") else {
+            continue;
+        };
+        if mode == FailoverMode::Dynamic {
+            let hint = "set mode = \"static\" under failover, or use tier";
+            table.refuse(
+                &["standby"],
+                "no standby with mode = \"dynamic\"",
+                Some(hint),
+            );
+            continue;
+        }
+        let text = Text {
+            value: standby,
+            spot: Spot {
+                at: table.value_place("standby").at,
+                path: table.place("standby").path,
+            },
+        };
+        let shown = quote(standby);
+        let wrong = if table.peek("name") == Some(standby) {
+            let found = format!("{shown}, the endpoint itself");
+            Wrong::value(found, "another endpoint of the pool").kind(MistakeKind::Pair)
+        } else if let Some(other) = spot_of(standby) {
+            let Some(next) = other.peek("standby") else {
+                continue;
+            };
+            let found = format!("{shown}, which has the standby {} itself", quote(next));
+            Wrong::value(found, "an endpoint without a standby").kind(MistakeKind::Pair)
+        } else {
+            let near = did_you_mean(standby, names.iter().copied());
+            Wrong::value(shown, "the name of an endpoint of this pool")
+                .kind(MistakeKind::Name)
+                .hint(near)
+        };
+        table.report.add(&text.spot, wrong);
+    }
+}

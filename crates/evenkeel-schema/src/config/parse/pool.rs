@@ -1,0 +1,256 @@
+//! `[pool.NAME]` and its tables.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::settings::{
+    CheckKind, CheckSettings, FailoverMode, FailoverSettings, LimitSettings, OutlierSettings,
+    PolicySpec, PoolSpec, RetryOn, RetrySettings, TransportSettings,
+};
+
+use super::report::Wrong;
+use super::table::{Table, Text};
+use super::wanted::not_built;
+use super::words::{did_you_mean, one_of, quote};
+use super::{Names, endpoint, http};
+use crate::mistake::MistakeKind;
+
+/// Promised policies: by name, whether this build has them, and whether they hash.
+pub(super) const POLICIES: [(&str, bool, bool); 16] = [
+    ("round_robin", true, false),
+    ("random", true, false),
+    ("weighted_random", true, false),
+    ("p2c", true, false),
+    ("least_requests", true, false),
+    ("first", true, false),
+    ("least_time", false, false),
+    ("peak_ewma", false, false),
+    ("load_inverse", false, false),
+    ("utilization", false, false),
+    ("source_ip", false, true),
+    ("ring_hash", false, true),
+    ("rendezvous", false, true),
+    ("maglev", false, true),
+    ("prequal", false, false),
+    ("learned", false, false),
+];
+
+pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) -> PoolSpec {
+    table.word("protocol");
+    table.word("proxy_protocol");
+    if names.tcp_pools.contains(&&**name) {
+        let hint = "it is the pool of a tcp listener: leave it out";
+        table.refuse(
+            &["protocol"],
+            "nothing where bytes are passed on",
+            Some(hint),
+        );
+    }
+    let transport = TransportSettings::default();
+    let failover = failover(&table.table("failover"));
+    PoolSpec {
+        name: name.clone(),
+        policy: policy(table),
+        check: check(&table.table("check")),
+        outlier: outlier(&table.table("outlier")),
+        retry: retry(&table.table("retry")),
+        limit: limit(&table.table("limit")),
+        transport: TransportSettings {
+            connect_timeout: table.duration("connect_timeout", transport.connect_timeout),
+            idle_timeout: table.duration("idle_timeout", transport.idle_timeout),
+            max_idle: table.number("max_idle").unwrap_or(transport.max_idle),
+        },
+        endpoints: endpoint::endpoints(&table.tables("endpoint"), failover.mode, names),
+        failover,
+    }
+}
+
+fn policy(table: &Table<'_, '_>) -> PolicySpec {
+    let text = match table.text_or_table("balance") {
+        None => return PolicySpec::default(),
+        Some(Ok(text)) => Some(text),
+        Some(Err(long)) => {
+            let text = long.text("policy");
+            let name = text.as_ref().map(|text| text.value);
+            let hashes = POLICIES.iter().find(|(known, ..)| Some(*known) == name);
+            if let (Some((name, _, false)), true) = (hashes, long.has("key")) {
+                let found = format!("`key` beside policy {name:?}");
+                let wrong = Wrong::value(found, "a policy that hashes, or no key");
+                long.wrong("key", wrong.kind(MistakeKind::Pair));
+            }
+            text
+        }
+    };
+    text.and_then(|text| known_policy(table, &text))
+        .unwrap_or_default()
+}
+
+fn known_policy(table: &Table<'_, '_>, text: &Text<'_>) -> Option<PolicySpec> {
+    let known = POLICIES.iter().find(|(name, ..)| *name == text.value);
+    let wrong = match known {
+        Some((name, true, _)) => {
+            return Some(PolicySpec {
+                name: (*name).into(),
+            });
+        }
+        Some((name, false, _)) => not_built(&format!("policy {name:?}")),
+        None => {
+            let built = POLICIES.iter().filter(|(_, built, _)| *built);
+            let hint = did_you_mean(text.value, POLICIES.iter().map(|(name, ..)| *name));
+            Wrong::value(quote(text.value), one_of(built.map(|(name, ..)| *name))).hint(hint)
+        }
+    };
+    table.report.add(&text.spot, wrong);
+    None
+}
+
+/// Keys of a check that only a GET has.
+const HTTP_ONLY: [&str; 5] = ["path", "host", "headers", "expect", "body"];
+
+fn check(table: &Table<'_, '_>) -> CheckSettings {
+    let defaults = CheckSettings::default();
+    let interval = table.duration("interval", defaults.interval);
+    // Left out it follows a shorter interval; written, it must not contradict it.
+    let fast_default = defaults.fast_interval.min(interval);
+    let fast_interval = table.duration("fast_interval", fast_default);
+    if fast_interval > interval {
+        fast_over_interval(table, fast_interval, interval);
+    }
+    CheckSettings {
+        kind: check_kind(table),
+        port: table.number("port"),
+        interval,
+        fast_interval,
+        timeout: table.duration("timeout", defaults.timeout),
+        rise: table.number("rise").unwrap_or(defaults.rise),
+        fall: table.number("fall").unwrap_or(defaults.fall),
+    }
+}
+
+fn fast_over_interval(table: &Table<'_, '_>, fast: Duration, interval: Duration) {
+    let shown = crate::text::duration;
+    let found = format!("{:?} beside interval {:?}", shown(fast), shown(interval));
+    let wrong = Wrong::value(found, "at most interval").kind(MistakeKind::Pair);
+    table.wrong("fast_interval", wrong);
+}
+
+fn check_kind(table: &Table<'_, '_>) -> CheckKind {
+    let kind = table.word("kind");
+    if kind != Some("http") {
+        if kind == Some("tcp") || !table.has("kind") {
+            let hint = "it is for kind = \"http\"";
+            table.refuse(&HTTP_ONLY, "only what a tcp check has", Some(hint));
+        }
+        return CheckKind::Tcp;
+    }
+    let path = table.text("path");
+    let valid = |text: &&Text<'_>| !http::request_target(text.value);
+    if let Some(text) = path.as_ref().filter(valid) {
+        let wrong = Wrong::value(quote(text.value), "a path like \"/healthz\"");
+        table.report.add(&text.spot, wrong);
+    }
+    let host = table.text("host");
+    if let Some(text) = host
+        .as_ref()
+        .filter(|t| t.value.is_empty() || !http::field_value(t.value))
+    {
+        let wrong = Wrong::value(quote(text.value), "a host name");
+        table.report.add(&text.spot, wrong);
+    }
+    CheckKind::Http {
+        path: path.map_or("/", |text| text.value).to_owned(),
+        host: host.map(|text| text.value.to_owned()),
+        headers: http::headers(table, "headers"),
+        expect: table
+            .text("expect")
+            .map_or(vec![(200, 399)], |text| expect(table, &text)),
+        body: table.text("body").map(|text| text.value.to_owned()),
+    }
+}
+
+fn expect(table: &Table<'_, '_>, text: &Text<'_>) -> Vec<(u16, u16)> {
+    let number = |s: &str| s.parse::<u16>().ok().filter(|n| (100..=599).contains(n));
+    let range = |part: &str| {
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        let (low, high) = (number(low.trim())?, number(high.trim())?);
+        (low <= high).then_some((low, high))
+    };
+    let ranges: Option<Vec<_>> = text.value.split(',').map(range).collect();
+    ranges.unwrap_or_else(|| {
+        let wanted = "statuses from 100 to 599 like \"200\", \"200-399\" or \"200,204,300-310\"";
+        let wrong = Wrong::value(quote(text.value), wanted);
+        table.report.add(&text.spot, wrong);
+        Vec::new()
+    })
+}
+
+fn outlier(table: &Table<'_, '_>) -> OutlierSettings {
+    let defaults = OutlierSettings::default();
+    OutlierSettings {
+        consecutive_failures: table
+            .number("consecutive_failures")
+            .unwrap_or(defaults.consecutive_failures),
+        base_ejection: table.duration("base_ejection", defaults.base_ejection),
+        max_ejection: table.share("max_ejection", defaults.max_ejection),
+        min_healthy: table.number("min_healthy").unwrap_or(defaults.min_healthy),
+        enforce: table.flag("enforce", defaults.enforce),
+    }
+}
+
+fn retry(table: &Table<'_, '_>) -> RetrySettings {
+    let defaults = RetrySettings::default();
+    RetrySettings {
+        retries: table.number("retries").unwrap_or(defaults.retries),
+        on: table
+            .words("on")
+            .map_or(defaults.on, |words| retry_on(&words)),
+        budget: table.share("budget", defaults.budget),
+        per_try_timeout: table.duration("per_try_timeout", defaults.per_try_timeout),
+        body_buffer: table.size("body_buffer", defaults.body_buffer),
+        non_idempotent: table.flag("non_idempotent", defaults.non_idempotent),
+    }
+}
+
+fn retry_on(words: &[&str]) -> RetryOn {
+    let has = |word| words.contains(&word);
+    RetryOn {
+        connect: has("connect"),
+        reset: has("reset"),
+        timeout: has("timeout"),
+        garbage: has("garbage"),
+        status_502: has("502"),
+        status_503: has("503"),
+        status_504: has("504"),
+    }
+}
+
+fn limit(table: &Table<'_, '_>) -> LimitSettings {
+    let defaults = LimitSettings::default();
+    table.word("adaptive");
+    LimitSettings {
+        per_endpoint: table
+            .number("per_endpoint")
+            .unwrap_or(defaults.per_endpoint),
+        queue: table.number("queue").unwrap_or(defaults.queue),
+        queue_timeout: table.duration("queue_timeout", defaults.queue_timeout),
+    }
+}
+
+fn failover(table: &Table<'_, '_>) -> FailoverSettings {
+    let defaults = FailoverSettings::default();
+    FailoverSettings {
+        mode: match table.word("mode") {
+            Some("static") => FailoverMode::Static,
+            _ => defaults.mode,
+        },
+        overprovision: table.share("overprovision", defaults.overprovision),
+        try_all: table
+            .word("when_all_down")
+            .map_or(defaults.try_all, |word| word == "try-all"),
+        failback_auto: table
+            .word("failback")
+            .map_or(defaults.failback_auto, |word| word == "auto"),
+        hold: table.duration("hold", defaults.hold),
+        ramp: table.duration("ramp", defaults.ramp),
+    }
+}

@@ -1,0 +1,145 @@
+//! Where mistakes are gathered: turns places in the text into lines and columns, and keeps them in the file's order.
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+
+use crate::mistake::{Mistake, MistakeKind};
+
+/// More mistakes than this are counted, not listed: nobody reads them, and hostile input shall not fill the memory.
+const MISTAKES_MAX: usize = 1000;
+
+/// A place in the file: a byte of the text and the dotted key it belongs to.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) at: usize,
+    pub(super) path: String,
+}
+
+/// What was found there and what was wanted.
+pub(super) struct Wrong {
+    pub(super) kind: MistakeKind,
+    pub(super) found: String,
+    pub(super) wanted: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Wrong {
+    /// A value that cannot stand.
+    pub(super) fn value(found: impl Into<String>, wanted: impl Into<String>) -> Wrong {
+        Wrong {
+            kind: MistakeKind::Value,
+            found: found.into(),
+            wanted: wanted.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn kind(self, kind: MistakeKind) -> Wrong {
+        Wrong { kind, ..self }
+    }
+
+    pub(super) fn hint(self, hint: impl Into<Option<String>>) -> Wrong {
+        Wrong {
+            hint: hint.into(),
+            ..self
+        }
+    }
+}
+
+/// The mistakes of one file, so far.
+pub(super) struct Report<'a> {
+    file: &'a Path,
+    /// The file's folder, absolute: where relative paths start.
+    base: PathBuf,
+    text: &'a str,
+    /// Where each line begins.
+    lines: Vec<usize>,
+    mistakes: RefCell<Vec<Mistake>>,
+    more: Cell<usize>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(text: &'a str, file: &'a Path) -> Report<'a> {
+        let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        Report {
+            file,
+            base: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
+            text,
+            lines: std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect(),
+            mistakes: RefCell::default(),
+            more: Cell::new(0),
+        }
+    }
+
+    /// Writes a mistake down.
+    pub(super) fn add(&self, spot: &Spot, wrong: Wrong) {
+        let mut mistakes = self.mistakes.borrow_mut();
+        if mistakes.len() >= MISTAKES_MAX {
+            self.more.set(self.more.get() + 1);
+            return;
+        }
+        let (line, column) = self.place(spot.at);
+        mistakes.push(Mistake {
+            kind: wrong.kind,
+            file: self.file.to_owned(),
+            line,
+            column,
+            path: spot.path.clone(),
+            found: wrong.found,
+            wanted: wrong.wanted,
+            hint: wrong.hint,
+        });
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    pub(super) fn place(&self, at: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let before = self.text.get(self.lines[line - 1]..at);
+        (line, before.map_or(1, |text| text.chars().count() + 1))
+    }
+
+    /// `path` from the file's folder, without `.` in it.
+    pub(super) fn absolute(&self, path: &str) -> PathBuf {
+        self.base.join(path).components().collect()
+    }
+
+    /// All of them in the file's order; empty = none.
+    ///
+    /// After a syntax error what is missing may only be unreadable, and what else is wrong on that line may only be its
+    /// echo: neither is reported until the syntax is right.
+    pub(super) fn finish(self) -> Vec<Mistake> {
+        let mut mistakes = self.mistakes.into_inner();
+        let broken: Vec<usize> = mistakes
+            .iter()
+            .filter(|m| m.kind == MistakeKind::Syntax)
+            .map(|m| m.line)
+            .collect();
+        if !broken.is_empty() {
+            let echo = |m: &Mistake| match m.kind {
+                MistakeKind::Syntax => false,
+                MistakeKind::Missing | MistakeKind::Name => true,
+                _ => broken.contains(&m.line),
+            };
+            mistakes.retain(|m| !echo(m));
+        }
+        mistakes.sort_by(|a, b| (a.line, a.column, &a.path).cmp(&(b.line, b.column, &b.path)));
+        mistakes
+            .dedup_by(|b, a| a.kind == MistakeKind::Syntax && b.kind == a.kind && a.line == b.line);
+        if self.more.get() > 0 {
+            mistakes.push(Mistake {
+                kind: MistakeKind::Value,
+                file: self.file.to_owned(),
+                line: 0,
+                column: 0,
+                path: String::new(),
+                found: format!("{} more mistakes", self.more.get()),
+                wanted: format!("at most {MISTAKES_MAX}"),
+                hint: None,
+            });
+        }
+        mistakes
+    }
+}
