@@ -9,12 +9,14 @@
 //! - The program that calls [`run`] must route a hidden first argument ([`Settings::trampoline`]) to [`exec::main`].
 //! - What is deliberately absent: the upgrade of a running keeper, control groups, and any restart policy for services.
 
+mod balancer;
 mod children;
 pub mod exec;
 mod keeper;
 pub mod life;
 mod link;
 mod output;
+mod services;
 mod sockets;
 pub mod wire;
 
