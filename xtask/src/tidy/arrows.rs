@@ -64,7 +64,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "evenkeel-keeper",
         ours: &[],
-        others: Others::Only(&["rustix", "tempfile"]),
+        others: Others::Only(&["nix", "rustix", "tempfile"]),
     },
     Rule {
         name: "evenkeel-proxy",
