@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::ServiceSpec;
+use evenkeel_core::supervise::ServiceEvent;
 use evenkeel_core::table::PoolTable;
 use evenkeel_schema::Config;
 
@@ -49,37 +50,4 @@ pub enum Input {
         /// What.
         event: ServiceEvent,
     },
-}
-
-/// Something that happened to a service's process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServiceEvent {
-    /// It runs.
-    Started {
-        /// Its process.
-        pid: u32,
-    },
-    /// It could not be started.
-    StartFailed {
-        /// Why.
-        why: String,
-    },
-    /// Its process ended.
-    Exited {
-        /// Its process.
-        pid: u32,
-        /// How: "exit code 1", "signal 9".
-        how: String,
-    },
-}
-
-/// A service that already ran when this balancer began, as the keeper knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
-    /// Its name in the configuration.
-    pub service: Arc<str>,
-    /// Its process.
-    pub pid: u32,
-    /// How often it was restarted so far.
-    pub restarts: u32,
 }

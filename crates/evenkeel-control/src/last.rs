@@ -24,7 +24,6 @@ pub fn last_applied(state_dir: &Path) -> Option<LastApplied> {
 }
 
 /// Replaces what was there, whole or not at all.
-#[allow(dead_code)] // called by the store's thread
 pub(crate) fn write(state_dir: &Path, revision: u64, text: &str) -> io::Result<()> {
     fs::create_dir_all(state_dir)?;
     let temporary = state_dir.join(format!("{FILE_NAME}.new"));

@@ -5,10 +5,22 @@
 //! it was given. It does not know how bytes are forwarded, how sockets are opened or how processes are started; it asks
 //! its [`Host`].
 
+mod api;
+mod ask;
+mod clock;
+mod driver;
 mod host;
 mod last;
+mod metrics;
+mod names;
+mod prepare;
+mod records;
+mod revisions;
+mod storage;
 
-pub use host::{Host, Input, Running, ServiceEvent};
+pub use evenkeel_core::engine::Running;
+pub use evenkeel_core::supervise::ServiceEvent;
+pub use host::{Host, Input};
 pub use last::{LastApplied, last_applied};
 
 use std::io;
@@ -65,14 +77,37 @@ impl Control {
     }
 }
 
+/// Threads for what may block: names, files, opening addresses. Idle ones end by themselves.
+const BLOCKING_THREADS: usize = 32;
+
 /// Starts the control plane on a thread of its own and returns at once; the first [`Host::apply`] comes from there, within
 /// milliseconds, before names are resolved or anything was probed.
 ///
 /// # Errors
-/// The thread cannot be started.
+/// The thread or its runtime cannot be started.
 pub fn start(start: Start) -> io::Result<Control> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("control-blocking")
+        .build()?;
     let thread = std::thread::Builder::new()
         .name("control".into())
-        .spawn(move || drop(start))?;
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(run(start)) {
+                tracing::error!("control cannot start: {error}");
+            }
+            // A look-up or a file that hangs is not waited for.
+            runtime.shutdown_background();
+        })?;
     Ok(Control { thread })
+}
+
+async fn run(mut start: Start) -> io::Result<()> {
+    let (asker, asks) = ask::Asker::new();
+    let admin = std::mem::take(&mut start.admin);
+    let (driver, queues) = driver::Driver::start(start, asks).await?;
+    api::serve(admin, asker)?;
+    driver.run(queues).await;
+    Ok(())
 }

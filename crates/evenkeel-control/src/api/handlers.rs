@@ -1,0 +1,192 @@
+//! One function for each operation: ask the control loop, turn what it says into an answer.
+
+use std::fmt::Write as _;
+
+use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use evenkeel_schema::admin::{
+    ErrorAnswer, ErrorCode, PoolStatus, RevisionAnswer, Revisions, RollbackRequest, StateRequest,
+    WeightRequest, parse_request,
+};
+
+use super::{Call, OPERATIONS, json, with_type};
+use crate::ask::{Ask, Change, Outcome};
+use crate::metrics;
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+pub(super) async fn index(_: Call) -> Outcome<Response> {
+    let mut text = format!(
+        "evenkeel {}: a load balancer that heals what it balances.\n\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    for operation in OPERATIONS {
+        let (method, path, about) = (operation.method, operation.path, operation.about);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{method:<4} {path:<48} {about}");
+    }
+    text.push_str("\nOn a terminal: evenkeel status\n");
+    Ok(with_type(StatusCode::OK, PLAIN, text))
+}
+
+pub(super) async fn healthz(call: Call) -> Outcome<Response> {
+    call.asker.ask(Ask::Access).await?;
+    Ok(with_type(StatusCode::OK, PLAIN, "ok\n"))
+}
+
+pub(super) async fn readyz(call: Call) -> Outcome<Response> {
+    Ok(match call.asker.ask(Ask::Ready).await? {
+        Ok(()) => with_type(StatusCode::OK, PLAIN, "ready\n"),
+        Err(why) => with_type(
+            StatusCode::SERVICE_UNAVAILABLE,
+            PLAIN,
+            format!("not ready: {why}\n"),
+        ),
+    })
+}
+
+pub(super) async fn metrics(call: Call) -> Outcome<Response> {
+    let sample = call.asker.ask(Ask::Metrics).await?;
+    let text = metrics::text(sample);
+    Ok(with_type(StatusCode::OK, metrics::CONTENT_TYPE, text))
+}
+
+pub(super) async fn openapi(_: Call) -> Outcome<Response> {
+    let text = include_str!("openapi.json");
+    Ok(with_type(StatusCode::OK, "application/json", text))
+}
+
+pub(super) async fn status(call: Call) -> Outcome<Response> {
+    let status = call.asker.ask(Ask::Status).await?;
+    Ok(json(StatusCode::OK, &status))
+}
+
+pub(super) async fn pools(call: Call) -> Outcome<Response> {
+    let status = call.asker.ask(Ask::Status).await?;
+    Ok(json(StatusCode::OK, &status.pools))
+}
+
+pub(super) async fn pool(call: Call) -> Outcome<Response> {
+    let status = call.asker.ask(Ask::Status).await?;
+    let wanted = name(&call, 2);
+    match status.pools.iter().find(|pool| pool.name == wanted) {
+        Some(pool) => Ok(json(StatusCode::OK, pool)),
+        None => Err(no_such_pool(wanted, &status.pools)),
+    }
+}
+
+fn no_such_pool(wanted: &str, pools: &[PoolStatus]) -> ErrorAnswer {
+    let names: Vec<_> = pools.iter().map(|pool| pool.name.as_str()).collect();
+    ErrorAnswer::new(
+        ErrorCode::NoSuchPool,
+        format!("there is no pool {wanted:?}"),
+        match names.is_empty() {
+            true => "there is none".to_owned(),
+            false => format!("there is {}", names.join(", ")),
+        },
+    )
+}
+
+pub(super) async fn state(call: Call) -> Outcome<Response> {
+    let request: StateRequest = parse_request(&call.body)?;
+    let (pool, endpoint) = endpoint(&call);
+    let state = request.state;
+    let order = |answer| Ask::Order {
+        pool,
+        endpoint,
+        state,
+        answer,
+    };
+    let status = call.asker.ask(order).await??;
+    Ok(json(StatusCode::OK, &status))
+}
+
+pub(super) async fn weight(call: Call) -> Outcome<Response> {
+    let request: WeightRequest = parse_request(&call.body)?;
+    let (pool, endpoint) = endpoint(&call);
+    let weight = request.weight;
+    let order = |answer| Ask::Weight {
+        pool,
+        endpoint,
+        weight,
+        answer,
+    };
+    let status = call.asker.ask(order).await??;
+    Ok(json(StatusCode::OK, &status))
+}
+
+pub(super) async fn reload(call: Call) -> Outcome<Response> {
+    changed(call.asker.change(Change::Reload).await?)
+}
+
+pub(super) async fn rollback(call: Call) -> Outcome<Response> {
+    let request: RollbackRequest = parse_request(&call.body)?;
+    let change = Change::Rollback(request.revision);
+    changed(call.asker.change(change).await?)
+}
+
+pub(super) async fn put_config(call: Call) -> Outcome<Response> {
+    let Some(if_match) = call.headers.get(IF_MATCH) else {
+        return Err(ErrorAnswer::new(
+            ErrorCode::IfMatchRequired,
+            "If-Match is missing",
+            "GET /v1/config, make your change there, and send it with its ETag as If-Match",
+        ));
+    };
+    let if_match = if_match.to_str().unwrap_or_default().trim().to_owned();
+    is_toml(&call.headers)?;
+    let text = String::from_utf8(call.body.to_vec()).map_err(|_| {
+        ErrorAnswer::new(
+            ErrorCode::BadRequest,
+            "the body is not UTF-8",
+            "TOML is written in UTF-8",
+        )
+    })?;
+    changed(call.asker.change(Change::Put { text, if_match }).await?)
+}
+
+/// A body sent without saying what it is is taken for what belongs here.
+fn is_toml(headers: &HeaderMap) -> Outcome<()> {
+    let Some(found) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let found = found.to_str().unwrap_or_default();
+    let essence = found.split(';').next().unwrap_or_default().trim();
+    match essence.to_ascii_lowercase().as_str() {
+        "application/toml" | "text/plain" => Ok(()),
+        _ => Err(ErrorAnswer::new(
+            ErrorCode::WrongMediaType,
+            format!("found content type {found:.80}, wanted application/toml"),
+            "curl: -H 'content-type: application/toml' --data-binary @FILE",
+        )),
+    }
+}
+
+fn changed(answer: RevisionAnswer) -> Outcome<Response> {
+    Ok(json(StatusCode::OK, &answer))
+}
+
+pub(super) async fn config(call: Call) -> Outcome<Response> {
+    let current = call.asker.ask(Ask::Config).await?;
+    let text = current.text.to_string();
+    let mut response = with_type(StatusCode::OK, "application/toml; charset=utf-8", text);
+    if let Ok(tag) = HeaderValue::try_from(current.etag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    Ok(response)
+}
+
+pub(super) async fn revisions(call: Call) -> Outcome<Response> {
+    let revisions = call.asker.ask(Ask::Revisions).await?;
+    Ok(json(StatusCode::OK, &Revisions { revisions }))
+}
+
+/// A segment of the path; the route made sure that it is there.
+fn name(call: &Call, at: usize) -> &str {
+    call.segments.get(at).map_or("", String::as_str)
+}
+
+fn endpoint(call: &Call) -> (String, String) {
+    (name(call, 2).to_owned(), name(call, 4).to_owned())
+}

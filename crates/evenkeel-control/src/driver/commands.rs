@@ -1,0 +1,99 @@
+//! Carrying out what the engine decided, in the order it decided it.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use evenkeel_core::engine::{Command, ServiceTransition, Transition};
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::supervise::ServiceState;
+use evenkeel_core::table::State;
+
+use super::Driver;
+use crate::records;
+
+impl Driver {
+    pub(super) fn carry_out(&mut self) {
+        while let Some(command) = self.engine.poll() {
+            self.carry_out_one(command);
+        }
+    }
+
+    fn carry_out_one(&mut self, command: Command) {
+        match command {
+            Command::Publish(table) => {
+                self.tables.insert(table.pool, table.clone());
+                if self.publishing {
+                    self.host.publish(table);
+                }
+            }
+            Command::Withdraw { pool, .. } => drop(self.tables.remove(&pool)),
+            Command::StartTrial {
+                endpoint, permits, ..
+            } => self.start_trial(endpoint, permits),
+            Command::Probe { endpoint, epoch } => self.probe(endpoint, epoch),
+            Command::Changed(transition) => log_transition(&transition),
+            Command::Persist(carried) => {
+                let record = records::to_record(&carried);
+                self.storage.put_endpoint(&record, self.durability);
+            }
+            Command::Forget { pool, endpoint } => self.storage.delete_endpoint(&pool, &endpoint),
+            Command::StartService { service, epoch } => {
+                if let Some(view) = self.engine.service(service) {
+                    self.host.start_service(view.spec, epoch);
+                }
+            }
+            Command::SignalService {
+                service,
+                pid,
+                signal,
+                epoch,
+            } => {
+                if let Some(view) = self.engine.service(service) {
+                    self.host
+                        .signal_service(&view.spec.name, pid, signal, epoch);
+                }
+            }
+            Command::ProbeReady { service, epoch } => self.look_ready(service, epoch),
+            Command::ServiceChanged(transition) => log_service(&transition),
+        }
+    }
+
+    fn start_trial(&self, endpoint: EndpointId, permits: u32) {
+        if let Some(view) = self.engine.endpoint(endpoint) {
+            view.shared.trial_left.store(permits, Relaxed);
+        }
+    }
+}
+
+/// "app/a3 up → down: 2 of 2 checks failed: connection refused (check)".
+fn log_transition(t: &Transition) {
+    let (from, to, by) = (t.from.name(), t.to.name(), t.decided_by.name());
+    let line = format!("{}/{} {from} → {to}: {} ({by})", t.pool, t.name, t.why);
+    let (pool, endpoint) = (&*t.pool, &*t.name);
+    match t.to {
+        State::Down => {
+            tracing::warn!(target: "evenkeel::endpoint", pool, endpoint, from, to, by, "{line}");
+        }
+        _ => tracing::info!(target: "evenkeel::endpoint", pool, endpoint, from, to, by, "{line}"),
+    }
+}
+
+/// "service api-1 ready → backoff: signal KILL (pid 4242, 1 restart)".
+fn log_service(t: &ServiceTransition) {
+    let (from, to) = (t.from.name(), t.to.name());
+    let pid = t.pid.map(|pid| format!("pid {pid}, ")).unwrap_or_default();
+    let plural = if t.restarts == 1 { "" } else { "s" };
+    let line = format!(
+        "service {} {from} → {to}: {} ({pid}{} restart{plural})",
+        t.name, t.why, t.restarts
+    );
+    let service = &*t.name;
+    match t.to {
+        ServiceState::Failed => {
+            tracing::error!(target: "evenkeel::service", service, from, to, "{line}");
+        }
+        ServiceState::Backoff => {
+            tracing::warn!(target: "evenkeel::service", service, from, to, "{line}");
+        }
+        _ => tracing::info!(target: "evenkeel::service", service, from, to, "{line}"),
+    }
+}

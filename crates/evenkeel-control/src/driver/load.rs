@@ -1,0 +1,110 @@
+//! Beginning: what the store remembers comes before the first configuration, if it comes in time. The data plane does not
+//! wait for a slow disk.
+
+use std::time::Duration;
+
+use evenkeel_core::engine::{Event, Order};
+use evenkeel_schema::records::{EndpointRecord, RevisionRecord};
+
+use super::Driver;
+use crate::clock::now;
+use crate::last::last_applied;
+use crate::records;
+use crate::revisions::{Noted, Revisions};
+use crate::storage::Loaded;
+
+/// A replaced balancer has clients waiting in the accept queue: 100 ms for everything, of which opening a store takes 5.
+const WAIT_RESUMED: Duration = Duration::from_millis(50);
+/// A fresh one has nobody waiting yet, and would rather not serve what was known to be down.
+const WAIT_FRESH: Duration = Duration::from_secs(2);
+
+impl Driver {
+    /// Loads what is remembered and numbers the first configuration.
+    pub(super) async fn load_first(&mut self, resume: bool) {
+        let wait = if resume { WAIT_RESUMED } else { WAIT_FRESH };
+        let loaded = match &mut self.loading {
+            Some(loading) => tokio::time::timeout(wait, loading).await.ok(),
+            None => None,
+        };
+        let loaded = match loaded {
+            Some(result) => {
+                self.loading = None;
+                result.unwrap_or_default()
+            }
+            None => {
+                tracing::warn!(
+                    "the store is not open after {}ms; serving without what it remembers",
+                    wait.as_millis()
+                );
+                Loaded::default()
+            }
+        };
+        let carried = loaded.endpoints.into_iter().map(records::from_record);
+        let carried = carried.collect();
+        self.event(Event::Carried(carried));
+        self.number_first(resume, loaded.revisions);
+    }
+
+    fn number_first(&mut self, resume: bool, stored: Vec<RevisionRecord>) {
+        let last = last_applied(&self.config.node.state_dir);
+        let number = last.as_ref().map(|(number, _)| *number);
+        self.revisions = Revisions::new(stored, number);
+        let (text, at) = (self.config.text.clone(), now().wall);
+        let noted = match (resume, number) {
+            (true, Some(number)) => self.revisions.resume(number, &text, at),
+            // Without the list the file alone says which number the text had.
+            (false, Some(number)) if last.is_some_and(|(_, applied)| applied == *text) => {
+                self.revisions.resume(number, &text, at)
+            }
+            _ => self.revisions.apply(&text, at),
+        };
+        self.store_revision(noted);
+    }
+
+    /// Stores what is new about the revisions, and what a replaced balancer would start from.
+    pub(super) fn store_revision(&mut self, noted: Noted) {
+        if let Some(record) = &noted.new {
+            self.storage.put_revision(record);
+        }
+        for number in noted.dropped {
+            self.storage.delete_revision(number);
+        }
+        let current = self.revisions.current();
+        self.storage.last_applied(current, &self.config.text);
+    }
+
+    /// The store opened after all. States were seen anew meanwhile; an operator's word still counts.
+    pub(super) fn loaded_late(&mut self, loaded: Loaded) {
+        tracing::info!("the store is open");
+        for record in loaded.endpoints {
+            self.remember_orders(&record);
+        }
+        self.ordered.clear();
+        let before = self.revisions.current();
+        let noted = self.revisions.merge(loaded.revisions);
+        self.store_revision(noted);
+        if self.revisions.current() != before {
+            let tables = self.tables.values().cloned().collect();
+            self.host
+                .apply(&self.config, self.revisions.current(), tables);
+        }
+    }
+
+    fn remember_orders(&mut self, record: &EndpointRecord) {
+        let names = (record.pool.clone(), record.endpoint.clone());
+        let Some(endpoint) = self.engine.endpoint_id(&names.0, &names.1) else {
+            return;
+        };
+        if self.ordered.contains(&names) {
+            return;
+        }
+        let order = record.order.map(records::order);
+        if let Some(order) = order.filter(|order| *order != Order::Ready) {
+            self.event(Event::Order { endpoint, order });
+        }
+        if record.weight.is_some() {
+            let weight = record.weight;
+            self.event(Event::Weight { endpoint, weight });
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Looking: checks of endpoints, readiness of services, addresses of names. Each look is a task with its own time-out;
+//! the engine asks, the report comes back with the fence it was asked under.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::address::{Address, Target};
+use evenkeel_core::engine::Event;
+use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::supervise::ServiceEvent;
+use evenkeel_probe::Outcome;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{Driver, Report};
+use crate::names::{Resolved, choose};
+
+/// Looks at once, each with one descriptor: with all of them hanging for the default second, still hundreds a second.
+const LOOKS_MAX: usize = 512;
+/// One look at whether a service is ready; the engine asks again.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// Starts looks, with a bound on how many run at once.
+pub(super) struct Looks {
+    permits: Arc<Semaphore>,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Looks {
+    pub(super) fn new(reports: mpsc::Sender<Report>) -> Looks {
+        Looks {
+            permits: Arc::new(Semaphore::new(LOOKS_MAX)),
+            reports,
+        }
+    }
+
+    fn start<L>(&self, look: L)
+    where
+        L: Future<Output = Report> + Send + 'static,
+    {
+        let (permits, reports) = (self.permits.clone(), self.reports.clone());
+        tokio::spawn(async move {
+            let Ok(permit) = permits.acquire().await else {
+                return;
+            };
+            let report = look.await;
+            drop(permit);
+            // A loop that ended wants no report.
+            let _ = reports.send(report).await;
+        });
+    }
+}
+
+impl Driver {
+    pub(super) fn probe(&self, endpoint: EndpointId, epoch: Epoch) {
+        let Some(view) = self.engine.endpoint(endpoint) else {
+            return;
+        };
+        let Some(address) = view.address.cloned() else {
+            return;
+        };
+        let (check, host) = (view.check.clone(), host_field(view.target));
+        self.looks.start(async move {
+            let outcome = evenkeel_probe::run(&check, &address, &host).await;
+            Report::Probed(endpoint, epoch, outcome)
+        });
+    }
+
+    pub(super) fn probed(&mut self, endpoint: EndpointId, epoch: Epoch, outcome: Outcome) {
+        let us = u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX);
+        self.checks.entry(endpoint).or_default().observe_us(us);
+        self.event(Event::Probed {
+            endpoint,
+            epoch,
+            passed: outcome.passed,
+            detail: outcome.detail,
+        });
+    }
+
+    pub(super) fn look_ready(&self, service: ServiceId, epoch: Epoch) {
+        let Some(view) = self.engine.service(service) else {
+            return;
+        };
+        let (ready, directory) = (view.spec.ready.clone(), view.spec.directory.clone());
+        self.looks.start(async move {
+            let outcome = evenkeel_probe::ready(&ready, &directory, READY_WITHIN).await;
+            Report::Ready(service, epoch, outcome)
+        });
+    }
+
+    pub(super) fn looked_ready(&mut self, service: ServiceId, epoch: Epoch, outcome: &Outcome) {
+        tracing::debug!(service = service.0, "ready? {}", outcome.detail);
+        let passed = outcome.passed;
+        let event = ServiceEvent::ReadyProbed { epoch, passed };
+        self.event(Event::Service { service, event });
+    }
+
+    /// Every host name among the endpoints, once.
+    pub(super) fn look_up_names(&mut self) {
+        let mut names = BTreeSet::new();
+        for endpoint in self.config.pools.iter().flat_map(|p| &p.endpoints) {
+            if let Target::Name { host, port } = &endpoint.target {
+                names.insert((host.clone(), *port));
+            }
+        }
+        self.names.look_up(names);
+    }
+
+    pub(super) fn resolved(&mut self, resolved: Resolved) {
+        self.names.done(&resolved);
+        let addresses = resolved.addresses.as_deref().unwrap_or_default();
+        for (endpoint, current) in self.named(&resolved.name) {
+            let address = choose(current, addresses).map(Address::Ip);
+            self.event(Event::Resolved { endpoint, address });
+        }
+    }
+
+    /// The endpoints of this name, with where they are now.
+    fn named(&self, name: &(String, u16)) -> Vec<(EndpointId, Option<SocketAddr>)> {
+        let mut found = Vec::new();
+        for pool in self.engine.pools() {
+            for endpoint in pool.endpoints {
+                let Target::Name { host, port } = endpoint.target else {
+                    continue;
+                };
+                if (host, *port) == (&name.0, name.1) {
+                    let current = match endpoint.address {
+                        Some(Address::Ip(ip)) => Some(*ip),
+                        _ => None,
+                    };
+                    found.push((endpoint.id, current));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// What a check sends as `Host` unless told otherwise: the endpoint as configured. A unix socket has no name.
+fn host_field(target: &Target) -> String {
+    match target {
+        Target::Address(Address::Unix(_)) => "localhost".into(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,355 @@
+//! The driver: one task that owns the engine. It hands events in, carries out what comes out, and sleeps until the next
+//! thing is due. Nothing here decides, and nothing here waits for anything slow: probes, look-ups, files and the store
+//! have tasks and threads of their own and report back through one bounded queue.
+
+mod changes;
+mod commands;
+mod load;
+mod looks;
+mod shutdown;
+mod sweep;
+mod view;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::counters::Histogram;
+use evenkeel_core::engine::{Configure, Engine, Event, Order};
+use evenkeel_core::id::{EndpointId, Epoch, PoolId};
+use evenkeel_core::observe::Failure;
+use evenkeel_core::table::PoolTable;
+use evenkeel_core::time::{Now, Time};
+use evenkeel_schema::Config;
+use evenkeel_schema::admin::{
+    EndpointStatus, ErrorAnswer, ErrorCode, Rejected, RevisionAnswer, StateOrder,
+};
+use evenkeel_schema::config::etag;
+use evenkeel_store::Durability;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ask::{Access, Ask, Change, Current, Outcome};
+use crate::clock::{instant, now};
+use crate::names::{Names, RESOLVE_EVERY, Resolved};
+use crate::revisions::Revisions;
+use crate::storage::{Loaded, Storage};
+use crate::{Host, Input, Start, records};
+
+/// Reports of tasks waiting to be handled; a task that finds it full waits, the loop never does.
+const REPORTS_MAX: usize = 1024;
+/// Events of one kind handled before the loop looks at the others again.
+const BATCH: usize = 128;
+/// Counters are swept this often: quick enough to notice an endpoint's recovery, cheap enough to forget about.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// What a task brings back.
+pub(crate) enum Report {
+    Probed(EndpointId, Epoch, evenkeel_probe::Outcome),
+    Ready(evenkeel_core::id::ServiceId, Epoch, evenkeel_probe::Outcome),
+    Changed(
+        Result<Arc<Config>, ErrorAnswer>,
+        Option<u64>,
+        Option<ChangeAnswer>,
+    ),
+}
+
+type ChangeAnswer = oneshot::Sender<Outcome<RevisionAnswer>>;
+
+/// Everything the loop owns.
+pub(crate) struct Driver {
+    engine: Engine,
+    host: Arc<dyn Host>,
+    file: PathBuf,
+    workers: usize,
+    config: Arc<Config>,
+    revisions: Revisions,
+    storage: Storage,
+    /// Set while the store has not opened yet.
+    loading: Option<oneshot::Receiver<Loaded>>,
+    /// Orders given before the store had opened; what it remembers of these endpoints is older.
+    ordered: std::collections::BTreeSet<(String, String)>,
+    /// How much the records written now may lose.
+    durability: Durability,
+    /// The newest table of each pool.
+    tables: BTreeMap<PoolId, Arc<PoolTable>>,
+    /// False until the first `Host::apply`, and while a configuration is taken in: tables are handed over together.
+    publishing: bool,
+    /// Successes and failures of each endpoint as last swept.
+    swept: BTreeMap<EndpointId, (u64, u64)>,
+    checks: BTreeMap<EndpointId, Arc<Histogram>>,
+    looks: looks::Looks,
+    names: Names,
+    changes: VecDeque<(Change, Option<ChangeAnswer>)>,
+    changing: bool,
+    rejected: Option<Rejected>,
+    rejected_total: u64,
+    started: Now,
+    ready: bool,
+    phase: shutdown::Phase,
+    next_sweep: Time,
+    next_resolve: Time,
+    reports: mpsc::Sender<Report>,
+}
+
+/// The ends of the queues that the loop reads.
+pub(crate) struct Queues {
+    pub(crate) failures: mpsc::Receiver<Failure>,
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) asks: mpsc::Receiver<Ask>,
+    reports: mpsc::Receiver<Report>,
+    resolved: mpsc::Receiver<Resolved>,
+}
+
+impl Driver {
+    /// Takes everything in and serves the first configuration: when this returns, the data plane has it.
+    pub(crate) async fn start(
+        start: Start,
+        asks: mpsc::Receiver<Ask>,
+    ) -> std::io::Result<(Driver, Queues)> {
+        let started = now();
+        let (storage, loading) = Storage::start(start.config.node.state_dir.clone())?;
+        let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
+        let (resolved, resolved_in) = mpsc::channel(REPORTS_MAX);
+        let queues = Queues {
+            failures: start.failures,
+            inputs: start.inputs,
+            asks,
+            reports: reports_in,
+            resolved: resolved_in,
+        };
+        let mut driver = Driver {
+            // Fences of one node only grow: its clock is ahead of all decisions of every process before this one.
+            engine: Engine::new(started.at.as_nanos(), Epoch(started.at.as_nanos())),
+            host: start.host,
+            file: start.file,
+            workers: start.workers,
+            config: start.config,
+            revisions: Revisions::default(),
+            storage,
+            loading: Some(loading),
+            ordered: std::collections::BTreeSet::new(),
+            durability: Durability::Relaxed,
+            tables: BTreeMap::new(),
+            publishing: false,
+            swept: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            looks: looks::Looks::new(reports.clone()),
+            names: Names::new(resolved),
+            changes: VecDeque::new(),
+            changing: false,
+            rejected: None,
+            rejected_total: 0,
+            started,
+            ready: false,
+            phase: shutdown::Phase::Serving,
+            next_sweep: started.at,
+            next_resolve: started.at,
+            reports,
+        };
+        driver.load_first(start.resume).await;
+        driver.event(Event::Running(start.running));
+        driver.configure();
+        Ok((driver, queues))
+    }
+
+    /// Runs until a shutdown is complete.
+    pub(crate) async fn run(mut self, mut queues: Queues) {
+        let mut failures = Vec::with_capacity(BATCH);
+        while !self.phase.over() {
+            let wake = tokio::time::sleep_until(instant(self.next_wake()));
+            tokio::select! {
+                biased;
+                Some(input) = queues.inputs.recv() => self.input(input),
+                n = queues.failures.recv_many(&mut failures, BATCH), if !queues.failures.is_closed() || !queues.failures.is_empty() => {
+                    debug_assert_eq!(n, failures.len());
+                    for failure in failures.drain(..) {
+                        self.event(Event::Failed(failure));
+                    }
+                }
+                Some(report) = queues.reports.recv() => self.report(report),
+                Some(resolved) = queues.resolved.recv() => self.resolved(resolved),
+                Some(ask) = queues.asks.recv() => self.answer(ask),
+                Ok(loaded) = async { self.loading.as_mut().expect("only polled while it is there").await }, if self.loading.is_some() => {
+                    self.loading = None;
+                    self.loaded_late(loaded);
+                }
+                () = wake => {}
+            }
+            self.tick();
+        }
+        self.store_all().await;
+    }
+
+    /// When something is due at the latest.
+    fn next_wake(&self) -> Time {
+        let engine = self.engine.next_wakeup().unwrap_or(Time::NEVER);
+        let phase = self.phase.next_wake();
+        engine
+            .min(self.next_sweep)
+            .min(self.next_resolve)
+            .min(phase)
+    }
+
+    /// Does everything that is due.
+    fn tick(&mut self) {
+        let at = now().at;
+        if self.engine.next_wakeup().is_some_and(|due| due <= at) {
+            self.event(Event::Tick);
+        }
+        if self.next_sweep <= at {
+            self.next_sweep = at + SWEEP_EVERY;
+            self.sweep();
+            self.storage.flush();
+        }
+        if self.next_resolve <= at {
+            self.next_resolve = at + RESOLVE_EVERY;
+            self.look_up_names();
+        }
+        self.advance_shutdown(at);
+    }
+
+    /// Hands one event in and carries out all that comes of it.
+    fn event(&mut self, event: Event) {
+        self.engine.handle(event, now());
+        self.carry_out();
+    }
+
+    /// Brings the configuration in force into the engine and the data plane.
+    fn configure(&mut self) {
+        self.publishing = false;
+        self.event(Event::Configure(Configure {
+            pools: self.config.pools.clone(),
+            services: self.config.services.clone(),
+            workers: self.workers,
+        }));
+        let tables = self.tables.values().cloned().collect();
+        self.host
+            .apply(&self.config, self.revisions.current(), tables);
+        self.publishing = true;
+        self.forget_gone();
+        self.look_up_names();
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Reload => self.ask_change(Change::Reload, None),
+            Input::Shutdown => self.begin_shutdown(),
+            Input::Service { name, event } => match self.engine.service_id(&name) {
+                Some(service) => self.event(Event::Service { service, event }),
+                None => tracing::debug!("{name}: {event:?}, but no such service is known"),
+            },
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Probed(endpoint, epoch, outcome) => self.probed(endpoint, epoch, outcome),
+            Report::Ready(service, epoch, outcome) => self.looked_ready(service, epoch, &outcome),
+            Report::Changed(result, revision, answer) => self.changed(result, revision, answer),
+        }
+    }
+
+    /// Answers a question; whoever asked may have gone, which is no matter.
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Status(answer) => drop(answer.send(self.status())),
+            Ask::Metrics(answer) => drop(answer.send(self.sample())),
+            Ask::Ready(answer) => drop(answer.send(self.readiness())),
+            Ask::Config(answer) => drop(answer.send(self.current())),
+            Ask::Revisions(answer) => drop(answer.send(self.revisions.list())),
+            Ask::Access(answer) => drop(answer.send(self.access())),
+            Ask::Order {
+                pool,
+                endpoint,
+                state,
+                answer,
+            } => drop(answer.send(self.order(&pool, &endpoint, state))),
+            Ask::Weight {
+                pool,
+                endpoint,
+                weight,
+                answer,
+            } => drop(answer.send(self.weight(&pool, &endpoint, weight))),
+            Ask::Change(change, answer) => self.ask_change(change, Some(answer)),
+        }
+    }
+
+    fn current(&self) -> Current {
+        Current {
+            text: self.config.text.clone(),
+            etag: etag(&self.config.text),
+        }
+    }
+
+    fn access(&self) -> Access {
+        Access {
+            token: self.config.admin.token.clone(),
+            node: self.config.node.name.clone(),
+        }
+    }
+
+    fn order(&mut self, pool: &str, endpoint: &str, state: StateOrder) -> Outcome<EndpointStatus> {
+        let order: Order = records::order(state);
+        self.operate(pool, endpoint, |endpoint| Event::Order { endpoint, order })
+    }
+
+    fn weight(
+        &mut self,
+        pool: &str,
+        endpoint: &str,
+        weight: Option<u32>,
+    ) -> Outcome<EndpointStatus> {
+        self.operate(pool, endpoint, |endpoint| Event::Weight {
+            endpoint,
+            weight,
+        })
+    }
+
+    /// An operator's word about one endpoint: on the disk at once, since nobody will say it again.
+    fn operate(
+        &mut self,
+        pool: &str,
+        endpoint: &str,
+        event: impl FnOnce(EndpointId) -> Event,
+    ) -> Outcome<EndpointStatus> {
+        let id = self.find(pool, endpoint)?;
+        if self.loading.is_some() {
+            self.ordered.insert((pool.to_owned(), endpoint.to_owned()));
+        }
+        self.durability = Durability::Now;
+        self.event(event(id));
+        self.durability = Durability::Relaxed;
+        let view = self.engine.endpoint(id);
+        let view = view.ok_or_else(|| {
+            ErrorAnswer::new(
+                ErrorCode::Internal,
+                "the endpoint is gone",
+                "look at the status again",
+            )
+        })?;
+        Ok(view::endpoint(&self.engine, &view))
+    }
+
+    fn find(&self, pool: &str, endpoint: &str) -> Outcome<EndpointId> {
+        if let Some(id) = self.engine.endpoint_id(pool, endpoint) {
+            return Ok(id);
+        }
+        let names = |names: Vec<&str>| match names.is_empty() {
+            true => "there is none".to_owned(),
+            false => format!("there is {}", names.join(", ")),
+        };
+        Err(match self.engine.pool(pool) {
+            Some(found) => ErrorAnswer::new(
+                ErrorCode::NoSuchEndpoint,
+                format!("pool {pool} has no endpoint {endpoint:?}"),
+                names(found.endpoints.iter().map(|e| &**e.name).collect()),
+            ),
+            None => ErrorAnswer::new(
+                ErrorCode::NoSuchPool,
+                format!("there is no pool {pool:?}"),
+                names(self.config.pools.iter().map(|p| &*p.name).collect()),
+            ),
+        })
+    }
+}

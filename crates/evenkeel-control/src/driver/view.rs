@@ -1,0 +1,132 @@
+//! What the admin API shows of all this.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use evenkeel_core::engine::{EndpointView, Engine, PoolView, ServiceView};
+use evenkeel_core::table::State;
+use evenkeel_schema::Stamp;
+use evenkeel_schema::admin::{
+    EndpointService, EndpointStatus, ListenerStatus, PoolStatus, ServiceStatus, Status,
+};
+
+use super::Driver;
+use crate::clock::now;
+use crate::metrics::{EndpointSample, Sample};
+
+impl Driver {
+    pub(super) fn status(&self) -> Status {
+        let listeners = self.host.listeners().into_iter();
+        let listeners = listeners.map(|(name, bind)| ListenerStatus { name, bind });
+        Status {
+            node: self.config.node.name.clone(),
+            pid: self.host.keeper_pid(),
+            worker_pid: std::process::id(),
+            revision: self.revisions.current(),
+            listeners: listeners.collect(),
+            pools: self
+                .engine
+                .pools()
+                .map(|view| pool(&self.engine, &view))
+                .collect(),
+            services: self.engine.services().map(|view| service(&view)).collect(),
+            incidents_open: 0,
+            since: Some(Stamp(self.started.wall)),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            rejected: self.rejected.clone(),
+        }
+    }
+
+    pub(super) fn sample(&self) -> Sample {
+        let mut endpoints = Vec::new();
+        for pool in self.engine.pools() {
+            for endpoint in &pool.endpoints {
+                endpoints.push(EndpointSample {
+                    pool: endpoint.pool_name.clone(),
+                    name: endpoint.name.clone(),
+                    state: endpoint.state,
+                    shared: endpoint.shared.clone(),
+                    checks: self.checks.get(&endpoint.id).cloned(),
+                });
+            }
+        }
+        let services = self.engine.services();
+        Sample {
+            counters: self.host.counters(),
+            endpoints,
+            services: services
+                .map(|s| (s.spec.name.clone(), u64::from(s.restarts)))
+                .collect(),
+            revision: self.revisions.current(),
+            rejected: self.rejected_total,
+            started_s: self.started.wall.0 / 1000,
+        }
+    }
+
+    /// Ready once every endpoint was probed, or could have been; from then on until the shutdown.
+    pub(super) fn readiness(&mut self) -> Result<(), String> {
+        if !self.phase.serving() {
+            return Err("shutting down".into());
+        }
+        let running = now().at.since(self.started.at);
+        let waiting = |endpoint: &EndpointView<'_>| {
+            !endpoint.probed
+                && running < endpoint.check.timeout
+                && endpoint.state != State::Maintenance
+        };
+        if !self.ready {
+            let unseen: usize = self
+                .engine
+                .pools()
+                .map(|pool| pool.endpoints.iter().filter(|e| waiting(e)).count())
+                .sum();
+            if unseen > 0 {
+                return Err(format!("{unseen} endpoints were not probed yet"));
+            }
+            self.ready = true;
+        }
+        Ok(())
+    }
+}
+
+fn pool(engine: &Engine, view: &PoolView<'_>) -> PoolStatus {
+    PoolStatus {
+        name: view.spec.name.to_string(),
+        policy: view.spec.policy.name.to_string(),
+        endpoints: view.endpoints.iter().map(|e| endpoint(engine, e)).collect(),
+    }
+}
+
+pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>) -> EndpointStatus {
+    let workers = &view.shared.workers;
+    let service = view.service.and_then(|id| engine.service(id));
+    EndpointStatus {
+        name: view.name.to_string(),
+        address: view.target.to_string(),
+        state: view.state,
+        since: Stamp(view.since),
+        why: view.why.to_owned(),
+        decided_by: view.decided_by.name().to_owned(),
+        weight: view.weight,
+        tier: view.tier,
+        in_flight: u64::from(view.shared.in_flight.load(Relaxed)),
+        requests: workers.sum(|w| w.tries.value()),
+        failures: workers.sum(|w| w.failures.value()),
+        service: service.map(|s| EndpointService {
+            pid: s.pid,
+            restarts: u64::from(s.restarts),
+        }),
+        next: Some(view.next.clone()).filter(|next| !next.is_empty()),
+    }
+}
+
+fn service(view: &ServiceView<'_>) -> ServiceStatus {
+    ServiceStatus {
+        name: Arc::clone(&view.spec.name).to_string(),
+        state: view.state.name().to_owned(),
+        since: Stamp(view.since),
+        why: view.why.to_owned(),
+        pid: view.pid,
+        restarts: u64::from(view.restarts),
+    }
+}

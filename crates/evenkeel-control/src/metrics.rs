@@ -1,0 +1,359 @@
+//! `/metrics`: what the counters say at this moment, in the Prometheus text format. Nothing is kept here; every scrape
+//! reads the counters that are counted anyway. Labels are names of the configuration, never anything a client sent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use evenkeel_core::counters::{CounterSet, EndpointShared, Histogram, LATENCY_BOUNDS_S, Reject};
+use evenkeel_core::table::State;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::Registry;
+
+/// One endpoint's.
+#[derive(Clone, Debug)]
+pub(crate) struct EndpointSample {
+    pub(crate) pool: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) state: State,
+    pub(crate) shared: Arc<EndpointShared>,
+    /// Of its checks, once there was one.
+    pub(crate) checks: Option<Arc<Histogram>>,
+}
+
+/// Everything a scrape shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sample {
+    pub(crate) counters: Arc<CounterSet>,
+    pub(crate) endpoints: Vec<EndpointSample>,
+    /// Restarts by service.
+    pub(crate) services: BTreeMap<Arc<str>, u64>,
+    pub(crate) revision: u64,
+    pub(crate) rejected: u64,
+    /// When this balancer started, seconds since 1970.
+    pub(crate) started_s: u64,
+}
+
+/// The content type of the text.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The whole text.
+pub(crate) fn text(sample: Sample) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(sample));
+    let mut text = String::new();
+    // Only the writer can fail, and a String does not.
+    let _ = encode(&mut text, &registry);
+    text
+}
+
+type Labels<'a> = [(&'static str, &'a str)];
+/// No exemplars are shown.
+const NO_EXEMPLAR: Option<&Exemplar<[(&str, &str); 0], f64>> = None;
+
+impl Collector for Sample {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        self.requests(&mut page)?;
+        self.listeners(&mut page)?;
+        self.pools(&mut page)?;
+        self.endpoints(&mut page)?;
+        self.process(&mut page)
+    }
+}
+
+impl Sample {
+    fn requests(&self, page: &mut Page<'_>) -> fmt::Result {
+        const CODES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+        let routes = &self.counters.routes;
+        page.family(
+            "evenkeel_requests",
+            "Requests by the class of the status sent; none = ended without one",
+            MetricType::Counter,
+            |family| {
+                for (label, workers) in routes {
+                    for (class, code) in CODES.iter().enumerate() {
+                        let labels = [
+                            ("listener", label.listener.as_str()),
+                            ("route", &label.route),
+                            ("pool", &label.pool),
+                            ("code", code),
+                        ];
+                        family.count(&labels, workers.sum(|w| w.by_class[class].value()))?;
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        page.family(
+            "evenkeel_request_seconds",
+            "From the last byte of a request's head to the end of its answer",
+            MetricType::Histogram,
+            |family| {
+                for (label, workers) in routes {
+                    let labels = [
+                        ("listener", label.listener.as_str()),
+                        ("route", &label.route),
+                        ("pool", &label.pool),
+                    ];
+                    family.histogram(&labels, workers.iter().map(|w| &w.seconds))?;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    fn listeners(&self, page: &mut Page<'_>) -> fmt::Result {
+        let listeners = &self.counters.listeners;
+        page.family(
+            "evenkeel_connections",
+            "Client connections open now",
+            MetricType::Gauge,
+            |family| {
+                for (name, workers) in listeners {
+                    let open: i64 = workers.iter().map(|w| w.open.value()).sum();
+                    family.gauge(&[("listener", name)], open)?;
+                }
+                Ok(())
+            },
+        )?;
+        let counts: [(&str, &str, fn(&_) -> u64); 3] = [
+            (
+                "evenkeel_connections_accepted",
+                "Client connections accepted",
+                |w: &evenkeel_core::counters::ListenerWorker| w.accepted.value(),
+            ),
+            ("evenkeel_received_bytes", "Bytes read from clients", |w| {
+                w.bytes_in.value()
+            }),
+            ("evenkeel_sent_bytes", "Bytes written to clients", |w| {
+                w.bytes_out.value()
+            }),
+        ];
+        for (name, help, field) in counts {
+            page.family(name, help, MetricType::Counter, |family| {
+                for (listener, workers) in listeners {
+                    family.count(&[("listener", listener)], workers.sum(field))?;
+                }
+                Ok(())
+            })?;
+        }
+        page.family(
+            "evenkeel_rejected",
+            "Answers evenkeel gave itself and connections it cut",
+            MetricType::Counter,
+            |family| {
+                for (listener, workers) in listeners {
+                    for reason in Reject::ALL {
+                        let labels = [("listener", listener.as_str()), ("reason", reason.name())];
+                        family.count(&labels, workers.sum(|w| w.rejected(reason).value()))?;
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
+    fn pools(&self, page: &mut Page<'_>) -> fmt::Result {
+        let pools = &self.counters.pools;
+        let counts: [(&str, &str, fn(&_) -> u64); 3] = [
+            (
+                "evenkeel_retries",
+                "Further tries made",
+                |w: &evenkeel_core::counters::PoolWorker| w.retries.value(),
+            ),
+            (
+                "evenkeel_retries_refused",
+                "Further tries that the retry budget refused",
+                |w| w.retries_refused.value(),
+            ),
+            (
+                "evenkeel_failure_reports_dropped",
+                "Failures that did not fit the queue to control",
+                |w| w.failures_dropped.value(),
+            ),
+        ];
+        for (name, help, field) in counts {
+            page.family(name, help, MetricType::Counter, |family| {
+                for (pool, workers) in pools {
+                    family.count(&[("pool", pool)], workers.sum(field))?;
+                }
+                Ok(())
+            })?;
+        }
+        page.family(
+            "evenkeel_queued",
+            "Requests waiting for an endpoint with room",
+            MetricType::Gauge,
+            |family| {
+                for (pool, workers) in pools {
+                    let queued: i64 = workers.iter().map(|w| w.queued.value()).sum();
+                    family.gauge(&[("pool", pool)], queued)?;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    fn endpoints(&self, page: &mut Page<'_>) -> fmt::Result {
+        use std::sync::atomic::Ordering::Relaxed;
+        let states: Vec<_> = State::ALL
+            .iter()
+            .enumerate()
+            .map(|(n, state)| format!("{n} {}", state.name()))
+            .collect();
+        let gauges: [(&str, String, fn(&EndpointSample) -> i64); 2] = [
+            (
+                "evenkeel_endpoint_state",
+                format!("State of the endpoint: {}", states.join(", ")),
+                |e| e.state as i64,
+            ),
+            (
+                "evenkeel_endpoint_in_flight",
+                "Requests or connections at the endpoint now".into(),
+                |e| i64::from(e.shared.in_flight.load(Relaxed)),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            page.family(name, &help, MetricType::Gauge, |family| {
+                self.endpoints
+                    .iter()
+                    .try_for_each(|e| family.gauge(&e.labels(), value(e)))
+            })?;
+        }
+        let counts: [(&str, &str, fn(&EndpointSample) -> u64); 3] = [
+            ("evenkeel_endpoint_tries", "Tries begun", |e| {
+                e.shared.workers.sum(|w| w.tries.value())
+            }),
+            ("evenkeel_endpoint_failures", "Tries that failed", |e| {
+                e.shared.workers.sum(|w| w.failures.value())
+            }),
+            ("evenkeel_endpoint_connects", "Connections opened", |e| {
+                e.shared.workers.sum(|w| w.connects.value())
+            }),
+        ];
+        for (name, help, value) in counts {
+            page.family(name, help, MetricType::Counter, |family| {
+                self.endpoints
+                    .iter()
+                    .try_for_each(|e| family.count(&e.labels(), value(e)))
+            })?;
+        }
+        page.family(
+            "evenkeel_check_seconds",
+            "How long the endpoint's checks took",
+            MetricType::Histogram,
+            |family| {
+                for endpoint in &self.endpoints {
+                    if let Some(checks) = &endpoint.checks {
+                        family.histogram(&endpoint.labels(), std::iter::once(&**checks))?;
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
+    fn process(&self, page: &mut Page<'_>) -> fmt::Result {
+        let gauges = [
+            (
+                "evenkeel_config_revision",
+                "The configuration in force",
+                self.revision,
+            ),
+            (
+                "evenkeel_start_time_seconds",
+                "When this balancer process started",
+                self.started_s,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            page.family(name, help, MetricType::Gauge, |family| {
+                family.gauge(&[], i64::try_from(value).unwrap_or(i64::MAX))
+            })?;
+        }
+        page.family(
+            "evenkeel_config_rejected",
+            "Configurations refused since this balancer process started",
+            MetricType::Counter,
+            |family| family.count(&[], self.rejected),
+        )?;
+        page.family(
+            "evenkeel_service_restarts",
+            "Restarts of supervised services",
+            MetricType::Counter,
+            |family| {
+                self.services
+                    .iter()
+                    .try_for_each(|(name, restarts)| family.count(&[("service", name)], *restarts))
+            },
+        )
+    }
+}
+
+impl EndpointSample {
+    fn labels(&self) -> [(&'static str, &str); 2] {
+        [("pool", &self.pool), ("endpoint", &self.name)]
+    }
+}
+
+/// The page being written.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn family(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        fill: impl FnOnce(&mut Family<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, kind)?;
+        fill(&mut Family(encoder))
+    }
+}
+
+/// One family of it.
+struct Family<'a>(MetricEncoder<'a>);
+
+impl Family<'_> {
+    fn count(&mut self, labels: &Labels<'_>, value: u64) -> fmt::Result {
+        self.0
+            .encode_family(&labels)?
+            .encode_counter(&value, NO_EXEMPLAR)
+    }
+
+    fn gauge(&mut self, labels: &Labels<'_>, value: i64) -> fmt::Result {
+        self.0.encode_family(&labels)?.encode_gauge(&value)
+    }
+
+    /// All of `parts` added up.
+    fn histogram<'h>(
+        &mut self,
+        labels: &Labels<'_>,
+        parts: impl Iterator<Item = &'h Histogram>,
+    ) -> fmt::Result {
+        let mut counts = [0u64; LATENCY_BOUNDS_S.len() + 1];
+        let mut sum_us = 0u64;
+        for part in parts {
+            sum_us = sum_us.saturating_add(part.sum_us());
+            for (total, count) in counts.iter_mut().zip(part.buckets()) {
+                *total += count;
+            }
+        }
+        let bounds = LATENCY_BOUNDS_S.into_iter().chain([f64::MAX]);
+        let buckets: Vec<_> = bounds.zip(counts).collect();
+        self.0
+            .encode_family(&labels)?
+            .encode_histogram::<[(&str, &str); 0]>(
+                sum_us as f64 / 1e6,
+                counts.iter().sum(),
+                &buckets,
+                None,
+            )
+    }
+}
