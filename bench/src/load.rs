@@ -78,7 +78,14 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         .iter_mut()
         .for_each(|client| client.started = start);
     load.turn_for(Duration::from_secs_f64(options.secs))?;
-    load.counts.print(&warm, start.elapsed());
+    let elapsed = start.elapsed();
+    let oldest = load
+        .clients
+        .iter()
+        .map(|client| client.started.elapsed())
+        .max();
+    load.counts
+        .print(&warm, elapsed, nanoseconds(oldest.unwrap_or_default()));
     io::stdout().flush()?;
     // Connections stay as they are until whoever measures has read the counters.
     line.clear();
@@ -95,19 +102,21 @@ impl Counts {
         }
     }
 
-    fn print(&self, warm: &Counts, elapsed: Duration) {
+    /// `oldest_ns`: how long the request waits that has waited longest; it counts as the slowest, or a hang would not show.
+    fn print(&self, warm: &Counts, elapsed: Duration, oldest_ns: u64) {
         let first_error = if warm.errors > 0 {
             &warm.first_error
         } else {
             &self.first_error
         };
         println!(
-            "{{\"requests\":{},\"errors\":{},\"first_error\":{first_error:?},\"seconds\":{:.6},\"p50_us\":{:.1},\"p99_us\":{:.1}}}",
+            "{{\"requests\":{},\"errors\":{},\"first_error\":{first_error:?},\"seconds\":{:.6},\"p50_us\":{:.1},\"p99_us\":{:.1},\"max_us\":{:.1}}}",
             self.latencies.total(),
             self.errors + warm.errors,
             elapsed.as_secs_f64(),
             self.latencies.quantile(0.5) as f64 / 1e3,
             self.latencies.quantile(0.99) as f64 / 1e3,
+            self.latencies.quantile(1.0).max(oldest_ns) as f64 / 1e3,
         );
     }
 }
@@ -204,9 +213,7 @@ impl Load<'_> {
         let now = Instant::now();
         let client = &mut self.clients[token];
         let took = now.saturating_duration_since(client.started);
-        self.counts
-            .latencies
-            .record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.counts.latencies.record(nanoseconds(took));
         if self.options.close {
             self.clients[token] = self
                 .connect(token)
@@ -234,6 +241,10 @@ impl Load<'_> {
         }
         Ok(())
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The request every connection sends, over and over.

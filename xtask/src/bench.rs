@@ -5,14 +5,13 @@
 //! All proxies run side by side through a round and are measured one after the other, in an order that rotates, so that
 //! slow changes of the machine hit all of them; ratios are taken inside a round, and the median over rounds is told.
 
-mod cpu;
 mod machine;
 mod measure;
 mod proxies;
 mod report;
 mod works;
 
-use crate::{Failure, steps};
+use crate::{Failure, load};
 use measure::{Bench as Setup, Measurement};
 use proxies::{PROXIES, Proxy};
 use works::{WORKS, Work};
@@ -107,12 +106,11 @@ fn measured(
     secs: f64,
     profile: &str,
 ) -> Result<Vec<Measurement>, Failure> {
-    let mut build = steps::cargo(&["build", "--profile", profile, "--package", "evenkeel-bench"]);
+    let mut packages = vec!["evenkeel-bench"];
     if proxies.iter().any(|proxy| proxy.is_ours()) {
-        build.args(["--package", "evenkeel"]);
+        packages.push("evenkeel");
     }
-    steps::run(build)?;
-    let setup = Setup::start(profile)?;
+    let setup = Setup::start(load::build(profile, &packages)?)?;
     let mut measurements = Vec::new();
     for round in 0..rounds {
         println!("round {} of {rounds}", round + 1);
@@ -135,7 +133,7 @@ fn measured(
 fn refuse_errors(measurements: &[Measurement]) -> Result<(), Failure> {
     let wrong: Vec<_> = measurements
         .iter()
-        .filter(|measurement| measurement.errors > 0 || measurement.requests == 0)
+        .filter(|measurement| measurement.seen.errors > 0 || measurement.seen.requests == 0)
         .collect();
     let Some(first) = wrong.first() else {
         return Ok(());
@@ -145,6 +143,6 @@ fn refuse_errors(measurements: &[Measurement]) -> Result<(), Failure> {
         wrong.len(),
         measurements.len(),
         first.line(),
-        first.first_error
+        first.seen.first_error
     ))
 }

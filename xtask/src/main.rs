@@ -7,9 +7,13 @@
 
 mod bench;
 mod check;
+mod cpu;
+mod faults;
 mod fix;
 mod fuzz;
+mod load;
 mod packages;
+mod process;
 mod steps;
 mod test;
 mod tidy;

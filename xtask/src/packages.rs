@@ -29,12 +29,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "nftables",
         brings: "/usr/sbin/nft",
-        why: "drops packets to an endpoint in fault runs",
-    },
-    Package {
-        name: "python3",
-        brings: "/usr/bin/python3",
-        why: "drives fault runs from outside, in a language that shares no code with us",
+        why: "drops packets to an endpoint in the fault runs of `test`",
     },
 ];
 

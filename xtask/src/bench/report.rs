@@ -58,10 +58,10 @@ fn row(name: &str, own: &[&Measurement], base: &[&Measurement]) -> String {
         median(ratios),
         middle(Measurement::per_second),
         middle(Measurement::core_share) * 100.0,
-        middle(|measurement| measurement.p50_us),
-        middle(|measurement| measurement.p99_us),
+        middle(|measurement| measurement.seen.p50_us),
+        middle(|measurement| measurement.seen.p99_us),
         own.iter()
-            .map(|measurement| measurement.errors)
+            .map(|measurement| measurement.seen.errors)
             .sum::<u64>(),
     )
 }
@@ -95,13 +95,13 @@ pub(crate) fn save(
                 "round": measurement.round,
                 "proxy": measurement.proxy,
                 "work": measurement.work,
-                "requests": measurement.requests,
-                "errors": measurement.errors,
-                "seconds": measurement.seconds,
+                "requests": measurement.seen.requests,
+                "errors": measurement.seen.errors,
+                "seconds": measurement.seen.seconds,
                 "cpu_seconds": measurement.cpu_seconds,
                 "cpu_us_per_request": measurement.cpu_us_per_request(),
-                "p50_us": measurement.p50_us,
-                "p99_us": measurement.p99_us,
+                "p50_us": measurement.seen.p50_us,
+                "p99_us": measurement.seen.p99_us,
             })
         })
         .collect();

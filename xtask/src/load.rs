@@ -1,0 +1,130 @@
+//! The load generator and the endpoints of `bench/`, as seen by who starts them.
+
+use crate::process::{self, Lines, Tree};
+use crate::{Failure, steps};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Builds our programs and says where they are.
+pub(crate) fn build(profile: &str, packages: &[&str]) -> Result<PathBuf, Failure> {
+    let mut build = steps::cargo(&["build", "--profile", profile]);
+    for package in packages {
+        build.args(["--package", package]);
+    }
+    steps::run(build)?;
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(steps::target().join(folder))
+}
+
+/// One process that answers on several ports.
+pub(crate) struct Endpoints {
+    /// Where.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The process.
+    pub(crate) tree: Tree,
+}
+
+/// Starts endpoints and learns their addresses.
+pub(crate) fn start_endpoints(programs: &Path, ports: usize) -> Result<Endpoints, Failure> {
+    let mut command = Command::new(programs.join("evenkeel-bench"));
+    command.args(["endpoint", "--ports", &ports.to_string()]);
+    let (tree, mut lines) = process::start_spoken(command)?;
+    let addresses = (0..ports)
+        .map(|_| {
+            let line = lines.next("an endpoint's address")?;
+            line.parse()
+                .map_err(|error| format!("an endpoint's address, found `{line}`: {error}"))
+        })
+        .collect::<Result<_, Failure>>()?;
+    Ok(Endpoints { addresses, tree })
+}
+
+/// What is sent.
+pub(crate) struct Spec {
+    /// Clients, each with one request under way.
+    pub(crate) connections: u32,
+    /// Bytes of every answer's body.
+    pub(crate) body: u32,
+    /// Bytes of every request's head; 0: the shortest.
+    pub(crate) head: u32,
+    /// A new connection for every request.
+    pub(crate) close: bool,
+    /// Seconds before it counts.
+    pub(crate) warm: f64,
+    /// Seconds that count.
+    pub(crate) secs: f64,
+}
+
+/// A load that is warm and waits for its start.
+pub(crate) struct Load {
+    lines: Lines,
+    // Dropped after `lines`, whose end tells the load to end.
+    _tree: Tree,
+}
+
+/// What a load saw.
+pub(crate) struct Seen {
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) first_error: String,
+    pub(crate) seconds: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) max_us: f64,
+}
+
+impl Load {
+    /// Starts a load and waits until it is warm.
+    pub(crate) fn start(programs: &Path, target: SocketAddr, spec: &Spec) -> Result<Load, Failure> {
+        let mut command = Command::new(programs.join("evenkeel-bench"));
+        command.args(["load", "--target", &target.to_string()]);
+        for (name, value) in [
+            ("--connections", spec.connections.to_string()),
+            ("--body", spec.body.to_string()),
+            ("--head", spec.head.to_string()),
+            ("--warm", spec.warm.to_string()),
+            ("--secs", spec.secs.to_string()),
+        ] {
+            command.args([name, &value]);
+        }
+        if spec.close {
+            command.arg("--close");
+        }
+        let (tree, mut lines) = process::start_spoken(command)?;
+        let warm = lines.next("the word `warm`")?;
+        if warm != "warm" {
+            return Err(warm);
+        }
+        Ok(Load { lines, _tree: tree })
+    }
+
+    /// Lets it begin to count.
+    pub(crate) fn go(&mut self) -> Result<(), Failure> {
+        self.lines.say("go")
+    }
+
+    /// Waits for what it saw. Its connections stay open until it is dropped.
+    pub(crate) fn seen(&mut self) -> Result<Seen, Failure> {
+        Seen::parse(&self.lines.next("the load's result")?)
+    }
+}
+
+impl Seen {
+    fn parse(json: &str) -> Result<Seen, Failure> {
+        let value: serde_json::Value = serde_json::from_str(json)
+            .map_err(|error| format!("the load said `{json}`: {error}"))?;
+        let missing = |name: &str| format!("the load's result has no {name}: {json}");
+        let number = |name: &str| value[name].as_f64().ok_or_else(|| missing(name));
+        let count = |name: &str| value[name].as_u64().ok_or_else(|| missing(name));
+        Ok(Seen {
+            requests: count("requests")?,
+            errors: count("errors")?,
+            first_error: value["first_error"].as_str().unwrap_or_default().to_owned(),
+            seconds: number("seconds")?,
+            p50_us: number("p50_us")?,
+            p99_us: number("p99_us")?,
+            max_us: number("max_us")?,
+        })
+    }
+}
