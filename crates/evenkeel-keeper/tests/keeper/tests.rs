@@ -1,0 +1,685 @@
+//! The promises of the keeper, one test each.
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use evenkeel_keeper::{Address, Ending, FromKeeper, LogFormat, StartRefusal, ToKeeper, wire};
+use rustix::process::Signal;
+
+use crate::world::{World, is_gone, kill, service, until};
+
+macro_rules! all {
+    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
+}
+
+/// All tests.
+pub(crate) const ALL: &[(&str, fn())] = all![
+    a_child_that_fails_before_it_serves_ends_the_keeper_with_its_code,
+    a_program_that_cannot_be_executed_is_reported_clearly,
+    clients_are_never_refused_while_the_child_is_killed_three_times,
+    a_stopped_child_is_replaced_within_two_and_a_half_seconds,
+    a_keeper_that_was_stopped_itself_does_not_kill_its_child,
+    a_child_that_dies_quickly_again_and_again_is_still_replaced,
+    a_service_outlives_the_child_and_is_adopted_by_the_next,
+    exits_while_no_child_listened_are_told_to_the_next,
+    a_killed_keeper_takes_the_child_and_the_services_with_it,
+    an_orderly_end_leaves_no_process_not_even_a_daemon,
+    a_service_that_ends_takes_its_process_group_with_it,
+    a_taken_address_is_refused_with_the_pid_of_its_owner,
+    garbage_from_the_child_replaces_it_and_the_keeper_lives,
+    a_second_start_of_a_running_name_is_refused,
+    commands_older_than_the_newest_are_refused,
+    after_restrict_nothing_is_started_as_root_even_by_a_later_child,
+    a_service_gets_its_directory_environment_user_and_group,
+    output_lines_carry_the_services_name,
+    json_output_is_one_object_per_line,
+    a_service_that_floods_its_output_does_not_stall_the_keeper,
+    more_sockets_than_one_packet_carries_arrive_whole,
+    a_held_descriptor_keeps_its_lock_over_a_replacement,
+    a_closed_address_is_refused_and_not_handed_on,
+    term_asks_the_child_and_its_exit_ends_the_keeper,
+    a_second_term_ends_everything_at_once,
+    a_child_that_dies_while_shutting_down_leaves_the_services_to_the_keeper,
+    hup_is_passed_on_even_if_the_child_did_not_listen_yet,
+    a_child_that_says_bye_is_not_replaced,
+];
+
+fn exited(name: &'static str) -> impl Fn(&FromKeeper, usize) -> Option<(u32, Ending)> {
+    move |message, _| match message {
+        FromKeeper::Exited {
+            name: n,
+            pid,
+            ending,
+            ..
+        } if n == name => Some((*pid, *ending)),
+        _ => None,
+    }
+}
+
+fn start_failed(message: &FromKeeper, _: usize) -> Option<StartRefusal> {
+    match message {
+        FromKeeper::StartFailed { why, .. } => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// Which process answers there.
+fn who_serves(at: SocketAddr) -> std::io::Result<u32> {
+    let mut client = TcpStream::connect(at)?;
+    client.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer)?;
+    answer
+        .parse()
+        .map_err(|_| std::io::ErrorKind::InvalidData.into())
+}
+
+fn a_child_that_fails_before_it_serves_ends_the_keeper_with_its_code() {
+    for code in [2, 1, 0] {
+        let mut world = World::new();
+        let mut puppet = world.puppet();
+        assert!(!puppet.again);
+        puppet.wait_adopted();
+        puppet.exit(code);
+        assert_eq!(world.wait_end().code(), Some(i32::from(code)));
+    }
+}
+
+fn a_program_that_cannot_be_executed_is_reported_clearly() {
+    let (world, mut puppet) = World::ready();
+    let mut missing = service("s", &[]);
+    missing.program = "./no/such/program".into();
+    missing.directory = Some(world.folder.path().to_owned());
+    puppet.send(&ToKeeper::Start(missing.clone()));
+    let why = puppet.expect(start_failed).to_string();
+    let folder = world.folder.path().display();
+    assert_eq!(
+        why,
+        format!(
+            "cannot execute ./no/such/program (in directory {folder}): No such file or directory (os error 2)"
+        )
+    );
+    missing.directory = Some(world.path("nowhere"));
+    puppet.send(&ToKeeper::Start(missing));
+    let why = puppet.expect(start_failed).to_string();
+    assert!(why.starts_with("cannot enter its directory "), "{why}");
+    // The name is free again, and nothing was told of an exit that was none.
+    puppet.start("s", &["exit", "3"]);
+    assert_eq!(puppet.expect(exited("s")).1, Ending::Code(3));
+}
+
+fn clients_are_never_refused_while_the_child_is_killed_three_times() {
+    let (world, mut puppet) = World::ready();
+    let (at, sockets) = puppet.open("web", 2);
+    assert_eq!(sockets, 2);
+    let (stop, tries) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (stop, tries) = (stop.clone(), tries.clone());
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    // A connection that the dying child had accepted may be cut; the connecting itself must always work.
+                    drop(TcpStream::connect(at).expect("refused"));
+                    tries.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for round in 0..3 {
+        kill(puppet.pid, Signal::KILL);
+        let killed = Instant::now();
+        let successor = world.puppet();
+        let connected = killed.elapsed();
+        assert!(successor.again);
+        let serves = until("the successor serves", || {
+            who_serves(at).ok().filter(|&pid| pid == successor.pid)
+        });
+        println!(
+            "  round {round}: the next child ran {connected:?} and served {:?} after the kill",
+            killed.elapsed()
+        );
+        assert_ne!(serves, puppet.pid);
+        puppet = successor;
+    }
+    stop.store(true, Ordering::Relaxed);
+    clients
+        .into_iter()
+        .for_each(|client| client.join().expect("no client was refused"));
+    assert!(
+        tries.load(Ordering::Relaxed) > 100,
+        "the clients hardly tried"
+    );
+}
+
+fn a_stopped_child_is_replaced_within_two_and_a_half_seconds() {
+    let (world, mut puppet) = World::ready();
+    let (at, _) = puppet.open("web", 1);
+    until("it serves", || who_serves(at).ok());
+    let stopped = Instant::now();
+    kill(puppet.pid, Signal::STOP);
+    let successor = world.puppet();
+    let took = stopped.elapsed();
+    println!("  replaced after {took:?}");
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+    assert!(
+        took > Duration::from_millis(1500),
+        "{took:?}: it was condemned too early"
+    );
+    assert_eq!(who_serves(at).unwrap(), successor.pid);
+    assert!(is_gone(puppet.pid));
+}
+
+fn a_keeper_that_was_stopped_itself_does_not_kill_its_child() {
+    let (world, mut puppet) = World::ready();
+    let (at, _) = puppet.open("web", 1);
+    world.signal(Signal::STOP);
+    kill(puppet.pid, Signal::STOP);
+    let began = Instant::now();
+    // Time must really pass here: it is the kernel that stops them.
+    while began.elapsed() < Duration::from_secs(3) {
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    world.signal(Signal::CONT);
+    kill(puppet.pid, Signal::CONT);
+    // A killed child would be reported; a service's whole life is time enough for it.
+    puppet.start("s", &["exit", "0"]);
+    puppet.expect(exited("s"));
+    assert_eq!(who_serves(at).unwrap(), puppet.pid);
+    assert!(!world.said.lock().unwrap().contains("killing"));
+}
+
+fn a_child_that_dies_quickly_again_and_again_is_still_replaced() {
+    let (world, mut puppet) = World::ready();
+    for _ in 0..5 {
+        puppet.exit(1);
+        puppet = world.puppet();
+        puppet.wait_adopted();
+    }
+    world.wait_said("starting the next in 100 ms");
+    world.wait_said("starting the next in 200 ms");
+}
+
+fn a_service_outlives_the_child_and_is_adopted_by_the_next() {
+    let (world, mut puppet) = World::ready();
+    let pid = puppet.start("s", &["sleep"]);
+    kill(puppet.pid, Signal::KILL);
+    let mut puppet = world.puppet();
+    let kept = puppet.wait_adopted();
+    let [
+        FromKeeper::Adopted {
+            name,
+            pid: adopted,
+            epoch: 1,
+            since_ns,
+            ran_ns,
+            restarts: 0,
+        },
+    ] = &kept[..]
+    else {
+        panic!("{kept:?}")
+    };
+    assert_eq!((name.as_str(), *adopted), ("s", pid));
+    assert!(*since_ns > 0 && *ran_ns > 0);
+    assert!(!is_gone(pid));
+    // It obeys the new child.
+    puppet.send(&ToKeeper::Signal {
+        name: "s".to_owned(),
+        signal: 15,
+        epoch: 2,
+    });
+    assert_eq!(puppet.expect(exited("s")), (pid, Ending::Signal(15)));
+}
+
+/// Lets children die until the next is started only after 100 ms: time in which nobody listens.
+fn use_up_free_deaths(world: &World, mut puppet: crate::world::Puppet) {
+    for _ in 0..3 {
+        puppet.exit(1);
+        puppet = world.puppet();
+        puppet.wait_adopted();
+    }
+    puppet.exit(1);
+    world.wait_said("starting the next in 100 ms");
+}
+
+fn exits_while_no_child_listened_are_told_to_the_next() {
+    let (world, mut puppet) = World::ready();
+    let one = puppet.start("one", &["sleep"]);
+    puppet.start("two", &["sleep"]);
+    use_up_free_deaths(&world, puppet);
+    kill(one, Signal::KILL);
+    let kept = world.puppet().wait_adopted();
+    let exits: Vec<_> = kept
+        .iter()
+        .filter_map(|message| exited("one")(message, 0))
+        .collect();
+    assert_eq!(exits, [(one, Ending::Signal(9))], "{kept:?}");
+    assert!(
+        kept.iter()
+            .any(|message| matches!(message, FromKeeper::Adopted { name, .. } if name == "two")),
+        "{kept:?}"
+    );
+}
+
+fn a_killed_keeper_takes_the_child_and_the_services_with_it() {
+    let (mut world, mut puppet) = World::ready();
+    let services = [
+        puppet.start("one", &["sleep"]),
+        puppet.start("two", &["sleep"]),
+    ];
+    world.keeper.kill().unwrap();
+    world.keeper.wait().unwrap();
+    for pid in services.into_iter().chain([puppet.pid]) {
+        until("its processes ended", || is_gone(pid).then_some(()));
+    }
+}
+
+/// A service with a helper in its group and a daemon outside it.
+fn start_family(world: &World, puppet: &mut crate::world::Puppet) -> [u32; 3] {
+    let pids = world.path("pids");
+    let leader = puppet.start("family", &["family", pids.to_str().unwrap()]);
+    let text = until("the family is complete", || {
+        std::fs::read_to_string(&pids).ok()
+    });
+    let (helper, daemon) = text.split_once(' ').unwrap();
+    [leader, helper.parse().unwrap(), daemon.parse().unwrap()]
+}
+
+fn an_orderly_end_leaves_no_process_not_even_a_daemon() {
+    let (mut world, mut puppet) = World::ready();
+    let family = start_family(&world, &mut puppet);
+    world.signal(Signal::TERM);
+    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
+    puppet.exit(0);
+    assert_eq!(world.wait_end().code(), Some(0));
+    for pid in family {
+        assert!(is_gone(pid), "{pid} of {family:?} is left");
+    }
+}
+
+fn a_service_that_ends_takes_its_process_group_with_it() {
+    let (world, mut puppet) = World::ready();
+    let [leader, helper, daemon] = start_family(&world, &mut puppet);
+    kill(leader, Signal::KILL);
+    puppet.expect(exited("family"));
+    until("the helper ended", || is_gone(helper).then_some(()));
+    assert!(
+        !is_gone(daemon),
+        "a daemon that left its group lives until the keeper's own end"
+    );
+    kill(daemon, Signal::KILL);
+    until("the keeper reaped it", || {
+        (!std::path::Path::new(&format!("/proc/{daemon}")).exists()).then_some(())
+    });
+}
+
+fn a_taken_address_is_refused_with_the_pid_of_its_owner() {
+    let owner = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = owner.local_addr().unwrap();
+    let (world, mut puppet) = World::ready();
+    let path = world.path("taken.sock");
+    let _unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let own_pid = format!("is already taken by pid {} (", std::process::id());
+    for (address, count) in [
+        (Address::Tcp(at), 1),
+        (Address::Tcp(at), 4),
+        (Address::Unix(path), 1),
+    ] {
+        puppet.send(&ToKeeper::Open {
+            key: "web".to_owned(),
+            address,
+            count,
+            mode: 0o600,
+        });
+        let why = puppet.expect(|message, _| match message {
+            FromKeeper::OpenFailed { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        assert!(why.contains(&own_pid), "{why}");
+    }
+    // The same key may be had elsewhere.
+    puppet.open("web", 1);
+}
+
+fn garbage_from_the_child_replaces_it_and_the_keeper_lives() {
+    let hello_again = |pid| wire::encode_to_keeper(&ToKeeper::Hello { pid }).unwrap();
+    let hold_nothing = wire::encode_to_keeper(&ToKeeper::Hold {
+        name: "x".to_owned(),
+    })
+    .unwrap();
+    let (world, mut puppet) = World::ready();
+    let (at, _) = puppet.open("web", 1);
+    let pid = puppet.start("s", &["sleep"]);
+    for garbage in [
+        vec![200; 10],
+        vec![6, 255, 255, 255, 255],
+        vec![7; 60_000],
+        hello_again(puppet.pid),
+        hold_nothing,
+    ] {
+        puppet.send_raw(&garbage);
+        let mut successor = world.puppet();
+        assert!(is_gone(puppet.pid));
+        let kept = successor.wait_adopted();
+        assert!(
+            kept.iter()
+                .any(|message| matches!(message, FromKeeper::Adopted { pid: p, .. } if *p == pid)),
+            "{kept:?}"
+        );
+        assert_eq!(who_serves(at).unwrap(), successor.pid);
+        puppet = successor;
+    }
+    world.wait_said("is not to be believed any more: malformed message: unknown kind: killing it");
+}
+
+fn a_second_start_of_a_running_name_is_refused() {
+    let (_world, mut puppet) = World::ready();
+    let pid = puppet.start("s", &["sleep"]);
+    puppet.send(&ToKeeper::Start(service("s", &["sleep"])));
+    assert_eq!(
+        puppet.expect(start_failed),
+        StartRefusal::AlreadyRunning { pid }
+    );
+}
+
+fn commands_older_than_the_newest_are_refused() {
+    let (world, mut puppet) = World::ready();
+    let pid = puppet.start("s", &["sleep"]);
+    puppet.send(&ToKeeper::Signal {
+        name: "s".to_owned(),
+        signal: 18,
+        epoch: 7,
+    });
+    puppet.send(&ToKeeper::Signal {
+        name: "s".to_owned(),
+        signal: 9,
+        epoch: 6,
+    });
+    let refused = |message: &FromKeeper, _: usize| match message {
+        FromKeeper::SignalRefused { why, .. } => Some(why.clone()),
+        _ => None,
+    };
+    assert!(puppet.expect(refused).contains("older than epoch 7"));
+    puppet.send(&ToKeeper::Signal {
+        name: "nobody".to_owned(),
+        signal: 9,
+        epoch: 9,
+    });
+    assert_eq!(puppet.expect(refused), "there is no service of this name");
+    puppet.send(&ToKeeper::Signal {
+        name: "s".to_owned(),
+        signal: 4711,
+        epoch: 9,
+    });
+    assert_eq!(puppet.expect(refused), "there is no signal 4711");
+    assert!(!is_gone(pid));
+    // The fence outlives the child that set it.
+    kill(puppet.pid, Signal::KILL);
+    let mut puppet = world.puppet();
+    let kept = puppet.wait_adopted();
+    assert!(
+        matches!(kept[..], [FromKeeper::Adopted { epoch: 7, .. }]),
+        "{kept:?}"
+    );
+    puppet.send(&ToKeeper::Start(service("s", &["sleep"])));
+    assert_eq!(
+        puppet.expect(start_failed),
+        StartRefusal::Stale { newest: 7 }
+    );
+}
+
+/// Only root can show that it refuses to use it.
+fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        println!("  (left out: needs root)");
+    }
+    root
+}
+
+fn after_restrict_nothing_is_started_as_root_even_by_a_later_child() {
+    if !is_root() {
+        return;
+    }
+    let (world, mut puppet) = World::ready();
+    puppet.send(&ToKeeper::Restrict);
+    for again in [false, true] {
+        let mut start = service("s", &["sleep"]);
+        for uid in [None, Some(0)] {
+            start.uid = uid;
+            puppet.send(&ToKeeper::Start(start.clone()));
+            let why = puppet.expect(start_failed);
+            assert!(matches!(why, StartRefusal::Forbidden(_)), "{why:?}");
+            assert!(why.to_string().contains("user 0"), "{why}");
+        }
+        // A group the user is not in is worth as much as its rights.
+        (start.uid, start.gid) = (Some(65534), Some(0));
+        puppet.send(&ToKeeper::Start(start));
+        let why = puppet.expect(start_failed).to_string();
+        assert_eq!(why, "cannot become user 65534: it is not in group 0");
+        if !again {
+            kill(puppet.pid, Signal::KILL);
+            puppet = world.puppet();
+            let restricted = puppet.expect(|message, _| match message {
+                FromKeeper::AdoptionDone {
+                    restricted,
+                    replaced: 1,
+                    ..
+                } => Some(*restricted),
+                _ => None,
+            });
+            assert!(restricted);
+        }
+    }
+}
+
+fn a_service_gets_its_directory_environment_user_and_group() {
+    use std::os::unix::fs::PermissionsExt;
+    let (world, mut puppet) = World::ready();
+    let folder = world.path("home");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let users = if is_root() {
+        vec![None, Some(65534)]
+    } else {
+        vec![None]
+    };
+    for uid in users {
+        let facts = folder.join(format!("facts{uid:?}"));
+        let mut start = service(&format!("s{uid:?}"), &["facts", facts.to_str().unwrap()]);
+        // The test program may lie where another user cannot look; the keeper's own file it can always execute.
+        start.program = "/proc/self/exe".into();
+        (start.directory, start.uid) = (Some(folder.clone()), uid);
+        start.environment = vec![("FACT".into(), "a fact".into())];
+        puppet.send(&ToKeeper::Start(start));
+        let pid = puppet.expect(|message, _| match message {
+            FromKeeper::Started { pid, .. } => Some(*pid),
+            FromKeeper::StartFailed { why, .. } => panic!("{why}"),
+            _ => None,
+        });
+        let got = until("the service told its facts", || {
+            std::fs::read_to_string(&facts).ok()
+        });
+        let user = uid.unwrap_or(rustix::process::geteuid().as_raw());
+        assert_eq!(
+            got,
+            format!("{} a fact {user} true /dev/null", folder.display())
+        );
+        // Changing users had cleared what ties it to the keeper, unless the order was right.
+        let signal = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        assert!(signal.contains("SigBlk:\t0000000000000000"), "{signal}");
+    }
+    let (keeper, services) = (world.keeper.id(), children_of(world.keeper.id()));
+    kill(keeper, Signal::KILL);
+    for pid in services {
+        until("the services ended with the keeper", || {
+            is_gone(pid).then_some(())
+        });
+    }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    list.split_ascii_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
+fn output_lines_carry_the_services_name() {
+    let (world, mut puppet) = World::ready();
+    puppet.start("api-1", &["print", "hello", "oh no"]);
+    world.wait_said("api-1 | hello\n");
+    world.wait_said("api-1 | oh no\n");
+    assert!(
+        !world.said.lock().unwrap().contains("without end"),
+        "a line is whole or not there"
+    );
+    puppet.send(&ToKeeper::Signal {
+        name: "api-1".to_owned(),
+        signal: 9,
+        epoch: 1,
+    });
+    world.wait_said("api-1 | hello without end\n");
+}
+
+fn json_output_is_one_object_per_line() {
+    let (world, mut puppet) = World::ready();
+    puppet.send(&ToKeeper::LogFormat(LogFormat::Json));
+    puppet.start("api-1", &["print", "say \"hi\"", "oh no"]);
+    world.wait_said("\"target\":\"service\",\"service\":\"api-1\",\"stream\":\"stdout\",\"message\":\"say \\\"hi\\\"\"}\n");
+    world.wait_said("\"stream\":\"stderr\",\"message\":\"oh no\"}\n");
+}
+
+fn a_service_that_floods_its_output_does_not_stall_the_keeper() {
+    let (world, mut puppet) = World::ready();
+    puppet.start("flood", &["flood"]);
+    world.wait_said("flood | xxx");
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let began = Instant::now();
+        puppet.start("s", &["exit", "0"]);
+        puppet.expect(exited("s"));
+        slowest = slowest.max(began.elapsed());
+    }
+    println!("  slowest start and exit beside a flood: {slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    assert!(
+        !world.said.lock().unwrap().contains("killing"),
+        "the child was heard all the time"
+    );
+}
+
+fn more_sockets_than_one_packet_carries_arrive_whole() {
+    let (world, mut puppet) = World::ready();
+    let (_, sockets) = puppet.open("web", 600);
+    assert_eq!(sockets, 600);
+    kill(puppet.pid, Signal::KILL);
+    let handed = world
+        .puppet()
+        .expect(|message, sockets| matches!(message, FromKeeper::Opened { .. }).then_some(sockets));
+    assert_eq!(handed, 600);
+}
+
+fn a_held_descriptor_keeps_its_lock_over_a_replacement() {
+    let (world, mut puppet) = World::ready();
+    let lock = world.path("lock");
+    std::fs::write(&lock, "").unwrap();
+    puppet.hold_locked("state", &lock);
+    let probe = std::fs::File::open(&lock).unwrap();
+    until("it is locked", || match probe.try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) => Some(()),
+        _ => probe.unlock().ok().and(None),
+    });
+    puppet.start("fence", &["exit", "0"]); // once this is answered, the keeper has the descriptor
+    kill(puppet.pid, Signal::KILL);
+    let mut successor = world.puppet();
+    let held = successor.expect(|message, descriptors| match message {
+        FromKeeper::Held { name } => Some((name.clone(), descriptors)),
+        _ => None,
+    });
+    assert_eq!(held, ("state".to_owned(), 1));
+    assert!(
+        matches!(probe.try_lock(), Err(std::fs::TryLockError::WouldBlock)),
+        "nobody got in between"
+    );
+}
+
+fn a_closed_address_is_refused_and_not_handed_on() {
+    let (world, mut puppet) = World::ready();
+    let (at, _) = puppet.open("web", 1);
+    let (other, _) = puppet.open("other", 1);
+    puppet.send(&ToKeeper::Close {
+        key: "web".to_owned(),
+    });
+    puppet.start("fence", &["sleep"]); // once this is answered, the order before it was obeyed
+    kill(puppet.pid, Signal::KILL);
+    let mut successor = world.puppet();
+    let kept = successor.wait_adopted();
+    let is_opened = |message: &&FromKeeper| matches!(message, FromKeeper::Opened { .. });
+    let opened: Vec<_> = kept.iter().filter(is_opened).collect();
+    assert!(
+        matches!(opened[..], [FromKeeper::Opened { key, .. }] if key == "other"),
+        "{kept:?}"
+    );
+    assert_eq!(who_serves(other).unwrap(), successor.pid);
+    assert!(TcpStream::connect(at).is_err());
+}
+
+fn term_asks_the_child_and_its_exit_ends_the_keeper() {
+    let (mut world, mut puppet) = World::ready();
+    let pid = puppet.start("s", &["sleep"]);
+    world.signal(Signal::INT);
+    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
+    puppet.send(&ToKeeper::Signal {
+        name: "s".to_owned(),
+        signal: 15,
+        epoch: 1,
+    });
+    assert_eq!(puppet.expect(exited("s")), (pid, Ending::Signal(15)));
+    puppet.exit(0);
+    assert_eq!(world.wait_end().code(), Some(0));
+}
+
+fn a_second_term_ends_everything_at_once() {
+    let (mut world, mut puppet) = World::ready();
+    let pid = puppet.start("s", &["sleep"]);
+    world.signal(Signal::TERM);
+    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
+    world.signal(Signal::TERM);
+    assert_eq!(world.wait_end().code(), Some(1));
+    assert!(is_gone(pid) && is_gone(puppet.pid));
+}
+
+fn a_child_that_dies_while_shutting_down_leaves_the_services_to_the_keeper() {
+    let (mut world, mut puppet) = World::ready();
+    let pid = puppet.start("s", &["sleep"]);
+    kill(pid, Signal::STOP); // a stopped one ends too
+    world.signal(Signal::TERM);
+    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
+    kill(puppet.pid, Signal::KILL);
+    assert_eq!(world.wait_end().code(), Some(1));
+    assert!(is_gone(pid));
+}
+
+fn hup_is_passed_on_even_if_the_child_did_not_listen_yet() {
+    let (world, mut puppet) = World::ready();
+    let reload = |message: &FromKeeper, _: usize| (*message == FromKeeper::Reload).then_some(());
+    world.signal(Signal::HUP);
+    puppet.expect(reload);
+    use_up_free_deaths(&world, puppet);
+    world.signal(Signal::HUP);
+    world.puppet().expect(reload);
+}
+
+fn a_child_that_says_bye_is_not_replaced() {
+    let (mut world, mut puppet) = World::ready();
+    puppet.send(&ToKeeper::Bye);
+    puppet.exit(3);
+    assert_eq!(world.wait_end().code(), Some(3));
+}
