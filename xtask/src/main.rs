@@ -14,6 +14,7 @@ mod fuzz;
 mod load;
 mod packages;
 mod process;
+mod readme;
 mod steps;
 mod test;
 mod tidy;
