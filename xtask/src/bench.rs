@@ -14,6 +14,7 @@ mod works;
 use crate::{Failure, load};
 use measure::{Bench as Setup, Measurement};
 use proxies::{PROXIES, Proxy};
+use std::path::PathBuf;
 use works::{WORKS, Work};
 
 /// What can be benched.
@@ -53,7 +54,12 @@ pub(crate) fn run(bench: &Bench) -> Result<(), Failure> {
     }
     let proxies = chosen(PROXIES, &options.only, |proxy| proxy.name)?;
     let works = chosen(WORKS, &options.only, |work| work.name)?;
-    let measurements = measured(&proxies, &works, rounds, secs, "release")?;
+    let mut packages = vec!["evenkeel-bench"];
+    if proxies.iter().any(|proxy| proxy.is_ours()) {
+        packages.push("evenkeel");
+    }
+    let programs = load::build_for_use(&packages)?;
+    let measurements = measured(&proxies, &works, rounds, secs, programs)?;
     report::print(&proxies, &works, &measurements);
     let path = report::save(&proxies, &measurements, rounds, secs)?;
     println!("\nwritten to {}", path.display());
@@ -64,7 +70,13 @@ pub(crate) fn run(bench: &Bench) -> Result<(), Failure> {
 pub(crate) fn smoke() -> Result<(), Failure> {
     let proxies: Vec<_> = PROXIES.iter().collect();
     let works: Vec<_> = WORKS.iter().collect();
-    refuse_errors(&measured(&proxies, &works, 1, 0.2, "dev")?)
+    refuse_errors(&measured(
+        &proxies,
+        &works,
+        1,
+        0.2,
+        load::build_for_tests()?,
+    )?)
 }
 
 /// Those whose names were given; all if none of the list was.
@@ -98,19 +110,15 @@ fn chosen<T>(
     })
 }
 
-/// Builds, starts, measures, stops.
+/// Starts, measures, stops.
 fn measured(
     proxies: &[&'static Proxy],
     works: &[&'static Work],
     rounds: u32,
     secs: f64,
-    profile: &str,
+    programs: PathBuf,
 ) -> Result<Vec<Measurement>, Failure> {
-    let mut packages = vec!["evenkeel-bench"];
-    if proxies.iter().any(|proxy| proxy.is_ours()) {
-        packages.push("evenkeel");
-    }
-    let setup = Setup::start(load::build(profile, &packages)?)?;
+    let setup = Setup::start(programs)?;
     let mut measurements = Vec::new();
     for round in 0..rounds {
         println!("round {} of {rounds}", round + 1);

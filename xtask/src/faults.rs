@@ -71,7 +71,7 @@ const TABLE: &str = "evenkeel_fault_run";
 
 /// Adds a step for each fault.
 pub(crate) fn add_to(steps: &mut Steps) {
-    let programs = load::build("dev", &["evenkeel", "evenkeel-bench"]);
+    let programs = load::build_for_tests();
     for fault in FAULTS {
         steps.step(&format!("fault run: {}", fault.name), || {
             if fault.name.starts_with("packets") && nft("list tables").is_err() {

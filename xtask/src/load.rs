@@ -6,15 +6,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds our programs and says where they are.
-pub(crate) fn build(profile: &str, packages: &[&str]) -> Result<PathBuf, Failure> {
-    let mut build = steps::cargo(&["build", "--profile", profile]);
+/// Builds the whole workspace unoptimized, as the tests before this did: nothing is compiled twice.
+pub(crate) fn build_for_tests() -> Result<PathBuf, Failure> {
+    steps::run(steps::cargo(&["build", "--workspace"]))?;
+    Ok(steps::target().join("debug"))
+}
+
+/// Builds some packages as a user would.
+pub(crate) fn build_for_use(packages: &[&str]) -> Result<PathBuf, Failure> {
+    let mut build = steps::cargo(&["build", "--release"]);
     for package in packages {
         build.args(["--package", package]);
     }
     steps::run(build)?;
-    let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(steps::target().join(folder))
+    Ok(steps::target().join("release"))
 }
 
 /// One process that answers on several ports.

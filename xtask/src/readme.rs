@@ -15,7 +15,7 @@ pub(crate) fn check() -> Result<(), Failure> {
             "README.md: shows no whole configuration (a toml block with a listener)".into(),
         );
     }
-    let programs = load::build("dev", &["evenkeel"])?;
+    let programs = load::build_for_tests()?;
     let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
     for config in configs {
         let file = folder.path().join("readme.toml");
