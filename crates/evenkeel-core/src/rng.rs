@@ -33,13 +33,13 @@ impl Rng {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.inner.next_u64()
     }
 
     /// One of `0..n`; 0 if `n` is 0. Multiply-shift (Lemire 2019) without the rejection: the bias is below n/2⁶⁴.
     pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(n)) >> 64) as u64
     }
 
     /// One of `0..n` as an index; 0 if `n` is 0.
@@ -61,11 +61,11 @@ mod tests {
     fn a_seed_replays_and_streams_do_not_depend_on_draws() {
         let mut a = Rng::new(7);
         let mut b = Rng::new(7);
-        let early = a.stream("x").next();
-        assert!((0..100).all(|_| a.next() == b.next()));
-        assert_eq!(early, a.stream("x").next());
-        assert_ne!(early, a.stream("y").next());
-        assert_ne!(early, Rng::new(8).stream("x").next());
+        let early = a.stream("x").draw();
+        assert!((0..100).all(|_| a.draw() == b.draw()));
+        assert_eq!(early, a.stream("x").draw());
+        assert_ne!(early, a.stream("y").draw());
+        assert_ne!(early, Rng::new(8).stream("x").draw());
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //!
 //! Plain data, so that whoever stores it chooses the format. A record is written whenever something in it changes.
 
-use crate::table::State;
-use crate::time::WallTime;
+use std::time::Duration;
 
-use super::command::DecidedBy;
-use super::event::Order;
+use crate::health::{DecidedBy, Endpoint, Order, Standing, clip};
+use crate::table::State;
+use crate::time::{Now, Time, WallTime};
 
 /// What is remembered of one endpoint over a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,4 +40,54 @@ impl Carried {
     pub fn key(&self) -> String {
         format!("{}/{}", self.pool, self.endpoint)
     }
+}
+
+impl Carried {
+    /// What is known of this endpoint now.
+    pub(crate) fn of(pool: &str, endpoint: &Endpoint, now: Now) -> Carried {
+        let until = endpoint.outlier.ejected_until();
+        Carried {
+            pool: pool.to_string(),
+            endpoint: endpoint.spec.name.to_string(),
+            target: endpoint.spec.target.to_string(),
+            state: endpoint.found.state,
+            since: endpoint.found.since,
+            why: endpoint.found.why.clone(),
+            decided_by: endpoint.found.by,
+            ejected_until: until.map(|until| on_the_calendar(until, now)),
+            ejections: endpoint.outlier.ejections(),
+            order: endpoint.order,
+            weight: endpoint.weight,
+        }
+    }
+
+    /// Puts this record back into a new endpoint of the same name.
+    pub(crate) fn restore(self, endpoint: &mut Endpoint, failback_auto: bool, now: Now) {
+        if self.target == endpoint.spec.target.to_string() {
+            let in_trial = self.state == State::Trial;
+            let until = self.ejected_until.or(in_trial.then_some(now.wall));
+            let ejected = until.map(|until| (on_the_clock(until, now), self.ejections));
+            let found = Standing {
+                state: self.state,
+                since: self.since,
+                why: clip(self.why),
+                by: self.decided_by,
+            };
+            endpoint.restore(found, ejected, failback_auto);
+        }
+        endpoint.restore_operator(self.order, self.weight.map(|w| w.min(256)), now.wall);
+    }
+}
+
+fn on_the_calendar(at: Time, now: Now) -> WallTime {
+    let ms = at.since(now.at).as_millis();
+    WallTime(
+        now.wall
+            .0
+            .saturating_add(u64::try_from(ms).unwrap_or(u64::MAX)),
+    )
+}
+
+fn on_the_clock(wall: WallTime, now: Now) -> Time {
+    now.at + Duration::from_millis(wall.0.saturating_sub(now.wall.0))
 }

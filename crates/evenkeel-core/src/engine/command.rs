@@ -3,46 +3,13 @@
 
 use std::sync::Arc;
 
+use crate::health::DecidedBy;
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::supervise::ServiceState;
 use crate::table::{PoolTable, State};
 use crate::time::WallTime;
 
 use super::carried::Carried;
-
-/// Who decided the state of an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DecidedBy {
-    /// Nobody yet: the configuration made it known.
-    #[default]
-    Config,
-    /// The active check.
-    Check,
-    /// Real traffic.
-    Outlier,
-    /// A person.
-    Operator,
-}
-
-impl DecidedBy {
-    /// All, for whoever reads the word back.
-    pub const ALL: [DecidedBy; 4] = [
-        DecidedBy::Config,
-        DecidedBy::Check,
-        DecidedBy::Outlier,
-        DecidedBy::Operator,
-    ];
-
-    /// The word in status, API and records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            DecidedBy::Config => "config",
-            DecidedBy::Check => "check",
-            DecidedBy::Outlier => "outlier",
-            DecidedBy::Operator => "operator",
-        }
-    }
-}
 
 /// An endpoint's state changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

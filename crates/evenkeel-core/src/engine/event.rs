@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::health::Order;
 use crate::id::{EndpointId, Epoch, ServiceId};
 use crate::observe::Failure;
 use crate::settings::{PoolSpec, ServiceSpec};
@@ -19,17 +20,6 @@ pub struct Configure {
     pub services: Vec<ServiceSpec>,
     /// Data-plane workers: how many counters an endpoint gets. Never changes while the process lives.
     pub workers: usize,
-}
-
-/// What an operator wants of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Order {
-    /// What runs may finish, nothing new.
-    Draining,
-    /// Nothing at all, not even checks.
-    Maintenance,
-    /// No order any more; with `failback = "manual"` also: it may come back.
-    Ready,
 }
 
 /// A service that was already running when this engine began, as the keeper knows it.

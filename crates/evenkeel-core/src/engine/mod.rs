@@ -1,85 +1,364 @@
 //! One place that decides, driven by events.
+//!
+//! ```text
+//!  shells ── Event ──▶ handle(event, now) ──▶ the machine of one pool or one service ──▶ poll() ── Command ──▶ shells
+//!                            ▲
+//!     next_wakeup() ── Tick ─┘
+//! ```
+//!
+//! The engine routes; pools, endpoints and services hold their own state. The same events at the same times with the
+//! same seed give the same commands.
+//!
+//! Beginning: [`Event::Carried`] and [`Event::Running`] (what outlived the last process), then [`Event::Configure`]. Every
+//! command is carried out in the order of [`Engine::poll`]; each that acts bears a fence.
 
 mod carried;
 mod command;
+mod context;
+mod describe;
 mod event;
+mod pool;
+mod services;
 mod view;
 
+pub use crate::health::{DecidedBy, Order};
 pub use carried::Carried;
-pub use command::{Command, DecidedBy, ServiceTransition, Transition};
-pub use event::{Configure, Event, Order, Running};
+pub use command::{Command, ServiceTransition, Transition};
+pub use event::{Configure, Event, Running};
 pub use view::{EndpointView, PoolView, ServiceView};
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use crate::health::{Endpoint, Sign};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
+use crate::rng::Rng;
+use crate::settings::PoolSpec;
+use crate::supervise::ServiceEvent;
 use crate::time::{Now, Time};
+
+use context::{Context, Fences};
+use pool::Pool;
+use services::Services;
+
+/// Records of endpoints that the present configuration does not have: more than any configuration has, and a bound.
+const CARRIED_MAX: usize = 100_000;
 
 /// The engine.
 #[derive(Debug)]
 pub struct Engine {
+    fences: Fences,
     commands: VecDeque<Command>,
+    now: Now,
+    pools: BTreeMap<PoolId, Pool>,
+    pool_ids: BTreeMap<Arc<str>, PoolId>,
+    /// Where each endpoint is.
+    places: BTreeMap<EndpointId, (PoolId, usize)>,
+    last_pool: u32,
+    last_endpoint: u32,
+    services: Services,
+    carried: BTreeMap<String, Carried>,
+    running: BTreeMap<Arc<str>, Running>,
+    /// Pools that the present event has touched.
+    touched: BTreeSet<PoolId>,
 }
 
 impl Engine {
-    /// `seed` makes every random choice; `first` is the fence to begin with: it must be greater than any that an earlier
-    /// process of this node has used, so that its late commands are refused.
-    pub fn new(_seed: u64, _first: Epoch) -> Engine {
+    /// `seed` makes every random choice. Fences begin after `first`: it must be at least the last one that an earlier
+    /// process of this node used, so that whatever that one still had under way is refused (for example the time of the
+    /// start in milliseconds, shifted left by 20).
+    pub fn new(seed: u64, first: Epoch) -> Engine {
         Engine {
+            fences: Fences::from(first),
             commands: VecDeque::new(),
+            now: Now::default(),
+            pools: BTreeMap::new(),
+            pool_ids: BTreeMap::new(),
+            places: BTreeMap::new(),
+            last_pool: 0,
+            last_endpoint: 0,
+            services: Services::new(Rng::new(seed).stream("services")),
+            carried: BTreeMap::new(),
+            running: BTreeMap::new(),
+            touched: BTreeSet::new(),
         }
     }
 
-    /// Takes one event in.
-    pub fn handle(&mut self, _event: Event, _now: Now) {}
+    /// Takes one event in. Its commands are then to be had from [`Engine::poll`].
+    pub fn handle(&mut self, event: Event, now: Now) {
+        self.now = now;
+        match event {
+            Event::Carried(records) => {
+                let keyed = records.into_iter().map(|record| (record.key(), record));
+                self.carried.extend(keyed.take(CARRIED_MAX));
+            }
+            Event::Running(running) => {
+                let named = running.into_iter().map(|r| (r.service.clone(), r));
+                self.running.extend(named.take(CARRIED_MAX));
+            }
+            Event::Configure(configure) => self.configure(configure),
+            Event::Resolved { endpoint, address } => {
+                if let Some(address) = &address {
+                    self.sign(endpoint, Sign::Resolved(address));
+                }
+            }
+            Event::Probed {
+                endpoint,
+                epoch,
+                passed,
+                detail,
+            } => {
+                let detail = detail.as_str();
+                let sign = Sign::Probed {
+                    epoch,
+                    passed,
+                    detail,
+                };
+                self.sign(endpoint, sign);
+            }
+            Event::Failed(failure) => self.sign(failure.endpoint, Sign::Failed(&failure)),
+            Event::Swept {
+                endpoint,
+                successes,
+                failures,
+            } => {
+                let sign = Sign::Swept {
+                    successes,
+                    failures,
+                };
+                self.sign(endpoint, sign);
+            }
+            Event::Order { endpoint, order } => self.sign(endpoint, Sign::Order(order)),
+            Event::Weight { endpoint, weight } => {
+                let weight = weight.map(|weight| weight.min(256));
+                self.sign(endpoint, Sign::Weight(weight));
+            }
+            Event::Service { service, event } => self.on_service(service, event),
+            Event::StopServices => {
+                let (services, mut ctx) = self.supervision();
+                services.stop_all(&mut ctx);
+            }
+            Event::Tick => self.tick(),
+        }
+        self.finish();
+    }
 
     /// The next command, until there is none.
     pub fn poll(&mut self) -> Option<Command> {
         self.commands.pop_front()
     }
 
-    /// When [`Event::Tick`] is due at the latest.
+    /// When [`Event::Tick`] is due; `None` if nothing waits. May be in the past: then at once.
     pub fn next_wakeup(&self) -> Option<Time> {
-        None
+        let pools = self.pools.values().map(Pool::next_wakeup).min();
+        let next = pools
+            .unwrap_or(Time::NEVER)
+            .min(self.services.next_wakeup());
+        (next != Time::NEVER).then_some(next)
     }
 
-    /// All pools, by name.
-    pub fn pools(&self) -> impl Iterator<Item = PoolView<'_>> {
-        std::iter::empty()
+    fn sign(&mut self, endpoint: EndpointId, sign: Sign<'_>) {
+        let Some(&(pool, index)) = self.places.get(&endpoint) else {
+            return; // removed since
+        };
+        self.touched.insert(pool);
+        let mut ctx = Context {
+            now: self.now,
+            fences: &mut self.fences,
+            commands: &mut self.commands,
+        };
+        if let Some(pool) = self.pools.get_mut(&pool) {
+            pool.on(index, sign, &mut ctx);
+        }
     }
 
-    /// The pool of this name.
-    pub fn pool(&self, _name: &str) -> Option<PoolView<'_>> {
-        None
+    fn tick(&mut self) {
+        let mut ctx = Context {
+            now: self.now,
+            fences: &mut self.fences,
+            commands: &mut self.commands,
+        };
+        for (id, pool) in &mut self.pools {
+            if pool.next_wakeup() <= ctx.now.at {
+                pool.tick(&mut ctx);
+                self.touched.insert(*id);
+            }
+        }
+        self.services.tick(&mut ctx);
     }
 
-    /// One endpoint.
-    pub fn endpoint(&self, _id: EndpointId) -> Option<EndpointView<'_>> {
-        None
+    fn finish(&mut self) {
+        let mut ctx = Context {
+            now: self.now,
+            fences: &mut self.fences,
+            commands: &mut self.commands,
+        };
+        for id in std::mem::take(&mut self.touched) {
+            if let Some(pool) = self.pools.get_mut(&id) {
+                pool.finish(&mut ctx);
+            }
+        }
     }
 
-    /// An endpoint's id by the names.
-    pub fn endpoint_id(&self, _pool: &str, _endpoint: &str) -> Option<EndpointId> {
-        None
+    fn supervision(&mut self) -> (&mut Services, Context<'_>) {
+        let ctx = Context {
+            now: self.now,
+            fences: &mut self.fences,
+            commands: &mut self.commands,
+        };
+        (&mut self.services, ctx)
     }
 
-    /// All supervised services, by name.
-    pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
-        std::iter::empty()
+    /// What happens to a service also says something of the endpoints it is behind: they are looked at at once.
+    fn on_service(&mut self, id: ServiceId, event: ServiceEvent) {
+        let state = |engine: &Engine| {
+            let service = engine.services.service(id)?;
+            Some((service.machine.state(), service.machine.spec().name.clone()))
+        };
+        let before = state(self);
+        let (services, mut ctx) = self.supervision();
+        services.event(id, event, &mut ctx);
+        let after = state(self);
+        let Some((_, name)) = before.as_ref().or(after.as_ref()) else {
+            return;
+        };
+        if before != after {
+            for endpoint in self.endpoints_of(name) {
+                self.sign(endpoint, Sign::Look);
+            }
+        }
     }
 
-    /// One service.
-    pub fn service(&self, _id: ServiceId) -> Option<ServiceView<'_>> {
-        None
+    fn endpoints_of(&self, service: &str) -> Vec<EndpointId> {
+        self.pools
+            .values()
+            .flat_map(|pool| &pool.endpoints)
+            .filter(|endpoint| endpoint.spec.service.as_deref() == Some(service))
+            .map(|endpoint| endpoint.id)
+            .collect()
     }
 
-    /// A service's id by its name.
-    pub fn service_id(&self, _name: &str) -> Option<ServiceId> {
-        None
+    fn configure(&mut self, configure: Configure) {
+        let Configure {
+            pools,
+            services,
+            workers,
+        } = configure;
+        let names: BTreeSet<_> = pools.iter().map(|spec| spec.name.clone()).collect();
+        self.withdraw_all_but(&names);
+        for spec in pools {
+            match self.pool_ids.get(&spec.name).copied() {
+                Some(id) => self.respecify(id, spec, workers),
+                None => self.add_pool(spec, workers),
+            }
+        }
+        let running = std::mem::take(&mut self.running);
+        let (all, mut ctx) = self.supervision();
+        all.configure(services, running, &mut ctx);
     }
 
-    /// A pool's id by its name.
-    pub fn pool_id(&self, _name: &str) -> Option<PoolId> {
-        None
+    fn withdraw_all_but(&mut self, names: &BTreeSet<Arc<str>>) {
+        let gone = |(name, _): &(&Arc<str>, &PoolId)| !names.contains(*name);
+        let gone: Vec<_> = self
+            .pool_ids
+            .iter()
+            .filter(gone)
+            .map(|(_, id)| *id)
+            .collect();
+        for id in gone {
+            if let Some(pool) = self.pools.remove(&id) {
+                let name = pool.spec.name.clone();
+                self.pool_ids.remove(&name);
+                self.forget(&name, pool.endpoints);
+                let epoch = self.fences.next();
+                self.commands.push_back(Command::Withdraw {
+                    pool: id,
+                    name,
+                    epoch,
+                });
+            }
+        }
+    }
+
+    fn add_pool(&mut self, spec: PoolSpec, workers: usize) {
+        self.last_pool += 1;
+        let id = PoolId(self.last_pool);
+        let endpoints = (0..spec.endpoints.len()).map(|index| {
+            let (last, carried) = (&mut self.last_endpoint, &mut self.carried);
+            new_endpoint(index, &spec, workers, last, carried, self.now)
+        });
+        let endpoints = endpoints.collect();
+        self.pool_ids.insert(spec.name.clone(), id);
+        self.pools.insert(id, Pool::new(id, spec, endpoints));
+        self.place(id);
+    }
+
+    fn respecify(&mut self, id: PoolId, spec: PoolSpec, workers: usize) {
+        let Some(pool) = self.pools.get_mut(&id) else {
+            return;
+        };
+        if pool.spec == spec {
+            return;
+        }
+        let name = spec.name.clone();
+        let (last, carried, now) = (&mut self.last_endpoint, &mut self.carried, self.now);
+        let mut ctx = Context {
+            now,
+            fences: &mut self.fences,
+            commands: &mut self.commands,
+        };
+        let new =
+            |index: usize, spec: &PoolSpec| new_endpoint(index, spec, workers, last, carried, now);
+        let gone = pool.respecify(spec, new, &mut ctx);
+        self.forget(&name, gone);
+        self.place(id);
+    }
+
+    /// Notes where the pool's endpoints are, and that it has to be finished.
+    fn place(&mut self, id: PoolId) {
+        let endpoints = self.pools.get(&id).map_or(&[][..], |pool| &pool.endpoints);
+        let placed = endpoints.iter().enumerate();
+        self.places
+            .extend(placed.map(|(index, endpoint)| (endpoint.id, (id, index))));
+        self.touched.insert(id);
+    }
+
+    /// The configuration has these no more. An operator's word is kept, should one come back by the next reload.
+    fn forget(&mut self, pool: &str, gone: Vec<Endpoint>) {
+        for endpoint in gone {
+            self.places.remove(&endpoint.id);
+            let record = Carried::of(pool, &endpoint, self.now);
+            let kept = record.order.is_some() || record.weight.is_some();
+            if kept && self.carried.len() < CARRIED_MAX {
+                self.carried.insert(record.key(), record);
+            } else {
+                self.commands.push_back(Command::Forget {
+                    pool: record.pool,
+                    endpoint: record.endpoint,
+                });
+            }
+        }
     }
 }
+
+fn new_endpoint(
+    index: usize,
+    spec: &PoolSpec,
+    workers: usize,
+    last: &mut u32,
+    carried: &mut BTreeMap<String, Carried>,
+    now: Now,
+) -> Endpoint {
+    *last += 1;
+    let own = spec.endpoints[index].clone();
+    let key = format!("{}/{}", spec.name, own.name);
+    let place = pool::place(index, spec.endpoints.len());
+    let mut endpoint = Endpoint::new(EndpointId(*last), own, workers, place, now.wall);
+    if let Some(record) = carried.remove(&key) {
+        record.restore(&mut endpoint, spec.failover.failback_auto, now);
+    }
+    endpoint
+}
+
+#[cfg(test)]
+mod tests;

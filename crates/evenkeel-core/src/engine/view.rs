@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use crate::address::{Address, Target};
 use crate::counters::EndpointShared;
+use crate::health::{DecidedBy, Order};
 use crate::id::{EndpointId, PoolId, ServiceId};
 use crate::settings::{CheckSettings, PoolSpec};
 use crate::supervise::ServiceState;
 use crate::table::{PoolTable, State};
 use crate::time::WallTime;
-
-use super::command::DecidedBy;
-use super::event::Order;
 
 /// A pool now.
 #[derive(Clone, Debug)]

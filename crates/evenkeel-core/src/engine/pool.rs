@@ -1,0 +1,280 @@
+//! The machine of one pool: its endpoints, and the table made of them.
+//!
+//! A sign goes to its endpoint; what comes of it goes out as commands. However much one event changes, one table is
+//! published for it, and none if no row changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::health::{Around, Endpoint, Outcome, Sign};
+use crate::id::{EndpointId, Epoch, PoolId};
+use crate::settings::{FailoverMode, PoolSpec};
+use crate::table::{EndpointRow, PoolTable, State};
+use crate::time::Time;
+
+use super::carried::Carried;
+use super::command::{Command, Transition};
+use super::context::Context;
+
+/// How many are how, kept beside the endpoints so that a failed try does not count a thousand of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    usable: usize,
+    up: usize,
+    out: usize,
+}
+
+/// A pool and all that is known of it.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) id: PoolId,
+    pub(crate) spec: PoolSpec,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) table: Arc<PoolTable>,
+    tally: Tally,
+    /// A row changed since the last table.
+    dirty: bool,
+    /// Permits to be given out once the table is.
+    trials: Vec<(EndpointId, u32)>,
+    wakeup: Time,
+}
+
+impl Pool {
+    /// A pool with these endpoints; its first table goes out with [`Pool::finish`].
+    pub(crate) fn new(id: PoolId, spec: PoolSpec, endpoints: Vec<Endpoint>) -> Pool {
+        let table = PoolTable {
+            pool: id,
+            name: spec.name.clone(),
+            epoch: Epoch::default(),
+            policy: spec.policy.clone(),
+            endpoints: Box::default(),
+            failover: spec.failover.clone(),
+            retry: spec.retry.clone(),
+            limit: spec.limit.clone(),
+            transport: spec.transport.clone(),
+        };
+        let mut pool = Pool {
+            id,
+            spec,
+            endpoints,
+            table: Arc::new(table),
+            tally: Tally::default(),
+            dirty: true,
+            trials: Vec::new(),
+            wakeup: Time::ZERO,
+        };
+        pool.tally = pool.count();
+        pool
+    }
+
+    /// A reload brings another specification; `known` makes the endpoints that are new. Returns those that are gone.
+    pub(crate) fn respecify(
+        &mut self,
+        spec: PoolSpec,
+        mut new: impl FnMut(usize, &PoolSpec) -> Endpoint,
+        ctx: &mut Context<'_>,
+    ) -> Vec<Endpoint> {
+        let old = std::mem::take(&mut self.endpoints);
+        let mut old: BTreeMap<_, _> = old.into_iter().map(|e| (e.spec.name.clone(), e)).collect();
+        let tally = self.tally;
+        let mut outcomes = Vec::new();
+        for (index, wanted) in spec.endpoints.iter().enumerate() {
+            let Some(mut kept) = old.remove(&wanted.name) else {
+                self.endpoints.push(new(index, &spec));
+                continue;
+            };
+            kept.schedule.set_place(place(index, spec.endpoints.len()));
+            if kept.spec != *wanted || self.spec.check != spec.check {
+                let around = around(&spec, tally);
+                outcomes.push((index, kept.respecify(wanted.clone(), &around, ctx.now)));
+            }
+            self.endpoints.push(kept);
+        }
+        self.spec = spec;
+        self.dirty = true;
+        for (index, outcome) in outcomes {
+            self.report(index, outcome, ctx);
+        }
+        old.into_values().collect()
+    }
+
+    /// A sign for the endpoint at `index`.
+    pub(crate) fn on(&mut self, index: usize, sign: Sign<'_>, ctx: &mut Context<'_>) {
+        let around = around(&self.spec, self.tally);
+        let outcome = self.endpoints[index].on(sign, &around, ctx.now);
+        self.report(index, outcome, ctx);
+    }
+
+    /// Time passed: whatever is due is done.
+    pub(crate) fn tick(&mut self, ctx: &mut Context<'_>) {
+        if ctx.now.at < self.wakeup {
+            return;
+        }
+        for index in 0..self.endpoints.len() {
+            if self.endpoints[index].next_wakeup() <= ctx.now.at {
+                self.on(index, Sign::Tick, ctx);
+            }
+        }
+    }
+
+    /// The end of an event: one table for all that changed, then what has to come after it.
+    pub(crate) fn finish(&mut self, ctx: &mut Context<'_>) {
+        self.alarm(ctx);
+        if std::mem::take(&mut self.dirty) {
+            self.table = Arc::new(self.build(ctx.fences.next(), ctx.now.at));
+            ctx.command(Command::Publish(self.table.clone()));
+        }
+        let epoch = self.table.epoch;
+        for (endpoint, permits) in self.trials.drain(..) {
+            ctx.commands.push_back(Command::StartTrial {
+                endpoint,
+                permits,
+                epoch,
+            });
+        }
+        self.probe(ctx);
+        let wakeups = self.endpoints.iter().map(Endpoint::next_wakeup);
+        self.wakeup = wakeups.min().unwrap_or(Time::NEVER);
+    }
+
+    /// When [`Pool::tick`] is next due.
+    pub(crate) fn next_wakeup(&self) -> Time {
+        self.wakeup
+    }
+
+    /// Takes an outcome to where it belongs.
+    fn report(&mut self, index: usize, outcome: Outcome, ctx: &mut Context<'_>) {
+        let endpoint = &self.endpoints[index];
+        self.dirty |= outcome.row;
+        if let Some((from, to)) = outcome.shown {
+            ctx.command(Command::Changed(Transition {
+                endpoint: endpoint.id,
+                pool: self.spec.name.clone(),
+                name: endpoint.spec.name.clone(),
+                from,
+                to,
+                since: endpoint.shown.since,
+                why: endpoint.shown.why.clone(),
+                decided_by: endpoint.shown.by,
+            }));
+        }
+        if outcome.record {
+            ctx.command(Command::Persist(Carried::of(
+                &self.spec.name,
+                endpoint,
+                ctx.now,
+            )));
+        }
+        if let Some(permits) = outcome.permits {
+            self.trials.push((endpoint.id, permits));
+        }
+        if outcome.row {
+            self.tally = self.count();
+        }
+    }
+
+    /// Nobody is usable any more: everybody is looked at soon, wherever in its interval it is.
+    fn alarm(&mut self, ctx: &mut Context<'_>) {
+        if self.dirty && self.tally.usable == 0 {
+            for index in 0..self.endpoints.len() {
+                self.on(index, Sign::Alone, ctx);
+            }
+        }
+    }
+
+    fn probe(&mut self, ctx: &mut Context<'_>) {
+        for endpoint in &mut self.endpoints {
+            let fences = &mut *ctx.fences;
+            let sent = endpoint
+                .schedule
+                .send(|| fences.next(), &self.spec.check, ctx.now.at);
+            if let Some(epoch) = sent {
+                ctx.commands.push_back(Command::Probe {
+                    endpoint: endpoint.id,
+                    epoch,
+                });
+            }
+        }
+    }
+
+    fn count(&self) -> Tally {
+        let count = |fits: fn(&Endpoint) -> bool| self.endpoints.iter().filter(|e| fits(e)).count();
+        Tally {
+            usable: count(Endpoint::usable),
+            up: count(|e| e.usable() && e.shown.state == State::Up),
+            out: count(|e| e.outlier.out()),
+        }
+    }
+
+    fn build(&self, epoch: Epoch, at: Time) -> PoolTable {
+        let indices: BTreeMap<_, _> = self
+            .endpoints
+            .iter()
+            .enumerate()
+            .map(|(index, endpoint)| (&endpoint.spec.name, index))
+            .collect();
+        let is_static = self.spec.failover.mode == FailoverMode::Static;
+        let standby_of = |endpoint: &Endpoint| {
+            let name = endpoint.spec.standby.as_ref().filter(|_| is_static)?;
+            indices.get(name).copied()
+        };
+        let mut rows: Vec<_> = self
+            .endpoints
+            .iter()
+            .map(|endpoint| EndpointRow {
+                standby: standby_of(endpoint),
+                ..row(endpoint, at)
+            })
+            .collect();
+        for standby in rows
+            .iter()
+            .filter_map(|row| row.standby)
+            .collect::<Vec<_>>()
+        {
+            rows[standby].is_standby = true;
+        }
+        PoolTable {
+            pool: self.id,
+            name: self.spec.name.clone(),
+            epoch,
+            policy: self.spec.policy.clone(),
+            endpoints: rows.into(),
+            failover: self.spec.failover.clone(),
+            retry: self.spec.retry.clone(),
+            limit: self.spec.limit.clone(),
+            transport: self.spec.transport.clone(),
+        }
+    }
+}
+
+fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
+    let ramp = endpoint
+        .ramp
+        .filter(|ramp| !crate::failover::ramp::ended(ramp, at));
+    EndpointRow {
+        id: endpoint.id,
+        name: endpoint.spec.name.clone(),
+        address: endpoint.address.clone(),
+        weight: endpoint.weight(),
+        tier: endpoint.spec.tier,
+        standby: None,
+        is_standby: false,
+        state: endpoint.shown.state,
+        ramp,
+        shared: endpoint.shared.clone(),
+    }
+}
+
+fn around(spec: &PoolSpec, tally: Tally) -> Around<'_> {
+    Around {
+        spec,
+        usable: tally.usable,
+        up: tally.up,
+        out: tally.out,
+    }
+}
+
+/// The even place of the `index`-th of `n` in the interval, in thousandths.
+pub(crate) fn place(index: usize, n: usize) -> u32 {
+    (index * 1000 / n.max(1)) as u32
+}

@@ -1,0 +1,243 @@
+//! The smallest world around an engine: everything a command asks for happens at once, or never.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::*;
+use crate::address::{Address, Target};
+use crate::settings::{EndpointSpec, PoolSpec, Ready, ServiceSpec};
+use crate::supervise::{ServiceEvent, ServiceState};
+use crate::table::{PoolTable, State};
+use crate::time::WallTime;
+
+pub(crate) struct Bench {
+    pub(crate) engine: Engine,
+    pub(crate) now: Now,
+    pub(crate) tables: BTreeMap<String, Arc<PoolTable>>,
+    pub(crate) published: usize,
+    /// Names of endpoints whose probes fail.
+    pub(crate) dead: BTreeSet<String>,
+    /// Probes are not answered.
+    pub(crate) hold_probes: bool,
+    pub(crate) probes: Vec<String>,
+    pub(crate) trials: Vec<(String, u32)>,
+    pub(crate) forgotten: Vec<String>,
+    pub(crate) services: Vec<ServiceSpec>,
+    pub(crate) starts: BTreeMap<String, usize>,
+    pub(crate) signals: Vec<(u32, i32)>,
+    pub(crate) stubborn: bool,
+    pub(crate) never_ready: bool,
+    records: BTreeMap<String, Carried>,
+    last_pid: u32,
+}
+
+pub(crate) fn endpoint(name: &str) -> EndpointSpec {
+    EndpointSpec {
+        name: name.into(),
+        target: Target::Address(Address::Unix(name.into())),
+        weight: 100,
+        tier: 0,
+        standby: None,
+        service: None,
+    }
+}
+
+pub(crate) fn pool<const N: usize>(name: &str, endpoints: [EndpointSpec; N]) -> PoolSpec {
+    PoolSpec {
+        name: name.into(),
+        policy: Default::default(),
+        check: Default::default(),
+        outlier: Default::default(),
+        retry: Default::default(),
+        limit: Default::default(),
+        failover: Default::default(),
+        transport: Default::default(),
+        endpoints: endpoints.into(),
+    }
+}
+
+pub(crate) fn service(name: &str, ready: Ready) -> ServiceSpec {
+    ServiceSpec {
+        name: name.into(),
+        command: vec![name.into()],
+        directory: "/".into(),
+        environment: Vec::new(),
+        user: None,
+        ready,
+        ready_timeout: Duration::from_secs(10),
+        stop_signal: 15,
+        stop_timeout: Duration::from_secs(10),
+        restart_starts: 5,
+        restart_within: Duration::from_secs(60),
+    }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Bench {
+        Bench {
+            engine: Engine::new(1, Epoch(100)),
+            now: Now {
+                at: Time::from_millis(1_000_000),
+                wall: WallTime(1_700_000_000_000),
+            },
+            tables: BTreeMap::new(),
+            published: 0,
+            dead: BTreeSet::new(),
+            hold_probes: false,
+            probes: Vec::new(),
+            trials: Vec::new(),
+            forgotten: Vec::new(),
+            services: Vec::new(),
+            starts: BTreeMap::new(),
+            signals: Vec::new(),
+            stubborn: false,
+            never_ready: false,
+            records: BTreeMap::new(),
+            last_pid: 1000,
+        }
+    }
+
+    pub(crate) fn configure(&mut self, pools: Vec<PoolSpec>) {
+        self.handle(Event::Configure(Configure {
+            pools,
+            services: self.services.clone(),
+            workers: 1,
+        }));
+    }
+
+    /// The process is replaced: only the stored records stay.
+    pub(crate) fn restart(&mut self) {
+        self.engine = Engine::new(1, Epoch(1_000_000));
+        let records = self.records.values().cloned().collect();
+        self.handle(Event::Carried(records));
+    }
+
+    pub(crate) fn order(&mut self, name: &str, order: Order) {
+        let endpoint = self.id(name);
+        self.handle(Event::Order { endpoint, order });
+    }
+
+    pub(crate) fn kill(&mut self, name: &str) {
+        let service = self.engine.service_id(name).unwrap();
+        let pid = self.engine.service(service).unwrap().pid.unwrap();
+        let status = "signal KILL".into();
+        let event = ServiceEvent::Exited { pid, status };
+        self.handle(Event::Service { service, event });
+    }
+
+    /// Lets this many seconds pass.
+    pub(crate) fn run(&mut self, seconds: f64) {
+        let end = self.now.at + Duration::from_secs_f64(seconds);
+        while let Some(due) = self.engine.next_wakeup().filter(|&due| due <= end) {
+            self.pass_to(due);
+            self.handle(Event::Tick);
+        }
+        self.pass_to(end);
+    }
+
+    fn pass_to(&mut self, at: Time) {
+        let at = at.max(self.now.at);
+        self.now.wall.0 += at.since(self.now.at).as_millis() as u64;
+        self.now.at = at;
+    }
+
+    pub(crate) fn handle(&mut self, event: Event) {
+        self.engine.handle(event, self.now);
+        while let Some(command) = self.engine.poll() {
+            if let Some(answer) = self.carry_out(command) {
+                self.handle(answer);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) -> Option<Event> {
+        match command {
+            Command::Publish(table) => {
+                self.published += 1;
+                self.tables.insert(table.name.to_string(), table);
+            }
+            Command::Withdraw { name, .. } => {
+                self.tables.remove(&*name);
+            }
+            Command::Persist(record) => {
+                self.records.insert(record.key(), record);
+            }
+            Command::Forget { pool, endpoint } => self.forgotten.push(format!("{pool}/{endpoint}")),
+            Command::StartTrial {
+                endpoint, permits, ..
+            } => {
+                let name = self.name(endpoint);
+                self.trials.push((name, permits));
+            }
+            Command::Probe { endpoint, epoch } => return self.probe(endpoint, epoch),
+            Command::StartService { service, .. } => {
+                let name = self.engine.service(service).unwrap().spec.name.to_string();
+                *self.starts.entry(name).or_default() += 1;
+                self.last_pid += 1;
+                let event = ServiceEvent::Started { pid: self.last_pid };
+                return Some(Event::Service { service, event });
+            }
+            Command::SignalService {
+                service,
+                pid,
+                signal,
+                ..
+            } => {
+                self.signals.push((pid, signal));
+                let status = format!("signal {signal}");
+                let event = ServiceEvent::Exited { pid, status };
+                return (signal == 9 || !self.stubborn)
+                    .then_some(Event::Service { service, event });
+            }
+            Command::ProbeReady { service, epoch } => {
+                let passed = !self.never_ready;
+                let event = ServiceEvent::ReadyProbed { epoch, passed };
+                return Some(Event::Service { service, event });
+            }
+            Command::Changed(_) | Command::ServiceChanged(_) => {}
+        }
+        None
+    }
+
+    fn probe(&mut self, endpoint: EndpointId, epoch: Epoch) -> Option<Event> {
+        let name = self.name(endpoint);
+        let passed = !self.dead.contains(&name);
+        self.probes.push(name);
+        (!self.hold_probes).then(|| Event::Probed {
+            endpoint,
+            epoch,
+            passed,
+            detail: if passed { "200" } else { "refused" }.into(),
+        })
+    }
+
+    pub(crate) fn probes_of(&self, name: &str) -> usize {
+        self.probes.iter().filter(|probed| *probed == name).count()
+    }
+
+    fn name(&self, endpoint: EndpointId) -> String {
+        self.engine.endpoint(endpoint).unwrap().name.to_string()
+    }
+
+    pub(crate) fn id(&self, name: &str) -> EndpointId {
+        self.engine.endpoint_id("app", name).unwrap()
+    }
+
+    pub(crate) fn table(&self, name: &str) -> &Arc<PoolTable> {
+        &self.tables[name]
+    }
+
+    pub(crate) fn states(&self, name: &str) -> Vec<State> {
+        self.table(name)
+            .endpoints
+            .iter()
+            .map(|row| row.state)
+            .collect()
+    }
+
+    pub(crate) fn service(&self, name: &str) -> ServiceState {
+        let id = self.engine.service_id(name).unwrap();
+        self.engine.service(id).unwrap().state
+    }
+}

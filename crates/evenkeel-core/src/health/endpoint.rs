@@ -1,0 +1,545 @@
+//! One endpoint: what its parts say, put together into the one state everybody sees.
+//!
+//! Two standings are kept: what check and traffic *found*, and what is *shown*, where an operator's word covers the
+//! former. So nothing is lost while an operator holds an endpoint out, and a restart carries the findings.
+//!
+//! A fault that the check can see is the check's: when it says down, an ejection by real traffic ends, and the way back
+//! is rise, hold and ramp. An endpoint whose checks pass while its traffic fails comes back by trial.
+
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::counters::EndpointShared;
+use crate::id::{EndpointId, Epoch};
+use crate::observe::Failure;
+use crate::settings::{EndpointSpec, PoolSpec};
+use crate::table::{Ramp, State};
+use crate::time::{Now, Time, WallTime};
+
+use super::check::{Check, Seen, Verdict};
+use super::outlier::{Outlier, Ruling};
+use super::schedule::{Pace, Schedule};
+use super::standing::{DecidedBy, Order, Standing, clip};
+
+/// What an endpoint needs to know of its pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The pool's settings.
+    pub spec: &'a PoolSpec,
+    /// Endpoints that may be given ordinary work, this one included.
+    pub usable: usize,
+    /// Of these, the ones up and not merely in trial.
+    pub up: usize,
+    /// Endpoints ejected or in trial.
+    pub out: usize,
+}
+
+/// Something that says something of one endpoint.
+#[derive(Clone, Copy, Debug)]
+pub enum Sign<'a> {
+    /// A probe ended.
+    Probed {
+        /// Its fence.
+        epoch: Epoch,
+        /// As expected?
+        passed: bool,
+        /// What was seen.
+        detail: &'a str,
+    },
+    /// A try failed.
+    Failed(&'a Failure),
+    /// What its counters grew by.
+    Swept {
+        /// Tries answered.
+        successes: u64,
+        /// Tries failed.
+        failures: u64,
+    },
+    /// Its name was resolved.
+    Resolved(&'a Address),
+    /// An operator's state.
+    Order(Order),
+    /// An operator's weight.
+    Weight(Option<u32>),
+    /// Something happened to the process behind it: look at once.
+    Look,
+    /// Nobody in its pool is usable any more: look soon.
+    Alone,
+    /// Time passed.
+    Tick,
+}
+
+/// What came of a sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The state everybody sees changed: from, to.
+    pub shown: Option<(State, State)>,
+    /// Its row in the table changed.
+    pub row: bool,
+    /// What a restart carries changed.
+    pub record: bool,
+    /// Its trial is to be given this many requests.
+    pub permits: Option<u32>,
+}
+
+/// An endpoint and all that is known of it.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(crate) id: EndpointId,
+    pub(crate) spec: EndpointSpec,
+    pub(crate) address: Option<Address>,
+    pub(crate) shared: Arc<EndpointShared>,
+    pub(crate) check: Check,
+    pub(crate) outlier: Outlier,
+    pub(crate) schedule: Schedule,
+    pub(crate) order: Option<Order>,
+    pub(crate) weight: Option<u32>,
+    pub(crate) ramp: Option<Ramp>,
+    pub(crate) found: Standing,
+    pub(crate) shown: Standing,
+    /// Was a probe of it answered since this process began?
+    pub(crate) probed: bool,
+    /// What would have been done but was not: an ejection not enforced, or refused by the pool.
+    pub(crate) note: String,
+    /// Its next rise ramps, even from unknown: it comes back from maintenance.
+    ramps_next: bool,
+}
+
+impl Endpoint {
+    /// Never seen; probed at once, later in its `place` of the interval (in thousandths).
+    pub fn new(
+        id: EndpointId,
+        spec: EndpointSpec,
+        workers: usize,
+        place: u32,
+        wall: WallTime,
+    ) -> Endpoint {
+        let address = spec.target.fixed().cloned();
+        let why = match address {
+            Some(_) => "not seen yet",
+            None => "its name is not resolved yet",
+        };
+        let found = Standing {
+            state: State::Unknown,
+            since: wall,
+            why: why.into(),
+            by: DecidedBy::Config,
+        };
+        let mut schedule = Schedule::new(place);
+        if address.is_none() {
+            schedule.stop();
+        }
+        Endpoint {
+            id,
+            address,
+            shared: Arc::new(EndpointShared::new(workers)),
+            check: Check::new(),
+            outlier: Outlier::default(),
+            schedule,
+            order: None,
+            weight: None,
+            ramp: None,
+            shown: found.clone(),
+            found,
+            probed: false,
+            note: String::new(),
+            ramps_next: false,
+            spec,
+        }
+    }
+
+    /// What was found before a restart. `ejected_until` is on this process' clock.
+    pub fn restore(&mut self, found: Standing, ejected: Option<(Time, u32)>, failback_auto: bool) {
+        let verdict = match found.state {
+            State::Down if ejected.is_none() => Verdict::Down,
+            State::Down | State::Up | State::Trial => Verdict::Up,
+            _ => Verdict::Unknown,
+        };
+        self.check = Check::restored(verdict, failback_auto);
+        if let Some((until, ejections)) = ejected {
+            self.outlier = Outlier::restored(until, ejections);
+        }
+        self.found = found;
+        self.found.state = self.find();
+        self.shown = self.found.clone();
+    }
+
+    /// An operator's word from before a restart.
+    pub fn restore_operator(&mut self, order: Option<Order>, weight: Option<u32>, wall: WallTime) {
+        self.weight = weight;
+        self.order = order.filter(|&order| order != Order::Ready);
+        if self.order == Some(Order::Maintenance) {
+            self.schedule.stop();
+        }
+        self.show(Now {
+            at: Time::ZERO,
+            wall,
+        });
+    }
+
+    /// A reload brings another specification. With another address it is the same endpoint with nothing known.
+    pub fn respecify(&mut self, spec: EndpointSpec, around: &Around<'_>, now: Now) -> Outcome {
+        let moved = spec.target != self.spec.target;
+        self.spec = spec;
+        if moved {
+            self.address = self.spec.target.fixed().cloned();
+            self.forget(now.at);
+        }
+        let pace = if moved { Pace::Now } else { self.pace(around) };
+        self.schedule.set(pace, &around.spec.check, now.at);
+        let mut outcome = self.settle("its address changed".into(), DecidedBy::Config, now);
+        outcome.row = true;
+        outcome
+    }
+
+    /// Its weight: the operator's, else the configured one.
+    pub fn weight(&self) -> u32 {
+        self.weight.unwrap_or(self.spec.weight)
+    }
+
+    /// May it be given ordinary work?
+    pub fn usable(&self) -> bool {
+        self.shown.state.usable() && self.weight() > 0 && self.address.is_some()
+    }
+
+    /// When [`Sign::Tick`] is next due.
+    pub fn next_wakeup(&self) -> Time {
+        self.schedule.next_wakeup().min(self.outlier.next_wakeup())
+    }
+
+    /// Takes one sign in.
+    pub fn on(&mut self, sign: Sign<'_>, around: &Around<'_>, now: Now) -> Outcome {
+        match sign {
+            Sign::Probed {
+                epoch,
+                passed,
+                detail,
+            } => self.on_probed(epoch, passed, detail, around, now),
+            Sign::Failed(failure) => self.on_failed(failure, around, now),
+            Sign::Swept {
+                successes,
+                failures,
+            } => self.on_swept(successes, failures, around, now),
+            Sign::Resolved(address) => self.on_resolved(address, around, now),
+            Sign::Order(order) => self.on_order(order, around, now),
+            Sign::Weight(weight) => self.on_weight(weight),
+            Sign::Look => self.hurry(Pace::Now, around, now),
+            Sign::Alone => self.hurry(Pace::Fast, around, now),
+            Sign::Tick => {
+                let waits = !around.spec.failover.failback_auto;
+                let ruling = self.outlier.tick(waits, now.at);
+                self.rule(ruling, "no request of its trial failed", around, now)
+            }
+        }
+    }
+
+    fn on_probed(
+        &mut self,
+        epoch: Epoch,
+        passed: bool,
+        detail: &str,
+        around: &Around<'_>,
+        now: Now,
+    ) -> Outcome {
+        if !self.schedule.ended(epoch) {
+            return Outcome::default();
+        }
+        self.probed = true;
+        let spec = around.spec;
+        let alone = around.usable == 0;
+        let seen = Seen {
+            passed,
+            detail,
+            alone,
+        };
+        let turn = self.check.on(seen, &spec.check, &spec.failover, now.at);
+        self.schedule.set(self.pace(around), &spec.check, now.at);
+        match turn {
+            Some(turn) => {
+                self.turned(turn.to, turn.ramps, around, now.at);
+                self.settle(turn.why, DecidedBy::Check, now)
+            }
+            None => Outcome::default(),
+        }
+    }
+
+    fn on_failed(&mut self, failure: &Failure, around: &Around<'_>, now: Now) -> Outcome {
+        if self.found.state == State::Down || self.found.state == State::Unknown {
+            return Outcome::default();
+        }
+        self.hurry(Pace::Fast, around, now);
+        let ruling = self.outlier.failed(failure, &around.spec.outlier);
+        let why = match self.outlier.trial() {
+            Some(_) => format!("a request of its trial failed: {}", failure.kind.name()),
+            None => format!("{} failures in a row: {}", failure.run, failure.kind.name()),
+        };
+        self.rule(ruling, &why, around, now)
+    }
+
+    fn on_swept(
+        &mut self,
+        successes: u64,
+        failures: u64,
+        around: &Around<'_>,
+        now: Now,
+    ) -> Outcome {
+        if successes > 0 && failures == 0 {
+            self.note.clear();
+        }
+        if self.check.verdict() != Verdict::Up {
+            // It answers although the check says down: the check should look again.
+            if successes > 0 {
+                self.hurry(Pace::Fast, around, now);
+            }
+            return Outcome::default();
+        }
+        let ruling = self
+            .outlier
+            .swept(successes, failures, &around.spec.outlier, now.at);
+        let why = match ruling {
+            Some(Ruling::Good) => "all requests of its trial were answered",
+            _ if self.outlier.trial().is_some() => "a request of its trial failed",
+            _ => "failures in a row and no answer between",
+        };
+        self.rule(ruling, why, around, now)
+    }
+
+    fn on_resolved(&mut self, address: &Address, around: &Around<'_>, now: Now) -> Outcome {
+        let before = self.address.replace(address.clone());
+        if before.as_ref() == Some(address) {
+            return Outcome::default();
+        }
+        if before.is_some() {
+            self.forget(now.at);
+        }
+        self.schedule
+            .set(self.pace(around), &around.spec.check, now.at);
+        self.hurry(Pace::Now, around, now);
+        let mut outcome = self.settle(format!("resolved to {address}"), DecidedBy::Config, now);
+        outcome.row = true;
+        outcome
+    }
+
+    fn on_order(&mut self, order: Order, around: &Around<'_>, now: Now) -> Outcome {
+        let wanted = Some(order).filter(|&order| order != Order::Ready);
+        let before = std::mem::replace(&mut self.order, wanted);
+        let (covered, shown) = (before.is_some(), self.shown.state);
+        let mut outcome = Outcome::default();
+        if before == Some(Order::Maintenance) && wanted != before {
+            self.forget(now.at);
+            self.ramps_next = true;
+            self.schedule.set(Pace::Now, &around.spec.check, now.at);
+            self.settle(
+                "not seen since its maintenance".into(),
+                DecidedBy::Operator,
+                now,
+            );
+        }
+        match order {
+            Order::Maintenance => {
+                self.schedule.stop();
+            }
+            Order::Ready => outcome = self.agree(around, now),
+            Order::Draining => {}
+        }
+        self.show(now);
+        if covered && self.order.is_none() {
+            self.shown.since = now.wall;
+            self.shown.why = clip(format!("an operator said ready; {}", self.found.why));
+        }
+        Outcome {
+            shown: (shown != self.shown.state).then_some((shown, self.shown.state)),
+            row: true,
+            record: true,
+            ..outcome
+        }
+    }
+
+    /// A person says ready: where failback is manual, that is what it waited for.
+    fn agree(&mut self, around: &Around<'_>, now: Now) -> Outcome {
+        let spec = around.spec;
+        if spec.failover.failback_auto {
+            return Outcome::default();
+        }
+        if self.outlier.ejected_until().is_some() {
+            let ruling = Some(self.outlier.begin_trial(now.at));
+            return self.rule(ruling, "an operator said ready", around, now);
+        }
+        match self.check.agree(&spec.check, &spec.failover, now.at) {
+            Some(turn) => {
+                self.turned(turn.to, turn.ramps, around, now.at);
+                let why = format!("an operator said ready; {}", turn.why);
+                self.settle(why, DecidedBy::Operator, now)
+            }
+            None => Outcome::default(),
+        }
+    }
+
+    fn on_weight(&mut self, weight: Option<u32>) -> Outcome {
+        let changed = weight != self.weight;
+        self.weight = weight;
+        Outcome {
+            row: changed,
+            record: changed,
+            ..Outcome::default()
+        }
+    }
+
+    fn hurry(&mut self, pace: Pace, around: &Around<'_>, now: Now) -> Outcome {
+        self.schedule.hurry(pace, &around.spec.check, now.at);
+        Outcome::default()
+    }
+
+    /// The check's verdict changed.
+    fn turned(&mut self, to: Verdict, ramps: bool, around: &Around<'_>, at: Time) {
+        self.outlier.clear(at);
+        self.note.clear();
+        self.ramp = None;
+        if to == Verdict::Up && (ramps || std::mem::take(&mut self.ramps_next)) {
+            self.begin_ramp(around, at);
+        }
+    }
+
+    /// Alone it has to carry everything anyhow, and others that come back with it shall not get nine times less.
+    fn begin_ramp(&mut self, around: &Around<'_>, at: Time) {
+        let window = around.spec.failover.ramp;
+        let others = around.usable - usize::from(self.usable() && around.usable > 0);
+        if others > 0 && !window.is_zero() {
+            self.ramp = Some(Ramp {
+                started: at,
+                window,
+            });
+        }
+    }
+
+    /// Carries out what the outlier machine came to, if the pool can bear it.
+    fn rule(
+        &mut self,
+        ruling: Option<Ruling>,
+        why: &str,
+        around: &Around<'_>,
+        now: Now,
+    ) -> Outcome {
+        let Some(ruling) = ruling else {
+            return Outcome::default();
+        };
+        let (why, permits) = match ruling {
+            Ruling::Eject => match self.eject(around, now.at) {
+                Ok(length) => (format!("{why}; ejected for {length:?}"), None),
+                Err(obstacle) => return self.not_ejected(why, obstacle, around, now),
+            },
+            Ruling::Trial(permits) => (format!("{permits} requests decide"), Some(permits)),
+            Ruling::Good => {
+                self.begin_ramp(around, now.at);
+                (why.to_string(), None)
+            }
+        };
+        let outcome = self.settle(why, DecidedBy::Outlier, now);
+        Outcome { permits, ..outcome }
+    }
+
+    fn eject(
+        &mut self,
+        around: &Around<'_>,
+        at: Time,
+    ) -> Result<std::time::Duration, &'static str> {
+        let settings = &around.spec.outlier;
+        let allowed = settings
+            .max_ejection
+            .of(around.spec.endpoints.len() as u64)
+            .max(1);
+        let others_out = around.out - usize::from(self.outlier.out() && around.out > 0);
+        let is_up = self.usable() && self.shown.state == State::Up;
+        let others_up = around.up - usize::from(is_up && around.up > 0);
+        if !settings.enforce {
+            return Err("enforce = false");
+        }
+        if others_out as u64 >= allowed {
+            return Err("max_ejection is reached");
+        }
+        if others_up < settings.min_healthy as usize {
+            return Err("min_healthy would not be left");
+        }
+        self.ramp = None;
+        Ok(self.outlier.eject(settings, at))
+    }
+
+    fn not_ejected(&mut self, why: &str, obstacle: &str, around: &Around<'_>, now: Now) -> Outcome {
+        self.note = clip(format!("would be ejected, but {obstacle}: {why}"));
+        let ruling = self.outlier.refused(now.at);
+        self.rule(ruling, "its trial goes on", around, now)
+    }
+
+    /// Nothing is known of it any more.
+    fn forget(&mut self, at: Time) {
+        self.check = Check::new();
+        self.outlier.clear(at);
+        self.schedule.abandon();
+        self.ramp = None;
+        self.note.clear();
+    }
+
+    fn pace(&self, around: &Around<'_>) -> Pace {
+        if self.address.is_none() || self.order == Some(Order::Maintenance) {
+            Pace::Never
+        } else if self.check.changing() || around.usable == 0 {
+            Pace::Fast
+        } else {
+            Pace::Settled
+        }
+    }
+
+    /// What check and traffic say together.
+    fn find(&self) -> State {
+        match self.check.verdict() {
+            _ if self.address.is_none() => State::Unknown,
+            Verdict::Unknown => State::Unknown,
+            Verdict::Down => State::Down,
+            Verdict::Up if self.outlier.ejected_until().is_some() => State::Down,
+            Verdict::Up if self.outlier.trial().is_some() => State::Trial,
+            Verdict::Up => State::Up,
+        }
+    }
+
+    /// Puts the parts together again after one of them changed.
+    fn settle(&mut self, why: String, by: DecidedBy, now: Now) -> Outcome {
+        let state = self.find();
+        if state == self.found.state {
+            return Outcome::default();
+        }
+        self.found = Standing {
+            state,
+            since: now.wall,
+            why: clip(why),
+            by,
+        };
+        let before = self.shown.state;
+        self.show(now);
+        Outcome {
+            shown: (before != self.shown.state).then_some((before, self.shown.state)),
+            row: true,
+            record: true,
+            permits: None,
+        }
+    }
+
+    /// Covers what was found with the operator's word.
+    fn show(&mut self, now: Now) {
+        let (state, word) = match self.order {
+            Some(Order::Draining) => (State::Draining, "draining"),
+            Some(Order::Maintenance) => (State::Maintenance, "maintenance"),
+            _ => {
+                self.shown = self.found.clone();
+                return;
+            }
+        };
+        if self.shown.state != state {
+            self.shown = Standing {
+                state,
+                since: now.wall,
+                why: format!("an operator said {word}"),
+                by: DecidedBy::Operator,
+            };
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The words for what an endpoint's state is and who says so.
+
+use crate::table::State;
+use crate::time::WallTime;
+
+/// Who decided the state of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DecidedBy {
+    /// Nobody yet: the configuration made it known.
+    #[default]
+    Config,
+    /// The active check.
+    Check,
+    /// Real traffic.
+    Outlier,
+    /// A person.
+    Operator,
+}
+
+impl DecidedBy {
+    /// All, for whoever reads the word back.
+    pub const ALL: [DecidedBy; 4] = [
+        DecidedBy::Config,
+        DecidedBy::Check,
+        DecidedBy::Outlier,
+        DecidedBy::Operator,
+    ];
+
+    /// The word in status, API and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DecidedBy::Config => "config",
+            DecidedBy::Check => "check",
+            DecidedBy::Outlier => "outlier",
+            DecidedBy::Operator => "operator",
+        }
+    }
+}
+
+/// What an operator wants of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// What runs may finish, nothing new.
+    Draining,
+    /// Nothing at all, not even checks.
+    Maintenance,
+    /// No order any more; with `failback = "manual"` also: it may come back.
+    Ready,
+}
+
+/// A state with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which.
+    pub state: State,
+    /// Since when.
+    pub since: WallTime,
+    /// The evidence.
+    pub why: String,
+    /// Who decided.
+    pub by: DecidedBy,
+}
+
+/// The longest text that is kept of what a shell or an endpoint said.
+const LONGEST: usize = 200;
+
+/// Cut to a bounded length, on a character's border.
+pub(crate) fn clip(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+    }
+    text
+}
