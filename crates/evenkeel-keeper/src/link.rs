@@ -231,3 +231,108 @@ pub(crate) fn receive_packet(
     }
     Ok((got.bytes, descriptors))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Address;
+    use rustix::net::{AddressFamily, SocketFlags};
+
+    fn pair() -> (Link, OwnedFd) {
+        let (ours, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        (Link::over(ours), theirs)
+    }
+
+    fn opened(count: u16) -> FromKeeper {
+        let address = Address::Tcp("127.0.0.1:80".parse().unwrap());
+        FromKeeper::Opened {
+            key: "web".to_owned(),
+            address: address.clone(),
+            actual: address,
+            count,
+        }
+    }
+
+    fn say(keeper: &OwnedFd, message: &FromKeeper, descriptors: usize) {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let descriptors = vec![file.as_fd(); descriptors];
+        let bytes = wire::encode_from_keeper(message).unwrap();
+        send_packet(keeper.as_fd(), &bytes, &descriptors, SendFlags::empty()).unwrap();
+    }
+
+    #[test]
+    fn the_end_of_the_keeper_is_an_error_and_not_a_message() {
+        let (link, keeper) = pair();
+        say(&keeper, &FromKeeper::Reload, 0);
+        drop(keeper);
+        assert_eq!(link.recv().unwrap().message, FromKeeper::Reload);
+        assert_eq!(
+            link.recv().unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+        assert!(link.alive().is_err());
+    }
+
+    #[test]
+    fn sockets_in_several_packets_come_as_one_message() {
+        let (link, keeper) = pair();
+        for part in [253, 253, 94] {
+            say(&keeper, &opened(600), part);
+        }
+        say(&keeper, &FromKeeper::Shutdown, 0);
+        assert_eq!(link.recv().unwrap().descriptors.len(), 600);
+        assert_eq!(link.recv().unwrap().message, FromKeeper::Shutdown);
+    }
+
+    #[test]
+    fn fewer_sockets_than_announced_are_an_error() {
+        let (link, keeper) = pair();
+        say(&keeper, &opened(2), 1);
+        say(&keeper, &FromKeeper::Shutdown, 0);
+        assert_eq!(link.recv().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn saying_alive_never_waits_for_a_keeper_that_does_not_read() {
+        let (link, _keeper) = pair();
+        for _ in 0..10_000 {
+            link.alive().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_packet_too_long_is_an_error() {
+        let (link, keeper) = pair();
+        send_packet(
+            keeper.as_fd(),
+            &vec![0; MESSAGE_BYTES_MAX + 1],
+            &[],
+            SendFlags::empty(),
+        )
+        .unwrap();
+        assert_eq!(link.recv().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_message_the_keeper_would_refuse_is_never_sent() {
+        let (link, keeper) = pair();
+        let bad = ToKeeper::Close { key: String::new() };
+        assert_eq!(
+            link.send(&bad).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
+        link.send(&ToKeeper::Ready).unwrap();
+        let mut buffer = [0; 64];
+        let (length, _) = receive_packet(keeper.as_fd(), &mut buffer, RecvFlags::empty()).unwrap();
+        assert_eq!(
+            wire::decode_to_keeper(&buffer[..length]),
+            Ok(ToKeeper::Ready)
+        );
+    }
+}
