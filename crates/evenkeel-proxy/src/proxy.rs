@@ -65,5 +65,5 @@ impl Proxy {
     }
 
     /// Drains, waits until nothing is open or `deadline` has passed, cuts what is left and joins the threads.
-    pub fn stop(self, _deadline: Duration) {}
+    pub fn stop(&self, _deadline: Duration) {}
 }

@@ -1,0 +1,231 @@
+//! What control may ask of its surroundings, over the real data plane and the real keeper.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use evenkeel_control::{Host, Input, ServiceEvent};
+use evenkeel_core::counters::CounterSet;
+use evenkeel_core::id::Epoch;
+use evenkeel_core::settings::{ListenerSettings, ServiceSpec};
+use evenkeel_core::table::PoolTable;
+use evenkeel_proxy::{Proxy, Traffic};
+use evenkeel_schema::config::{Admin, Config};
+
+use crate::balancer::keeper::{Keeper, address};
+use crate::balancer::sockets::{Slot, Slots, wanted};
+
+/// Who may connect to a unix socket listener: everybody who reaches its folder, as with nginx.
+const LISTENER_MODE: u32 = 0o666;
+/// The admin socket is its owner's alone.
+const ADMIN_MODE: u32 = 0o600;
+/// Descriptors that are not for client connections: store, logs, probes, admin connections, listening sockets.
+const DESCRIPTORS_RESERVED: u64 = 256;
+
+/// The balancer as control sees it.
+pub(crate) struct BalancerHost {
+    proxy: Arc<Proxy>,
+    keeper: Arc<Keeper>,
+    workers: usize,
+    descriptors: u64,
+    user: Option<String>,
+    slots: Mutex<Slots>,
+    served: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl BalancerHost {
+    /// Nothing is open yet.
+    pub(crate) fn new(
+        proxy: Arc<Proxy>,
+        keeper: Arc<Keeper>,
+        workers: usize,
+        descriptors: u64,
+        config: &Config,
+    ) -> BalancerHost {
+        BalancerHost {
+            proxy,
+            keeper,
+            workers,
+            descriptors,
+            user: config.node.user.clone(),
+            slots: Mutex::default(),
+            served: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens what is not open yet; if one can't be had, none of the new ones stays open.
+    pub(crate) fn open_all(&self, config: &Config) -> Result<(), Vec<String>> {
+        let (mut new, mut whys) = (Slots::new(), Vec::new());
+        for want in wanted(config) {
+            if self.slots().contains_key(&want.key) {
+                continue;
+            }
+            match self
+                .keeper
+                .open(&want.key, address(&want.bind), self.workers, LISTENER_MODE)
+            {
+                Ok(opened) => {
+                    let slot = Slot {
+                        actual: opened.actual.to_string(),
+                        sockets: opened.sockets,
+                        used_by: None,
+                    };
+                    new.insert(want.key, slot);
+                }
+                Err(why) => whys.push(format!("listener {}: {why}", want.by.listener)),
+            }
+        }
+        if whys.is_empty() {
+            self.slots().append(&mut new);
+            return Ok(());
+        }
+        for key in new.keys() {
+            self.keeper.close(key);
+        }
+        Err(whys)
+    }
+
+    /// Opens the admin API's address.
+    pub(crate) fn open_admin(&self, admin: &Admin) -> Result<Vec<OwnedFd>, String> {
+        let opened = self
+            .keeper
+            .open("admin", address(&admin.bind), 1, ADMIN_MODE);
+        opened
+            .map(|o| o.sockets)
+            .map_err(|why| format!("admin: {why}"))
+    }
+
+    /// Was this balancer asked to end?
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(SeqCst)
+    }
+
+    /// Ties every address to its listener and lets go of those that nobody names.
+    fn settle(&self, config: &Config) {
+        let wanted = wanted(config);
+        let mut slots = self.slots();
+        for want in &wanted {
+            let Some(slot) = slots
+                .get_mut(&want.key)
+                .filter(|slot| slot.used_by.as_ref() != Some(&want.by))
+            else {
+                continue;
+            };
+            let listening = slot.copies().and_then(|sockets| {
+                self.proxy
+                    .listen(want.key.clone(), want.by.listener.clone(), sockets)
+            });
+            match listening {
+                Ok(()) => slot.used_by = Some(want.by.clone()),
+                Err(error) => {
+                    tracing::error!(%error, address = want.key, "the listening socket can't be used")
+                }
+            }
+        }
+        slots.retain(|key, _| {
+            let keep = wanted.iter().any(|want| want.key == *key);
+            if !keep {
+                self.proxy.unlisten(key);
+                self.keeper.close(key);
+            }
+            keep
+        });
+    }
+
+    /// A listener's settings, with no more connections than there can be descriptors: each takes two.
+    fn clamped(&self, settings: &ListenerSettings) -> Arc<ListenerSettings> {
+        let most = u32::try_from(self.descriptors.saturating_sub(DESCRIPTORS_RESERVED) / 2)
+            .unwrap_or(u32::MAX)
+            .max(1);
+        let mut settings = settings.clone();
+        if settings.max_connections > most {
+            tracing::warn!(
+                listener = %settings.name,
+                wanted = settings.max_connections,
+                limit = most,
+                "max_connections is clamped: this process may have {} descriptors (ulimit -n)",
+                self.descriptors
+            );
+            settings.max_connections = most;
+        }
+        Arc::new(settings)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host for BalancerHost {
+    fn open(&self, config: &Config) -> Result<(), Vec<String>> {
+        self.open_all(config)
+    }
+
+    fn apply(&self, config: &Arc<Config>, revision: u64, tables: Vec<Arc<PoolTable>>) {
+        self.proxy.apply(Traffic {
+            revision,
+            listeners: config
+                .listeners
+                .iter()
+                .map(|l| self.clamped(&l.settings))
+                .collect(),
+            routes: config.routes.clone(),
+            tables,
+        });
+        self.settle(config);
+        if !self.served.swap(true, SeqCst) {
+            self.keeper.ready();
+        }
+    }
+
+    fn publish(&self, table: Arc<PoolTable>) {
+        self.proxy.publish(table);
+    }
+
+    fn start_service(&self, spec: &ServiceSpec, epoch: Epoch) {
+        if let Err(why) = self.keeper.start(spec, self.user.as_deref(), epoch) {
+            self.keeper.report(Input::Service {
+                name: spec.name.to_string(),
+                event: ServiceEvent::StartFailed { why },
+            });
+        }
+    }
+
+    fn signal_service(&self, name: &str, _pid: u32, signal: i32, epoch: Epoch) {
+        self.keeper.signal(name, signal, epoch);
+    }
+
+    fn listeners(&self) -> Vec<(String, Vec<String>)> {
+        let mut listeners: Vec<(String, Vec<String>)> = Vec::new();
+        for slot in self.slots().values() {
+            let Some(used) = &slot.used_by else { continue };
+            match listeners
+                .iter_mut()
+                .find(|(name, _)| **name == *used.listener)
+            {
+                Some((_, addresses)) => addresses.push(slot.actual.clone()),
+                None => listeners.push((used.listener.to_string(), vec![slot.actual.clone()])),
+            }
+        }
+        listeners
+    }
+
+    fn counters(&self) -> Arc<CounterSet> {
+        self.proxy.counters()
+    }
+
+    fn drain(&self) {
+        self.draining.store(true, SeqCst);
+        self.proxy.drain();
+    }
+
+    fn open_connections(&self) -> u64 {
+        self.proxy.open_connections()
+    }
+
+    fn keeper_pid(&self) -> u32 {
+        self.keeper.pid()
+    }
+}

@@ -1,0 +1,193 @@
+//! The command line, as people type it. Only names and help; what a command does is in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER: &str = "\
+Control commands find a running evenkeel by --admin, else EVENKEEL_ADMIN, else http://127.0.0.1:9440,
+and show the token of --token-file, else EVENKEEL_TOKEN.
+Exit codes: 0 done; 1 failed while running; 2 bad usage or bad config; 3 the admin API can't be reached.";
+
+/// A load balancer that heals what it balances.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, after_help = AFTER, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Balance three sample services on nothing but this binary, and say what to try
+    Demo {
+        /// Print the configuration the demo runs, and end; it can be saved and run
+        #[arg(long)]
+        print_config: bool,
+    },
+    /// Run the balancer, its checks, its recovery and its supervised services
+    Run {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Check a configuration: every mistake at once
+    Check {
+        /// The configuration
+        file: PathBuf,
+        /// How to print mistakes
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+        /// The same as --format json
+        #[arg(long)]
+        json: bool,
+    },
+    /// Who serves, in what state, since when and why
+    Status {
+        /// Only this pool
+        pool: Option<String>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Give an endpoint no new work; what runs may finish
+    Drain {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Take an endpoint out of service
+    Maint {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Take back drain and maint; with manual failback, let an endpoint come back
+    Ready {
+        #[command(flatten)]
+        at: At,
+    },
+    /// Set an endpoint's weight until it is set back to default
+    Weight {
+        #[command(flatten)]
+        at: At,
+        /// 0 to 256, or `default`: what the configuration says
+        #[arg(value_name = "N|default", value_parser = weight)]
+        weight: Weight,
+    },
+    /// Apply the configuration file again
+    Reload {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// List the revisions that were applied
+    Revisions {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Go back to a revision: the one before, or the one named
+    Rollback {
+        /// Its number, from `evenkeel revisions`
+        revision: Option<u64>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+}
+
+/// How mistakes are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Which evenkeel a control command talks to.
+#[derive(Debug, Args)]
+pub(crate) struct Admin {
+    /// http://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "URL")]
+    pub(crate) admin: Option<String>,
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// An endpoint, and which evenkeel knows it.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// POOL/ENDPOINT
+    #[arg(value_parser = endpoint)]
+    pub(crate) endpoint: EndpointName,
+    #[command(flatten)]
+    pub(crate) admin: Admin,
+}
+
+/// `POOL/ENDPOINT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EndpointName {
+    pub(crate) pool: String,
+    pub(crate) endpoint: String,
+}
+
+/// `N` or `default`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight(pub(crate) Option<u32>);
+
+/// Reads the command line; prints help or a mistake and ends with 0 or 2 where clap does.
+pub(crate) fn parse() -> Cli {
+    Cli::parse()
+}
+
+fn endpoint(text: &str) -> Result<EndpointName, String> {
+    match text.split_once('/') {
+        Some((pool, endpoint)) if !pool.is_empty() && !endpoint.is_empty() => Ok(EndpointName {
+            pool: pool.into(),
+            endpoint: endpoint.into(),
+        }),
+        _ => Err("wanted POOL/ENDPOINT, for example app/a1; `evenkeel status` lists them".into()),
+    }
+}
+
+fn weight(text: &str) -> Result<Weight, String> {
+    if text == "default" {
+        return Ok(Weight(None));
+    }
+    match text.parse::<u32>() {
+        Ok(n) if n <= 256 => Ok(Weight(Some(n))),
+        _ => Err("wanted a whole number from 0 to 256, or `default`".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_endpoint_is_named_with_its_pool() {
+        assert_eq!(
+            endpoint("app/a1"),
+            Ok(EndpointName {
+                pool: "app".into(),
+                endpoint: "a1".into()
+            })
+        );
+        assert!(endpoint("a1").is_err());
+        assert!(endpoint("/a1").is_err());
+        assert!(endpoint("app/").is_err());
+    }
+
+    #[test]
+    fn a_weight_is_a_small_number_or_default() {
+        assert_eq!(weight("default"), Ok(Weight(None)));
+        assert_eq!(weight("256"), Ok(Weight(Some(256))));
+        assert!(weight("257").is_err());
+        assert!(weight("-1").is_err());
+    }
+}

@@ -1,0 +1,272 @@
+//! The client of the admin API that every control command uses: one request over TCP or a unix socket.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::End;
+use crate::cli::Admin;
+use crate::style::complain;
+
+const DEFAULT_ADMIN: &str = "http://127.0.0.1:9440";
+/// A reload may wait for names to resolve and addresses to open; longer than this nobody waits at a prompt.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Far more than any answer: a wrong address may lead to anything.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// Where the admin API is and what to show it.
+pub(crate) struct Client {
+    place: Place,
+    token: Option<String>,
+}
+
+enum Place {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// A request that did not bring what was asked for, already worded for a person.
+pub(crate) struct Problem {
+    /// How the command ends.
+    pub(crate) end: End,
+    /// What to print.
+    pub(crate) message: String,
+}
+
+impl Problem {
+    fn new(end: End, message: impl Into<String>) -> Problem {
+        Problem {
+            end,
+            message: message.into(),
+        }
+    }
+
+    /// Prints it.
+    pub(crate) fn report(self) -> End {
+        complain(&self.message);
+        self.end
+    }
+}
+
+impl Client {
+    /// From the arguments, else the environment, else the default.
+    pub(crate) fn new(admin: &Admin) -> Result<Client, Problem> {
+        let url = admin
+            .admin
+            .clone()
+            .or_else(|| env("EVENKEEL_ADMIN"))
+            .unwrap_or_else(|| DEFAULT_ADMIN.into());
+        let token = match &admin.token_file {
+            Some(file) => Some(read_token(file)?),
+            None => env("EVENKEEL_TOKEN"),
+        };
+        Ok(Client {
+            place: place(&url)?,
+            token,
+        })
+    }
+
+    /// Sends a request and returns the body of its answer; an answer that is an error becomes a [`Problem`].
+    pub(crate) fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Bytes, Problem> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Problem::new(End::Failed, format!("evenkeel: no runtime: {e}")))?;
+        runtime.block_on(async {
+            match tokio::time::timeout(TIMEOUT, self.exchange(method, path, body)).await {
+                Ok(result) => result,
+                Err(_) => {
+                    Err(self.unreachable(&format!("no answer within {} s", TIMEOUT.as_secs())))
+                }
+            }
+        })
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Bytes, Problem> {
+        let request = self.request(method, path, body)?;
+        let (status, bytes) = match &self.place {
+            Place::Tcp(address) => match TcpStream::connect(address.as_str()).await {
+                Ok(stream) => self.send(stream, request).await?,
+                Err(e) => return Err(self.unreachable(&e.to_string())),
+            },
+            Place::Unix(path) => match UnixStream::connect(path).await {
+                Ok(stream) => self.send(stream, request).await?,
+                Err(e) => return Err(self.unreachable(&e.to_string())),
+            },
+        };
+        if status.is_success() {
+            Ok(bytes)
+        } else {
+            Err(refused(status, &bytes))
+        }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Request<Full<Bytes>>, Problem> {
+        let host = match &self.place {
+            Place::Tcp(address) => address.as_str(),
+            Place::Unix(_) => "localhost",
+        };
+        let mut builder = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", host);
+        if let Some(token) = &self.token {
+            builder = builder.header("authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            builder = builder.header("content-type", "application/json");
+        }
+        builder
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .map_err(|e| {
+                Problem::new(
+                    End::Usage,
+                    format!("evenkeel: this can't be sent as a request: {e}"),
+                )
+            })
+    }
+
+    async fn send<S>(
+        &self,
+        stream: S,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), Problem>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let lost = |e: &dyn std::fmt::Display| self.unreachable(&e.to_string());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| lost(&e))?;
+        let driver = tokio::spawn(connection);
+        let answer = sender.send_request(request).await.map_err(|e| lost(&e))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_MAX)
+            .collect()
+            .await
+            .map_err(|e| lost(&e))?;
+        driver.abort();
+        Ok((status, body.to_bytes()))
+    }
+
+    fn unreachable(&self, why: &str) -> Problem {
+        let place = match &self.place {
+            Place::Tcp(address) => format!("http://{address}"),
+            Place::Unix(path) => format!("unix:{}", path.display()),
+        };
+        Problem::new(
+            End::Unreachable,
+            format!(
+                "evenkeel: the admin API at {place} can't be reached: {why}\n\
+                 Is `evenkeel run` running, with this address under [admin] bind? Another one is named by --admin or EVENKEEL_ADMIN."
+            ),
+        )
+    }
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> Problem {
+    let error: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let text = |key: &str| {
+        error
+            .as_ref()
+            .and_then(|e| e["error"][key].as_str())
+            .map(str::to_owned)
+    };
+    let mut message = format!(
+        "evenkeel: {}",
+        text("message").unwrap_or_else(|| format!("the answer was {status}"))
+    );
+    if let Some(hint) = text("hint").filter(|h| !h.is_empty()) {
+        message.push('\n');
+        message.push_str(&hint);
+    }
+    Problem::new(End::Failed, message)
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+fn read_token(file: &PathBuf) -> Result<String, Problem> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(e) => Err(Problem::new(
+            End::Usage,
+            format!("evenkeel: --token-file {}: {e}", file.display()),
+        )),
+    }
+}
+
+fn place(url: &str) -> Result<Place, Problem> {
+    if let Some(path) = url.strip_prefix("unix:") {
+        return Ok(Place::Unix(PathBuf::from(path)));
+    }
+    if url.starts_with("https://") {
+        return Err(Problem::new(
+            End::Usage,
+            format!("evenkeel: {url}: an admin API over TLS is not in this build yet"),
+        ));
+    }
+    match url
+        .strip_prefix("http://")
+        .map(|rest| rest.trim_end_matches('/'))
+    {
+        Some(address) if !address.is_empty() && !address.contains('/') => {
+            let has_port = address
+                .rsplit_once(':')
+                .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            Ok(Place::Tcp(if has_port {
+                address.to_owned()
+            } else {
+                format!("{address}:80")
+            }))
+        }
+        _ => Err(Problem::new(
+            End::Usage,
+            format!("evenkeel: {url:?}: wanted http://HOST:PORT or unix:PATH"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admin_place_is_http_or_a_unix_socket() {
+        assert!(
+            matches!(place("http://127.0.0.1:9440/"), Ok(Place::Tcp(a)) if a == "127.0.0.1:9440")
+        );
+        assert!(matches!(place("http://[::1]"), Ok(Place::Tcp(a)) if a == "[::1]:80"));
+        assert!(matches!(place("unix:/run/x.sock"), Ok(Place::Unix(_))));
+        for bad in [
+            "127.0.0.1:9440",
+            "https://x:1",
+            "http://",
+            "http://x:1/path",
+        ] {
+            assert!(place(bad).is_err_and(|p| p.end == End::Usage), "{bad}");
+        }
+    }
+}

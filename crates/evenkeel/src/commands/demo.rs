@@ -1,0 +1,249 @@
+//! `evenkeel demo`: the main job on nothing but this binary.
+//!
+//! The demo is an ordinary `run` of an ordinary configuration, so what one sees is what one gets. Only the configuration is
+//! made up here, and a thread that waits until everything is up says what to try.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+
+use crate::End;
+use crate::cli::Admin;
+use crate::client::Client;
+use crate::commands::run;
+use crate::style::{Out, complain};
+
+const NAMES: [&str; 3] = ["a1", "a2", "a3"];
+
+/// The ports of a demo: what was wanted, or the next free ones.
+struct Ports {
+    web: u16,
+    admin: u16,
+    samples: [u16; 3],
+}
+
+/// Runs until Ctrl-C.
+pub(crate) fn demo(print_config: bool) -> End {
+    let exe = match std::env::current_exe() {
+        Ok(exe) => exe,
+        Err(e) => {
+            complain(&format!(
+                "evenkeel: this program's own file can't be found: {e}"
+            ));
+            return End::Failed;
+        }
+    };
+    let out = Out::new();
+    if print_config {
+        let ports = Ports {
+            web: 8080,
+            admin: 9440,
+            samples: [9001, 9002, 9003],
+        };
+        out.line(config(&exe, &ports, "evenkeel-demo").trim_end());
+        return End::Done;
+    }
+    let Some(ports) = Ports::free() else {
+        complain("evenkeel: no free port could be found on 127.0.0.1 for the demo");
+        return End::Failed;
+    };
+    let folder = match tempfile::Builder::new().prefix("evenkeel-demo-").tempdir() {
+        Ok(folder) => folder,
+        Err(e) => {
+            complain(&format!("evenkeel: no folder for the demo's state: {e}"));
+            return End::Failed;
+        }
+    };
+    let file = folder.path().join("demo.toml");
+    if let Err(e) = std::fs::write(&file, config(&exe, &ports, "state")) {
+        complain(&format!("evenkeel: {}: {e}", file.display()));
+        return End::Failed;
+    }
+    for (wanted, port, what) in [(8080, ports.web, "web"), (9440, ports.admin, "admin")] {
+        if wanted != port {
+            out.line(&format!(
+                "Port {wanted} is taken: {what} is on {port} instead."
+            ));
+        }
+    }
+    std::thread::spawn(move || introduce(&ports));
+    let end = run::run(&file);
+    if let Err(e) = folder.close() {
+        complain(&format!(
+            "evenkeel: the demo's folder could not be removed: {e}"
+        ));
+    }
+    end
+}
+
+impl Ports {
+    fn free() -> Option<Ports> {
+        let web = free_port(8080, &[])?;
+        let admin = free_port(9440, &[web])?;
+        let a1 = free_port(9001, &[web, admin])?;
+        let a2 = free_port(9002, &[web, admin, a1])?;
+        let a3 = free_port(9003, &[web, admin, a1, a2])?;
+        Some(Ports {
+            web,
+            admin,
+            samples: [a1, a2, a3],
+        })
+    }
+}
+
+/// The first port from `wanted` on that nobody listens on and that is not among `given`.
+fn free_port(wanted: u16, given: &[u16]) -> Option<u16> {
+    (wanted..wanted.saturating_add(200)).find(|port| {
+        !given.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+    })
+}
+
+/// TOML of the demo; every key that differs from its default says why.
+fn config(exe: &Path, ports: &Ports, state_dir: &str) -> String {
+    let exe = toml_string(&exe.display().to_string());
+    let mut text = format!(
+        r#"# The configuration of `evenkeel demo`: three sample services, supervised and balanced.
+[node]
+state_dir = "{state_dir}"
+drain_timeout = "2s"            # a demo ends quickly
+
+[admin]
+bind = "127.0.0.1:{admin}"
+
+[[listener]]
+name = "web"
+bind = ["127.0.0.1:{web}"]
+
+[[route]]
+pool = "app"
+
+[pool.app]
+balance = "round_robin"         # so that the names take turns visibly
+
+[pool.app.check]
+kind = "http"
+path = "/healthz"
+interval = "1s"
+fast_interval = "200ms"
+timeout = "500ms"
+
+[pool.app.outlier]
+base_ejection = "5s"            # seen to come back while one watches
+
+[pool.app.failover]
+hold = "2s"
+ramp = "5s"
+"#,
+        admin = ports.admin,
+        web = ports.web,
+    );
+    for (name, port) in NAMES.iter().zip(ports.samples) {
+        text.push_str(&format!(
+            r#"
+[[pool.app.endpoint]]
+name = "{name}"
+address = "127.0.0.1:{port}"
+service = "{name}"
+
+[service.{name}]
+command = [{exe}, "__sample", "{name}", "{port}"]
+ready = {{ kind = "tcp", port = {port}, timeout = "10s" }}
+stop_timeout = "2s"
+"#
+        ));
+    }
+    text
+}
+
+/// `text` as a TOML basic string.
+fn toml_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", c as u32)),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Waits until all samples are up, then says what to try.
+fn introduce(ports: &Ports) {
+    let admin = Admin {
+        admin: Some(format!("http://127.0.0.1:{}", ports.admin)),
+        token_file: None,
+        json: false,
+    };
+    let Ok(client) = Client::new(&admin) else {
+        return;
+    };
+    let status = (0..150).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let body = client.call(Method::GET, "/v1/status", None).ok()?;
+        let status: Value = serde_json::from_slice(&body).ok()?;
+        let endpoints = status["pools"][0]["endpoints"].as_array()?;
+        endpoints
+            .iter()
+            .all(|e| e["state"] == "up" && e["service"]["pid"].is_u64())
+            .then_some(status)
+    });
+    let Some(status) = status else {
+        complain("evenkeel: the samples are not all up after 15 s; `evenkeel status` says why");
+        return;
+    };
+    let out = Out::new();
+    let pid = |e: &Value| e["service"]["pid"].to_string();
+    let pids: Vec<String> = status["pools"][0]["endpoints"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(pid)
+        .collect();
+    let first = pids.first().cloned().unwrap_or_default();
+    let flag = if ports.admin == 9440 {
+        String::new()
+    } else {
+        format!(" --admin http://127.0.0.1:{}", ports.admin)
+    };
+    out.line(&format!(
+        "\n{}\n\n  curl http://127.0.0.1:{web}/            answers from a1, a2 and a3 in turn (processes {pids})\n  \
+         kill -9 {first:<24}      kills a1: nobody outside notices, it is started again\n  \
+         kill -STOP {first:<21}      freezes a1: found by its check and by real traffic\n  \
+         kill -9 {worker:<24}      kills the balancer itself: replaced on the same sockets\n  \
+         evenkeel status{flag}{pad} who serves, in what state, since when, why\n  \
+         evenkeel drain app/a2{flag}     takes a2 out; `evenkeel ready app/a2{flag}` takes it back\n  \
+         evenkeel demo --print-config         the configuration behind this\n\n  Ctrl-C ends it and cleans up.\n",
+        out.bold("evenkeel is up."),
+        web = ports.web,
+        pids = pids.join(", "),
+        worker = status["worker_pid"],
+        pad = " ".repeat(20usize.saturating_sub(flag.len())),
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demos_configuration_has_no_mistake() {
+        let ports = Ports {
+            web: 8080,
+            admin: 9440,
+            samples: [9001, 9002, 9003],
+        };
+        let text = config(Path::new("/opt/with \"quotes\"/evenkeel"), &ports, "state");
+        let config = evenkeel_schema::config::Config::parse(&text, Path::new("/tmp/demo.toml"));
+        let config = config.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        assert_eq!(config.services.len(), 3);
+        assert_eq!(
+            config.services[0].command[0],
+            "/opt/with \"quotes\"/evenkeel"
+        );
+    }
+}

@@ -1,0 +1,29 @@
+//! What each command does.
+
+mod check;
+mod demo;
+mod operate;
+mod run;
+mod status;
+
+use crate::End;
+use crate::cli::{Cli, Command, Format};
+
+/// Runs the command that was asked for.
+pub(crate) fn dispatch(cli: Cli) -> End {
+    match cli.command {
+        Command::Demo { print_config } => demo::demo(print_config),
+        Command::Run { file } => run::run(&file),
+        Command::Check { file, format, json } => {
+            check::check(&file, json || format == Format::Json)
+        }
+        Command::Status { pool, admin } => status::status(pool.as_deref(), &admin),
+        Command::Drain { at } => operate::state(&at, "draining"),
+        Command::Maint { at } => operate::state(&at, "maintenance"),
+        Command::Ready { at } => operate::state(&at, "ready"),
+        Command::Weight { at, weight } => operate::weight(&at, weight),
+        Command::Reload { admin } => operate::reload(&admin),
+        Command::Revisions { admin } => operate::revisions(&admin),
+        Command::Rollback { revision, admin } => operate::rollback(revision, &admin),
+    }
+}
