@@ -13,7 +13,9 @@ use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use nix::sys::signal::SigSet;
@@ -70,11 +72,27 @@ fn become_program(channel: &OwnedFd) -> Result<std::convert::Infallible, String>
         .thread_set_mask()
         .map_err(|error| format!("cannot unblock signals: {error}"))?;
     let environment = start.environment.iter().map(|(key, value)| (key, value));
-    let error = Command::new(&start.program)
+    let error = Command::new(program_of(start))
         .args(&start.args)
         .envs(environment)
         .exec();
     Err(why_not_executed(start, &error))
+}
+
+/// The running file by its own path while that still is the running file: then it has its own name in `ps`, and not `exe`.
+fn program_of(start: &Start) -> OsString {
+    let itself = Path::new("/proc/self/exe");
+    if start.program != itself {
+        return start.program.clone();
+    }
+    let identity = |path: &Path| path.metadata().ok().map(|meta| (meta.dev(), meta.ino()));
+    let path = std::fs::read_link(itself).unwrap_or_default();
+    let unchanged = identity(&path).is_some() && identity(&path) == identity(itself);
+    if unchanged {
+        path.into_os_string()
+    } else {
+        start.program.clone()
+    }
 }
 
 fn why_not_executed(start: &Start, error: &io::Error) -> String {

@@ -388,9 +388,16 @@ fn listener_in_line(line: &str) -> Option<(SocketAddr, u64)> {
     ))
 }
 
+/// By its file, which only its owner and root may see, else by the name it gave itself.
 fn program_of(pid: u32) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/comm"))
-        .map_or_else(|_| "?".to_owned(), |name| name.trim_end().to_owned())
+    let file = std::fs::read_link(format!("/proc/{pid}/exe"))
+        .ok()
+        .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let name = || {
+        std::fs::read_to_string(format!("/proc/{pid}/comm"))
+            .map_or_else(|_| "?".to_owned(), |name| name.trim_end().to_owned())
+    };
+    file.unwrap_or_else(name)
 }
 
 #[cfg(test)]
@@ -467,6 +474,18 @@ mod tests {
         for (address, count) in [(at, 1), (at, 3), (any, 1), (any, 3)] {
             let why = refusal(&mut Sockets::default(), &Address::Tcp(address), count);
             assert!(why.contains("already open here"), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_same_port_can_be_had_for_every_v4_and_every_v6_address() {
+        let mut sockets = Sockets::default();
+        let four = port_of(sockets.open("4", &tcp("0.0.0.0:0"), 2, 0).unwrap());
+        let six = Address::Tcp(format!("[::]:{}", four.port()).parse().unwrap());
+        match sockets.open("6", &six, 2, 0) {
+            Ok(kept) => assert_eq!(port_of(kept).port(), four.port()),
+            // Only somebody else's v6 socket on this port may be in the way.
+            Err(why) => assert!(why.contains("taken") && !why.contains("here"), "{why}"),
         }
     }
 

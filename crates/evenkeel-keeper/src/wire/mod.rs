@@ -86,7 +86,8 @@ pub enum ToKeeper {
         /// The child's own idea of its pid; must be right.
         pid: u32,
     },
-    /// From now on, until the keeper ends, nothing is started as user 0. It can't be taken back.
+    /// From now on, until the keeper ends, nothing is started as user 0. It can't be taken back. Addresses may still be opened with the
+    /// keeper's rights: that is what it keeps them for.
     Restrict,
     /// Open this address, or hand over again what is already open under this key. Answered by [`FromKeeper::Opened`] or [`FromKeeper::OpenFailed`].
     Open {

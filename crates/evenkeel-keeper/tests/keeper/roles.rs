@@ -187,6 +187,19 @@ pub(crate) fn service(args: impl Iterator<Item = OsString>) -> ExitCode {
             std::fs::write(format!("{pids}.daemon"), daemon.id().to_string()).unwrap();
             ExitCode::SUCCESS
         }
+        // A daemon that does not care to be asked, with a child that does not either.
+        ["stubborn", pids] => {
+            let script = format!(
+                "trap '' TERM; sleep 1000 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; wait"
+            );
+            Command::new("setsid")
+                .args(["--fork", "sh", "-c", &script])
+                .spawn()
+                .unwrap()
+                .wait()
+                .unwrap();
+            sleep()
+        }
         ["setsid"] => {
             rustix::process::setsid().unwrap();
             sleep()
