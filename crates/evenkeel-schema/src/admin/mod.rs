@@ -90,7 +90,7 @@ pub struct EndpointStatus {
     pub since: Stamp,
     /// The evidence.
     pub why: String,
-    /// Who decided: `check`, `heartbeat`, `outlier`, `operator`, `recovery`; `start` while nothing did.
+    /// Who decided: `check`, `heartbeat`, `outlier`, `operator`, `recovery`; `config` while nobody did.
     pub decided_by: String,
     /// The one in force: an operator's, else the configured.
     pub weight: u32,

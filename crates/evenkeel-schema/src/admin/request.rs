@@ -1,5 +1,6 @@
 //! What may be asked of the admin API. A body that is not exactly one of these is refused with an example of a right one.
 
+use evenkeel_core::engine::Order;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -34,6 +35,26 @@ pub enum StateOrder {
     Maintenance,
     /// As checks and traffic say.
     Ready,
+}
+
+impl From<Order> for StateOrder {
+    fn from(order: Order) -> StateOrder {
+        match order {
+            Order::Draining => StateOrder::Draining,
+            Order::Maintenance => StateOrder::Maintenance,
+            Order::Ready => StateOrder::Ready,
+        }
+    }
+}
+
+impl From<StateOrder> for Order {
+    fn from(order: StateOrder) -> Order {
+        match order {
+            StateOrder::Draining => Order::Draining,
+            StateOrder::Maintenance => Order::Maintenance,
+            StateOrder::Ready => Order::Ready,
+        }
+    }
 }
 
 impl Request for StateRequest {

@@ -172,14 +172,14 @@ pub struct Config {
 
 impl Config {
     /// Reads `text` as the content of `file` (for messages, and relative paths start at its folder) without fetching the
-    /// secrets it names: a token of such a configuration matches nothing. To look at, not to run; see [`Config::read`].
+    /// secrets it names: a token of such a configuration matches nothing. To look at, not to run; see [`Config::parse_and_resolve`].
     pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
         parse::parse(text, file, parse::Secrets::Leave)
     }
 
     /// Reads `text` as the content of `file`, and fetches the secrets it names: for a text that came from elsewhere (the
     /// admin API, a stored revision) and is to run.
-    pub fn read(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
+    pub fn parse_and_resolve(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
         parse::parse(text, file, parse::Secrets::Fetch)
     }
 

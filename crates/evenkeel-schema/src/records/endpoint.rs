@@ -1,5 +1,6 @@
 //! An endpoint as it was last known, so that a restart neither serves one known to be down nor forgets an order.
 
+use evenkeel_core::engine::{Carried, DecidedBy, Order};
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,46 @@ impl Record for EndpointRecord {
         match self.weight {
             Some(weight) if weight > WEIGHT_MAX => Err(format!("weight {weight} is over 256")),
             _ => Ok(()),
+        }
+    }
+}
+
+impl From<Carried> for EndpointRecord {
+    fn from(carried: Carried) -> EndpointRecord {
+        let kept = |order: &Order| *order != Order::Ready;
+        EndpointRecord {
+            pool: carried.pool,
+            endpoint: carried.endpoint,
+            address: carried.target,
+            state: carried.state,
+            since: carried.since.into(),
+            why: carried.why,
+            decided_by: carried.decided_by.name().into(),
+            ejections: carried.ejections,
+            ejected_until: carried.ejected_until.map(Stamp),
+            order: carried.order.filter(kept).map(StateOrder::from),
+            weight: carried.weight,
+        }
+    }
+}
+
+impl From<EndpointRecord> for Carried {
+    /// A decider that this build does not know is nobody.
+    fn from(record: EndpointRecord) -> Carried {
+        let mut known = DecidedBy::ALL.into_iter();
+        let decided_by = known.find(|by| by.name() == record.decided_by);
+        Carried {
+            pool: record.pool,
+            endpoint: record.endpoint,
+            target: record.address,
+            state: record.state,
+            since: record.since.0,
+            why: record.why,
+            decided_by: decided_by.unwrap_or_default(),
+            ejected_until: record.ejected_until.map(|stamp| stamp.0),
+            ejections: record.ejections,
+            order: record.order.map(Order::from),
+            weight: record.weight,
         }
     }
 }

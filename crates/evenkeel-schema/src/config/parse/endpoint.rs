@@ -6,8 +6,8 @@ use std::sync::Arc;
 use evenkeel_core::address::{Address, Target};
 use evenkeel_core::settings::{EndpointSpec, FailoverMode};
 
-use super::report::{Spot, Wrong};
-use super::table::{Table, Text};
+use super::report::Wrong;
+use super::table::Table;
 use super::wanted::not_built;
 use super::words::{did_you_mean, quote};
 use super::{Names, address};
@@ -69,13 +69,8 @@ fn target(table: &Table<'_, '_>) -> Target {
 
 /// A standby is another endpoint of the pool, which has no standby itself: chains would leave open who takes over.
 fn standbys(tables: &[Table<'_, '_>], mode: FailoverMode) {
-    let names: Vec<&str> = tables
-        .iter()
-        .filter_map(|table| table.peek("name"))
-        .collect();
-    let spot_of = |name: &str| -> Option<&Table<'_, '_>> {
-        tables.iter().find(|table| table.peek("name") == Some(name))
-    };
+    let named = |table| Some((Table::peek(table, "name")?, table));
+    let by_name: BTreeMap<&str, &Table<'_, '_>> = tables.iter().filter_map(named).collect();
     for table in tables {
         let Some(standby) = table.peek("standby") else {
             continue;
@@ -89,29 +84,22 @@ fn standbys(tables: &[Table<'_, '_>], mode: FailoverMode) {
             );
             continue;
         }
-        let text = Text {
-            value: standby,
-            spot: Spot {
-                at: table.value_place("standby").at,
-                path: table.place("standby").path,
-            },
-        };
         let shown = quote(standby);
         let wrong = if table.peek("name") == Some(standby) {
             let found = format!("{shown}, the endpoint itself");
             Wrong::value(found, "another endpoint of the pool").kind(MistakeKind::Pair)
-        } else if let Some(other) = spot_of(standby) {
+        } else if let Some(other) = by_name.get(standby) {
             let Some(next) = other.peek("standby") else {
                 continue;
             };
             let found = format!("{shown}, which has the standby {} itself", quote(next));
             Wrong::value(found, "an endpoint without a standby").kind(MistakeKind::Pair)
         } else {
-            let near = did_you_mean(standby, names.iter().copied());
+            let near = did_you_mean(standby, by_name.keys().copied());
             Wrong::value(shown, "the name of an endpoint of this pool")
                 .kind(MistakeKind::Name)
                 .hint(near)
         };
-        table.report.add(&text.spot, wrong);
+        table.report.add(&table.value_place("standby"), wrong);
     }
 }

@@ -18,7 +18,7 @@ mod table;
 mod wanted;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -119,11 +119,11 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets) -> Config {
 
 /// What tables can refer to. Names count even where something else is wrong with what has them.
 struct Names<'t> {
-    pools: Vec<&'t str>,
-    services: Vec<&'t str>,
-    listeners: Vec<&'t str>,
-    tcp_listeners: Vec<&'t str>,
-    tcp_pools: Vec<&'t str>,
+    pools: BTreeSet<&'t str>,
+    services: BTreeSet<&'t str>,
+    listeners: BTreeSet<&'t str>,
+    tcp_listeners: BTreeSet<&'t str>,
+    tcp_pools: BTreeSet<&'t str>,
 }
 
 impl<'t> Names<'t> {
@@ -143,18 +143,25 @@ impl<'t> Names<'t> {
     }
 
     /// Does what `name` says exist among `known`? Says so if not.
-    fn find(&self, name: &Text<'_>, known: &[&str], what: &str, report: &Report<'_>) -> bool {
-        if known.contains(&name.value) {
+    fn find(
+        &self,
+        name: &Text<'_>,
+        known: &BTreeSet<&str>,
+        what: &str,
+        report: &Report<'_>,
+    ) -> bool {
+        if known.contains(name.value) {
             return true;
         }
+        let count = known.len();
         let known = || known.iter().copied();
-        let wanted = match known().count() {
+        let wanted = match count {
             0 => format!("the name of a {what}, and there is none"),
             1..=NAMES_SHOWN => format!("the name of a {what}: {}", one_of(known())),
             n => format!("the name of one of the {n} {what}s"),
         };
-        let hint = did_you_mean(name.value, known());
-        let wrong = Wrong::value(quote(name.value), wanted).hint(hint);
+        let hint = (!report.full()).then(|| did_you_mean(name.value, known()));
+        let wrong = Wrong::value(quote(name.value), wanted).hint(hint.flatten());
         report.add(&name.spot, wrong.kind(MistakeKind::Name));
         false
     }

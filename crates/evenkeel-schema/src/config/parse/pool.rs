@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::balance;
 use evenkeel_core::settings::{
     CheckKind, CheckSettings, FailoverMode, FailoverSettings, LimitSettings, OutlierSettings,
     PolicySpec, PoolSpec, RetryOn, RetrySettings, TransportSettings,
@@ -15,30 +16,35 @@ use super::words::{did_you_mean, one_of, quote};
 use super::{Names, endpoint, http};
 use crate::mistake::MistakeKind;
 
-/// Promised policies: by name, whether this build has them, and whether they hash.
-pub(super) const POLICIES: [(&str, bool, bool); 16] = [
-    ("round_robin", true, false),
-    ("random", true, false),
-    ("weighted_random", true, false),
-    ("p2c", true, false),
-    ("least_requests", true, false),
-    ("first", true, false),
-    ("least_time", false, false),
-    ("peak_ewma", false, false),
-    ("load_inverse", false, false),
-    ("utilization", false, false),
-    ("source_ip", false, true),
-    ("ring_hash", false, true),
-    ("rendezvous", false, true),
-    ("maglev", false, true),
-    ("prequal", false, false),
-    ("learned", false, false),
+/// Promised policies, and whether they hash; those of the registry are built.
+const PROMISED: [(&str, bool); 16] = [
+    ("round_robin", false),
+    ("random", false),
+    ("weighted_random", false),
+    ("p2c", false),
+    ("least_requests", false),
+    ("first", false),
+    ("least_time", false),
+    ("peak_ewma", false),
+    ("load_inverse", false),
+    ("utilization", false),
+    ("source_ip", true),
+    ("ring_hash", true),
+    ("rendezvous", true),
+    ("maglev", true),
+    ("prequal", false),
+    ("learned", false),
 ];
+
+fn hashes(policy: &str) -> Option<bool> {
+    let promised = PROMISED.iter().find(|(name, _)| *name == policy);
+    promised.map(|(_, hashes)| *hashes)
+}
 
 pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) -> PoolSpec {
     table.word("protocol");
     table.word("proxy_protocol");
-    if names.tcp_pools.contains(&&**name) {
+    if names.tcp_pools.contains(&**name) {
         let hint = "it is the pool of a tcp listener: leave it out";
         table.refuse(
             &["protocol"],
@@ -71,9 +77,9 @@ fn policy(table: &Table<'_, '_>) -> PolicySpec {
         Some(Ok(text)) => Some(text),
         Some(Err(long)) => {
             let text = long.text("policy");
-            let name = text.as_ref().map(|text| text.value);
-            let hashes = POLICIES.iter().find(|(known, ..)| Some(*known) == name);
-            if let (Some((name, _, false)), true) = (hashes, long.has("key")) {
+            let key = long.text("key");
+            let known = text.as_ref().map(|text| (text.value, hashes(text.value)));
+            if let (Some((name, Some(false))), Some(_)) = (known, key) {
                 let found = format!("`key` beside policy {name:?}");
                 let wrong = Wrong::value(found, "a policy that hashes, or no key");
                 long.wrong("key", wrong.kind(MistakeKind::Pair));
@@ -86,18 +92,16 @@ fn policy(table: &Table<'_, '_>) -> PolicySpec {
 }
 
 fn known_policy(table: &Table<'_, '_>, text: &Text<'_>) -> Option<PolicySpec> {
-    let known = POLICIES.iter().find(|(name, ..)| *name == text.value);
-    let wrong = match known {
-        Some((name, true, _)) => {
-            return Some(PolicySpec {
-                name: (*name).into(),
-            });
-        }
-        Some((name, false, _)) => not_built(&format!("policy {name:?}")),
+    if let Some(entry) = balance::policy(text.value) {
+        let name = entry.part.name.into();
+        return Some(PolicySpec { name });
+    }
+    let wrong = match hashes(text.value) {
+        Some(_) => not_built(&format!("policy {:?}", text.value)),
         None => {
-            let built = POLICIES.iter().filter(|(_, built, _)| *built);
-            let hint = did_you_mean(text.value, POLICIES.iter().map(|(name, ..)| *name));
-            Wrong::value(quote(text.value), one_of(built.map(|(name, ..)| *name))).hint(hint)
+            let built = balance::POLICIES.iter().map(|entry| entry.part.name);
+            let hint = did_you_mean(text.value, PROMISED.iter().map(|(name, _)| *name));
+            Wrong::value(quote(text.value), one_of(built)).hint(hint)
         }
     };
     table.report.add(&text.spot, wrong);
@@ -252,5 +256,17 @@ fn failover(table: &Table<'_, '_>) -> FailoverSettings {
             .map_or(defaults.failback_auto, |word| word == "auto"),
         hold: table.duration("hold", defaults.hold),
         ramp: table.duration("ramp", defaults.ramp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_that_is_built_was_promised() {
+        for entry in balance::POLICIES {
+            assert!(hashes(entry.part.name).is_some(), "{}", entry.part.name);
+        }
     }
 }

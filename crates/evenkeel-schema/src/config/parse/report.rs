@@ -56,6 +56,8 @@ pub(super) struct Report<'a> {
     lines: Vec<usize>,
     mistakes: RefCell<Vec<Mistake>>,
     more: Cell<usize>,
+    /// The line of the last syntax error: what follows on the same line is its echo.
+    broken: Cell<usize>,
 }
 
 impl<'a> Report<'a> {
@@ -71,11 +73,18 @@ impl<'a> Report<'a> {
                 .collect(),
             mistakes: RefCell::default(),
             more: Cell::new(0),
+            broken: Cell::new(0),
         }
     }
 
     /// Writes a mistake down.
     pub(super) fn add(&self, spot: &Spot, wrong: Wrong) {
+        if wrong.kind == MistakeKind::Syntax {
+            let line = self.line(spot.at);
+            if self.broken.replace(line) == line {
+                return;
+            }
+        }
         let mut mistakes = self.mistakes.borrow_mut();
         if mistakes.len() >= MISTAKES_MAX {
             self.more.set(self.more.get() + 1);
@@ -94,9 +103,18 @@ impl<'a> Report<'a> {
         });
     }
 
+    /// Is there no room for more? Then what costs time to find out need not be found out.
+    pub(super) fn full(&self) -> bool {
+        self.mistakes.borrow().len() >= MISTAKES_MAX
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).max(1)
+    }
+
     /// Line and column of a byte, both from 1; columns count characters.
     pub(super) fn place(&self, at: usize) -> (usize, usize) {
-        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let line = self.line(at);
         let before = self.text.get(self.lines[line - 1]..at);
         (line, before.map_or(1, |text| text.chars().count() + 1))
     }
@@ -126,8 +144,6 @@ impl<'a> Report<'a> {
             mistakes.retain(|m| !echo(m));
         }
         mistakes.sort_by(|a, b| (a.line, a.column, &a.path).cmp(&(b.line, b.column, &b.path)));
-        mistakes
-            .dedup_by(|b, a| a.kind == MistakeKind::Syntax && b.kind == a.kind && a.line == b.line);
         if self.more.get() > 0 {
             mistakes.push(Mistake {
                 kind: MistakeKind::Value,

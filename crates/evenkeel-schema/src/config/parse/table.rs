@@ -1,6 +1,7 @@
 //! Reads one table of the file by its list of keys: opening it finds the keys that are not known or not built, each reader
 //! below finds what is wrong with one value, says so, and answers the default so that the rest is still looked at.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -578,7 +579,7 @@ impl<'r, 't> Table<'r, 't> {
     }
 
     /// The names under a key, whatever stands there: for what refers to them.
-    pub(super) fn names(&self, name: &str) -> Vec<&'t str> {
+    pub(super) fn names(&self, name: &str) -> BTreeSet<&'t str> {
         let value = self.map.and_then(|map| map.get(name));
         let map = value.and_then(|value| value.get_ref().as_table());
         map.into_iter()

@@ -5,6 +5,9 @@ use toml::de::DeValue;
 /// Longer texts are cut: a message is one line.
 const SHOWN_MAX: usize = 60;
 
+/// Among more names than these nothing is sought: the first will do, and hostile input shall not cost time.
+const COMPARED_MAX: usize = 500;
+
 /// A value as it is shown: short ones as they stand.
 pub(super) fn show(value: &DeValue<'_>) -> String {
     match value {
@@ -75,9 +78,12 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         return None;
     }
     let word = fold(word);
+    let slips_max = |name: &str| (name.len() / 3).max(1);
     known
+        .take(COMPARED_MAX)
+        .filter(|name| name.len().abs_diff(word.len()) <= slips_max(name))
         .map(|name| (strsim::damerau_levenshtein(&word, &fold(name)), name))
-        .filter(|(slips, name)| *slips <= (name.chars().count() / 3).max(1) && *slips < word.len())
+        .filter(|(slips, name)| *slips <= slips_max(name) && *slips < word.len())
         .min_by_key(|(slips, _)| *slips)
         .map(|(_, name)| name)
 }
