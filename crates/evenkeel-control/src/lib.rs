@@ -17,6 +17,8 @@ mod prepare;
 mod records;
 mod revisions;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 pub use evenkeel_core::engine::Running;
 pub use evenkeel_core::supervise::ServiceEvent;

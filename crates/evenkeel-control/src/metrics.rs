@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::counters::{CounterSet, EndpointShared, Histogram, LATENCY_BOUNDS_S, Reject};
+use evenkeel_core::counters::{
+    CounterSet, EndpointShared, Histogram, LATENCY_BOUNDS_S, ListenerWorker, PoolWorker, Reject,
+};
 use evenkeel_core::table::State;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -51,6 +54,8 @@ pub(crate) fn text(sample: Sample) -> String {
     text
 }
 
+/// A metric's name, its help, and where its value is.
+type Column<T, V> = (&'static str, &'static str, fn(&T) -> V);
 type Labels<'a> = [(&'static str, &'a str)];
 /// No exemplars are shown.
 const NO_EXEMPLAR: Option<&Exemplar<[(&str, &str); 0], f64>> = None;
@@ -108,24 +113,11 @@ impl Sample {
     }
 
     fn listeners(&self, page: &mut Page<'_>) -> fmt::Result {
-        let listeners = &self.counters.listeners;
-        page.family(
-            "evenkeel_connections",
-            "Client connections open now",
-            MetricType::Gauge,
-            |family| {
-                for (name, workers) in listeners {
-                    let open: i64 = workers.iter().map(|w| w.open.value()).sum();
-                    family.gauge(&[("listener", name)], open)?;
-                }
-                Ok(())
-            },
-        )?;
-        let counts: [(&str, &str, fn(&_) -> u64); 3] = [
+        const COUNTS: [Column<ListenerWorker, u64>; 3] = [
             (
                 "evenkeel_connections_accepted",
                 "Client connections accepted",
-                |w: &evenkeel_core::counters::ListenerWorker| w.accepted.value(),
+                |w| w.accepted.value(),
             ),
             ("evenkeel_received_bytes", "Bytes read from clients", |w| {
                 w.bytes_in.value()
@@ -134,38 +126,38 @@ impl Sample {
                 w.bytes_out.value()
             }),
         ];
-        for (name, help, field) in counts {
+        let listeners = &self.counters.listeners;
+        let help = "Client connections open now";
+        page.family("evenkeel_connections", help, MetricType::Gauge, |family| {
+            listeners.iter().try_for_each(|(name, workers)| {
+                let open = workers.iter().map(|w| w.open.value()).sum();
+                family.gauge(&[("listener", name)], open)
+            })
+        })?;
+        for (name, help, value) in COUNTS {
             page.family(name, help, MetricType::Counter, |family| {
-                for (listener, workers) in listeners {
-                    family.count(&[("listener", listener)], workers.sum(field))?;
-                }
-                Ok(())
+                listeners.iter().try_for_each(|(listener, workers)| {
+                    family.count(&[("listener", listener)], workers.sum(value))
+                })
             })?;
         }
-        page.family(
-            "evenkeel_rejected",
-            "Answers evenkeel gave itself and connections it cut",
-            MetricType::Counter,
-            |family| {
-                for (listener, workers) in listeners {
-                    for reason in Reject::ALL {
-                        let labels = [("listener", listener.as_str()), ("reason", reason.name())];
-                        family.count(&labels, workers.sum(|w| w.rejected(reason).value()))?;
-                    }
+        let help = "Answers evenkeel gave itself and connections it cut";
+        page.family("evenkeel_rejected", help, MetricType::Counter, |family| {
+            for (listener, workers) in listeners {
+                for reason in Reject::ALL {
+                    let labels = [("listener", listener.as_str()), ("reason", reason.name())];
+                    family.count(&labels, workers.sum(|w| w.rejected(reason).value()))?;
                 }
-                Ok(())
-            },
-        )
+            }
+            Ok(())
+        })
     }
 
     fn pools(&self, page: &mut Page<'_>) -> fmt::Result {
-        let pools = &self.counters.pools;
-        let counts: [(&str, &str, fn(&_) -> u64); 3] = [
-            (
-                "evenkeel_retries",
-                "Further tries made",
-                |w: &evenkeel_core::counters::PoolWorker| w.retries.value(),
-            ),
+        const COUNTS: [Column<PoolWorker, u64>; 3] = [
+            ("evenkeel_retries", "Further tries made", |w| {
+                w.retries.value()
+            }),
             (
                 "evenkeel_retries_refused",
                 "Further tries that the retry budget refused",
@@ -177,55 +169,25 @@ impl Sample {
                 |w| w.failures_dropped.value(),
             ),
         ];
-        for (name, help, field) in counts {
+        let pools = &self.counters.pools;
+        for (name, help, value) in COUNTS {
             page.family(name, help, MetricType::Counter, |family| {
-                for (pool, workers) in pools {
-                    family.count(&[("pool", pool)], workers.sum(field))?;
-                }
-                Ok(())
+                pools.iter().try_for_each(|(pool, workers)| {
+                    family.count(&[("pool", pool)], workers.sum(value))
+                })
             })?;
         }
-        page.family(
-            "evenkeel_queued",
-            "Requests waiting for an endpoint with room",
-            MetricType::Gauge,
-            |family| {
-                for (pool, workers) in pools {
-                    let queued: i64 = workers.iter().map(|w| w.queued.value()).sum();
-                    family.gauge(&[("pool", pool)], queued)?;
-                }
-                Ok(())
-            },
-        )
+        let help = "Requests waiting for an endpoint with room";
+        page.family("evenkeel_queued", help, MetricType::Gauge, |family| {
+            pools.iter().try_for_each(|(pool, workers)| {
+                let queued = workers.iter().map(|w| w.queued.value()).sum();
+                family.gauge(&[("pool", pool)], queued)
+            })
+        })
     }
 
     fn endpoints(&self, page: &mut Page<'_>) -> fmt::Result {
-        use std::sync::atomic::Ordering::Relaxed;
-        let states: Vec<_> = State::ALL
-            .iter()
-            .enumerate()
-            .map(|(n, state)| format!("{n} {}", state.name()))
-            .collect();
-        let gauges: [(&str, String, fn(&EndpointSample) -> i64); 2] = [
-            (
-                "evenkeel_endpoint_state",
-                format!("State of the endpoint: {}", states.join(", ")),
-                |e| e.state as i64,
-            ),
-            (
-                "evenkeel_endpoint_in_flight",
-                "Requests or connections at the endpoint now".into(),
-                |e| i64::from(e.shared.in_flight.load(Relaxed)),
-            ),
-        ];
-        for (name, help, value) in gauges {
-            page.family(name, &help, MetricType::Gauge, |family| {
-                self.endpoints
-                    .iter()
-                    .try_for_each(|e| family.gauge(&e.labels(), value(e)))
-            })?;
-        }
-        let counts: [(&str, &str, fn(&EndpointSample) -> u64); 3] = [
+        const COUNTS: [Column<EndpointSample, u64>; 3] = [
             ("evenkeel_endpoint_tries", "Tries begun", |e| {
                 e.shared.workers.sum(|w| w.tries.value())
             }),
@@ -236,22 +198,46 @@ impl Sample {
                 e.shared.workers.sum(|w| w.connects.value())
             }),
         ];
-        for (name, help, value) in counts {
+        let all = &self.endpoints;
+        let states = State::ALL.iter().enumerate();
+        let states: Vec<_> = states.map(|(n, s)| format!("{n} {}", s.name())).collect();
+        let help = format!("State of the endpoint: {}", states.join(", "));
+        page.family(
+            "evenkeel_endpoint_state",
+            &help,
+            MetricType::Gauge,
+            |family| {
+                all.iter()
+                    .try_for_each(|e| family.gauge(&e.labels(), e.state as i64))
+            },
+        )?;
+        let help = "Requests or connections at the endpoint now";
+        page.family(
+            "evenkeel_endpoint_in_flight",
+            help,
+            MetricType::Gauge,
+            |family| {
+                all.iter().try_for_each(|e| {
+                    let in_flight = e.shared.in_flight.load(Relaxed);
+                    family.gauge(&e.labels(), i64::from(in_flight))
+                })
+            },
+        )?;
+        for (name, help, value) in COUNTS {
             page.family(name, help, MetricType::Counter, |family| {
-                self.endpoints
-                    .iter()
+                all.iter()
                     .try_for_each(|e| family.count(&e.labels(), value(e)))
             })?;
         }
+        let help = "How long the endpoint's checks took";
         page.family(
             "evenkeel_check_seconds",
-            "How long the endpoint's checks took",
+            help,
             MetricType::Histogram,
             |family| {
-                for endpoint in &self.endpoints {
-                    if let Some(checks) = &endpoint.checks {
-                        family.histogram(&endpoint.labels(), std::iter::once(&**checks))?;
-                    }
+                let checked = all.iter().filter_map(|e| Some((e, e.checks.as_ref()?)));
+                for (endpoint, checks) in checked {
+                    family.histogram(&endpoint.labels(), std::iter::once(&**checks))?;
                 }
                 Ok(())
             },
@@ -322,13 +308,21 @@ struct Family<'a>(MetricEncoder<'a>);
 
 impl Family<'_> {
     fn count(&mut self, labels: &Labels<'_>, value: u64) -> fmt::Result {
-        self.0
-            .encode_family(&labels)?
-            .encode_counter(&value, NO_EXEMPLAR)
+        // A set without labels would be written as `{}`.
+        match labels.is_empty() {
+            true => self.0.encode_counter(&value, NO_EXEMPLAR),
+            false => self
+                .0
+                .encode_family(&labels)?
+                .encode_counter(&value, NO_EXEMPLAR),
+        }
     }
 
     fn gauge(&mut self, labels: &Labels<'_>, value: i64) -> fmt::Result {
-        self.0.encode_family(&labels)?.encode_gauge(&value)
+        match labels.is_empty() {
+            true => self.0.encode_gauge(&value),
+            false => self.0.encode_family(&labels)?.encode_gauge(&value),
+        }
     }
 
     /// All of `parts` added up.

@@ -38,8 +38,11 @@ pub(crate) async fn probe(check: &CheckSettings, address: &Address, host: &str) 
         tokio::select! {
             biased;
             seen = &mut answer => seen,
-            // An ended connection has handed on all it read; the answer says what came of it.
-            _ = connection => answer.await,
+            // An ended connection has handed on all it read; if that was no answer, it knows best why.
+            ended = connection => match (answer.await, ended) {
+                (Err(_), Err(error)) => Err(broken(&error)),
+                (seen, _) => seen,
+            },
         }
     };
     match timeout_at(deadline, asked).await {

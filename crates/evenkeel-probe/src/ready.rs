@@ -13,7 +13,7 @@ use crate::{Layer, Outcome, run};
 pub async fn ready(ready: &Ready, directory: &Path, timeout: Duration) -> Outcome {
     let (kind, port) = match ready {
         Ready::None => return at_once(true, "it runs".into()),
-        Ready::File { path } => return file(&directory.join(path)).await,
+        Ready::File { path } => return file(&directory.join(path), timeout).await,
         Ready::Tcp { port } => (CheckKind::Tcp, *port),
         Ready::Http { port, path } => (get(path), *port),
     };
@@ -36,17 +36,18 @@ fn get(path: &str) -> CheckKind {
     }
 }
 
-/// A look at a file may hang with its disk, so it happens where blocking is allowed.
-async fn file(path: &Path) -> Outcome {
+/// A look at a file may hang with its disk, so it happens where blocking is allowed, and is given up in time.
+async fn file(path: &Path, timeout: Duration) -> Outcome {
     let begun = Instant::now();
-    let shown = path.display().to_string();
-    let path = path.to_owned();
-    let found = tokio::task::spawn_blocking(move || path.try_exists()).await;
-    let mut outcome = match found {
-        Ok(Ok(true)) => at_once(true, format!("{shown} is there")),
-        Ok(Ok(false)) => at_once(false, format!("{shown} is not there yet")),
-        Ok(Err(error)) => at_once(false, format!("{shown}: {error}")),
-        Err(_) => at_once(false, format!("{shown}: could not be looked at")),
+    let shown = path.display();
+    let look = path.to_owned();
+    let look = tokio::task::spawn_blocking(move || look.try_exists());
+    let mut outcome = match tokio::time::timeout(timeout, look).await {
+        Ok(Ok(Ok(true))) => at_once(true, format!("{shown} is there")),
+        Ok(Ok(Ok(false))) => at_once(false, format!("{shown} is not there yet")),
+        Ok(Ok(Err(error))) => at_once(false, format!("{shown}: {error}")),
+        Ok(Err(error)) => at_once(false, format!("{shown}: could not be looked at: {error}")),
+        Err(_) => at_once(false, format!("{shown}: the disk does not answer")),
     };
     outcome.took = begun.elapsed();
     outcome

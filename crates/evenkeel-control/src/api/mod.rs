@@ -6,8 +6,6 @@ mod handlers;
 mod operations;
 mod peer;
 mod serve;
-#[cfg(test)]
-mod tests;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -83,20 +81,31 @@ async fn operate(
 }
 
 async fn read(body: Body) -> Outcome<Bytes> {
-    let limit = BODY_BYTES_MAX / 1024;
-    match tokio::time::timeout(BODY_WITHIN, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(ErrorAnswer::new(
-            ErrorCode::TooLarge,
-            "the body could not be read, or is too large",
-            format!("at most {limit} KiB are read"),
-        )),
-        Err(_) => Err(ErrorAnswer::new(
-            ErrorCode::BadRequest,
-            format!("the body did not arrive within {}s", BODY_WITHIN.as_secs()),
-            "send it at once",
-        )),
+    use hyper::body::Body as _;
+    // Who says at once that it is too much is told at once.
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
     }
+    let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    let wrong = |message: String| {
+        let hint = "send the whole body at once, as long as Content-Length says";
+        ErrorAnswer::new(ErrorCode::BadRequest, message, hint)
+    };
+    match tokio::time::timeout(BODY_WITHIN, bytes).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.to_string().contains("length limit") => Err(too_large()),
+        Ok(Err(error)) => Err(wrong(format!("the body cannot be read: {error}"))),
+        Err(_) => {
+            let limit = BODY_WITHIN.as_secs();
+            Err(wrong(format!("the body did not arrive within {limit}s")))
+        }
+    }
+}
+
+fn too_large() -> ErrorAnswer {
+    let limit = BODY_BYTES_MAX / 1024;
+    let hint = format!("at most {limit} KiB are read");
+    ErrorAnswer::new(ErrorCode::TooLarge, "the body is too large", hint)
 }
 
 /// The path's segments, percent-decoded after splitting, so that an encoded slash belongs to a name.

@@ -58,6 +58,7 @@ impl Driver {
     pub(super) fn begin_shutdown(&mut self) {
         if !self.phase.serving() {
             tracing::warn!("asked to end a second time: ending at once");
+            self.host.drain();
             self.phase = Phase::Over;
             return;
         }

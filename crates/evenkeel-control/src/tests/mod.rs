@@ -1,0 +1,8 @@
+//! The whole control plane over real sockets and real files, with a made-up data plane and keeper.
+
+mod admin;
+mod config;
+mod endpoints;
+mod garbage;
+mod life;
+mod rig;
