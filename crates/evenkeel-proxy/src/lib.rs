@@ -6,10 +6,21 @@
 //! randomness; what a request needs in the steady state is already in its worker's hands. The event loop is one module
 //! (`rt`), the HTTP/1.1 engine does no IO, and nothing else here knows what drives it.
 
+mod accept;
 mod access;
+mod buffer;
+mod http;
 pub mod http1;
 mod options;
+mod pool;
 mod proxy;
+mod random;
+mod rt;
+mod snapshot;
+mod splice;
+mod tcp;
+mod tunnel;
+mod worker;
 
 pub use access::{AccessFormat, AccessLog, AccessTarget};
 pub use options::{Options, Traffic};

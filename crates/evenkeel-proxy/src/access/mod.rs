@@ -1,6 +1,15 @@
 //! The access log: one line per request, written by a thread of its own so that a slow disk never holds a worker.
+//!
+//! A worker formats a line into its own buffer and hands the buffer over when it is full or a moment old; if the writer
+//! is behind by more than a bounded number of buffers, lines are dropped and counted, and the log says how many.
+
+mod record;
+mod sink;
 
 use std::path::PathBuf;
+
+pub(crate) use record::Record;
+pub(crate) use sink::{Sink, Writer};
 
 /// Where the access log goes and how a line looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +35,6 @@ pub enum AccessFormat {
     /// One JSON object.
     #[default]
     Json,
-    /// The Common Log Format, with duration and endpoint appended.
+    /// The Common Log Format, with request id, duration in milliseconds, endpoint and number of tries behind it.
     Common,
 }

@@ -1,0 +1,113 @@
+//! Taking in connections from one listening socket.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use evenkeel_core::counters::Reject;
+use std::os::fd::OwnedFd;
+
+use crate::rt::{self, Listener};
+use crate::worker::{ListenerView, Worker};
+
+/// While `max_connections` are open, or while the listener is not configured yet, the socket is looked at this often:
+/// clients wait in its queue.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// After an error (no descriptors left) accepting rests for this long, so that it does not spin.
+const REST: Duration = Duration::from_millis(50);
+/// Connections taken in at the end; more cannot wait in a queue of the usual length.
+const LAST: usize = 4096;
+
+/// Accepts from one socket until stopped.
+pub(crate) struct Acceptor {
+    worker: Rc<Worker>,
+    name: Arc<str>,
+    listener: Rc<Listener>,
+    task: rt::Task,
+}
+
+impl Acceptor {
+    /// `None`, with a line in the log, if the socket cannot be used.
+    pub(crate) fn start(
+        worker: &Rc<Worker>,
+        address: &str,
+        name: &Arc<str>,
+        fd: OwnedFd,
+    ) -> Option<Acceptor> {
+        let listener = match Listener::new(fd) {
+            Ok(listener) => Rc::new(listener),
+            Err(error) => {
+                tracing::error!(%error, address, listener = %name, "cannot accept on this socket");
+                return None;
+            }
+        };
+        let task = rt::spawn(accept(
+            worker.clone(),
+            name.clone(),
+            address.into(),
+            listener.clone(),
+        ));
+        Some(Acceptor {
+            worker: worker.clone(),
+            name: name.clone(),
+            listener,
+            task,
+        })
+    }
+
+    /// Takes in who waits already, then lets go of the socket.
+    pub(crate) fn stop(self) {
+        self.task.abort();
+        let Some(view) = self.worker.view().listeners.get(&self.name).cloned() else {
+            return;
+        };
+        for _ in 0..LAST {
+            match self.listener.accept_now() {
+                Ok(Some(accepted)) => self.worker.serve(&view, accepted),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
+
+async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener: Rc<Listener>) {
+    let mut failing = false;
+    let mut full = false;
+    loop {
+        worker.refresh(rt::now());
+        let Some(view) = worker.view().listeners.get(&name).cloned() else {
+            rt::sleep(LOOK_AGAIN).await;
+            continue;
+        };
+        if !has_room(&view, &mut full) {
+            rt::sleep(LOOK_AGAIN).await;
+            continue;
+        }
+        match listener.accept().await {
+            Ok(accepted) => {
+                failing = false;
+                worker.serve(&view, accepted);
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, %address, "cannot accept connections for now; clients wait");
+                }
+                failing = true;
+                rt::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Counts and tells of it once each time the limit is reached.
+fn has_room(view: &ListenerView, full: &mut bool) -> bool {
+    let max = view.settings().max_connections;
+    let room = view.open().load(Relaxed) < max;
+    if !room && !*full {
+        view.reject(Reject::TooManyConnections);
+        tracing::warn!(listener = %view.settings().name, max, "max_connections reached; clients wait");
+    }
+    *full = !room;
+    room
+}

@@ -1,0 +1,297 @@
+//! One try: a connection to the endpoint, the request on its way, until the head of the answer is there.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use evenkeel_core::observe::FailureKind;
+use evenkeel_core::time::Time;
+
+use super::Exchange;
+use super::forward::Job;
+use super::upload::{Upload, UploadError};
+use crate::buffer::IO_SIZE;
+use crate::http1::{
+    Asked, Forward, Limits, Method, Progress, ResponseForward, write_request_head,
+    write_response_head,
+};
+use crate::pool::{Attempt, ConnectError};
+use crate::rt::Stream;
+
+/// How an endpoint's head may be at most. Wider than what clients may send: set-cookie fields pile up.
+const ANSWER_LIMITS: Limits = Limits {
+    max_head: 128 * 1024,
+    max_fields: 512,
+};
+/// Interim answers that a client does not read are held up to this.
+const INTERIM_MAX: usize = 64 * 1024;
+
+/// How a try ended.
+pub(super) enum Try {
+    /// The head is in `exchange.response`, its bytes are the first `head_len` of `answer_in`.
+    Answered {
+        stream: Stream,
+        head_len: usize,
+        /// The endpoint takes no more of the request.
+        deaf: bool,
+    },
+    /// It failed; the endpoint is to blame.
+    Failed(FailureKind),
+    /// No connection could be opened, for want of something here.
+    Local,
+    /// The route's `timeout` has passed.
+    OutOfTime,
+    /// The endpoint went down while it was waited for, and there is another.
+    Moved,
+    /// The client's part failed.
+    Client(UploadError),
+    /// The client was too slow with its body.
+    TooSlow,
+}
+
+/// Whose deadline comes first.
+#[derive(Clone, Copy)]
+enum Due {
+    Try,
+    Route,
+    Client,
+}
+
+impl Job<'_> {
+    /// Makes a try. `again`: the endpoint was tried before, so only a new connection will do.
+    pub(super) async fn attempt(
+        &self,
+        exchange: &mut Exchange,
+        attempt: &Attempt,
+        again: bool,
+        now: Time,
+    ) -> Try {
+        self.client.conn.moved.set(false);
+        self.client.conn.waiting_on.set(Some(attempt.endpoint.id));
+        let result = match self.connection(exchange, attempt, again, now).await {
+            Ok(stream) => self.answer(exchange, attempt, stream, now).await,
+            Err(ended) => ended,
+        };
+        self.client.conn.waiting_on.set(None);
+        result
+    }
+
+    /// An idle connection or a new one.
+    async fn connection(
+        &self,
+        exchange: &Exchange,
+        attempt: &Attempt,
+        again: bool,
+        now: Time,
+    ) -> Result<Stream, Try> {
+        if !again && let Some(stream) = attempt.endpoint.take_idle(self.idempotent, now) {
+            return Ok(stream);
+        }
+        let timeout = attempt.current.table.transport.connect_timeout;
+        let route = self.route_deadline(&exchange.upload);
+        let late = route < now + timeout;
+        let deadline = route.min(now + timeout);
+        let mut connecting = pin!(attempt.endpoint.connect());
+        let timer = &self.client.conn.timer;
+        let connected = poll_fn(|cx| {
+            if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(connected.map_err(|e| match e {
+                    ConnectError::Endpoint(kind) => Try::Failed(kind),
+                    ConnectError::Local(error) => {
+                        tracing::warn!(%error, "cannot open a connection to an endpoint from here");
+                        Try::Local
+                    }
+                }));
+            }
+            timer.set(deadline);
+            if timer.poll_expired(cx) {
+                return Poll::Ready(Err(match late {
+                    true => Try::OutOfTime,
+                    false => Try::Failed(FailureKind::ConnectTimeout),
+                }));
+            }
+            if self.client.conn.moved.take() && self.pool.has_untried(&exchange.tried) {
+                return Poll::Ready(Err(Try::Moved));
+            }
+            if self.client.stream.poll_gone(cx) {
+                return Poll::Ready(Err(Try::Client(UploadError::Gone)));
+            }
+            Poll::Pending
+        })
+        .await?;
+        attempt.counters().connects.inc();
+        Ok(connected)
+    }
+
+    /// Sends the request and waits for the head of its answer.
+    async fn answer(
+        &self,
+        exchange: &mut Exchange,
+        attempt: &Attempt,
+        stream: Stream,
+        now: Time,
+    ) -> Try {
+        let Exchange {
+            upload,
+            request,
+            head_in,
+            ..
+        } = exchange;
+        upload.restart(now, |out| {
+            let host = if request.host().is_empty() {
+                attempt.endpoint.address.as_ref().map(ToString::to_string)
+            } else {
+                None
+            };
+            let forward = Forward {
+                client_ip: &self.client.ip_text,
+                proto: "http",
+                trusted: self.trusted,
+                request_id: self.request_id,
+                span_id: self.client.worker.random.next(),
+                fallback_host: host.as_deref().unwrap_or_default(),
+                close: false,
+                expect: true,
+            };
+            write_request_head(out, request, head_in.bytes(), &forward);
+        });
+        exchange.answer_in.clear();
+        exchange.response.reset();
+        let mut deaf = false;
+        let ended = poll_fn(|cx| self.poll_answer(cx, exchange, attempt, &stream, &mut deaf)).await;
+        match ended {
+            Ok(head_len) => Try::Answered {
+                stream,
+                head_len,
+                deaf,
+            },
+            Err(ended) => ended,
+        }
+    }
+
+    fn poll_answer(
+        &self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        attempt: &Attempt,
+        stream: &Stream,
+        deaf: &mut bool,
+    ) -> Poll<Result<usize, Try>> {
+        let client = &self.client.stream;
+        if !*deaf && !exchange.upload.is_done() {
+            let pipes = &self.client.worker.pipes;
+            match exchange.upload.poll(cx, client, stream, pipes) {
+                Poll::Pending | Poll::Ready(Ok(())) => {}
+                // It may have answered before it closed.
+                Poll::Ready(Err(UploadError::Endpoint)) => *deaf = true,
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(Try::Client(e))),
+            }
+        }
+        if let Poll::Ready(head) = self.poll_head(cx, exchange, stream) {
+            return Poll::Ready(head.map_err(Try::Failed));
+        }
+        let (deadline, due) = self.deadline(&exchange.upload, attempt);
+        let timer = &self.client.conn.timer;
+        timer.set(deadline);
+        if timer.poll_expired(cx) {
+            return Poll::Ready(Err(match due {
+                Due::Try => Try::Failed(FailureKind::Timeout),
+                Due::Route => Try::OutOfTime,
+                Due::Client => Try::TooSlow,
+            }));
+        }
+        if self.client.conn.moved.take() && self.may_move(exchange, attempt) {
+            return Poll::Ready(Err(Try::Moved));
+        }
+        if exchange.upload.is_received() && client.poll_gone(cx) {
+            return Poll::Ready(Err(Try::Client(UploadError::Gone)));
+        }
+        Poll::Pending
+    }
+
+    /// Reads until the head of the final answer is complete; interim answers are passed on at once.
+    fn poll_head(
+        &self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        stream: &Stream,
+    ) -> Poll<Result<usize, FailureKind>> {
+        let asked = Asked {
+            head: exchange.request.method() == Method::Head,
+            upgrade: exchange.request.upgrade(exchange.head_in.bytes()).is_some(),
+        };
+        loop {
+            self.poll_interim(cx, exchange);
+            if exchange.down.unsent().len() > INTERIM_MAX {
+                return Poll::Pending;
+            }
+            if !exchange.answer_in.is_empty() {
+                let bytes = exchange.answer_in.bytes();
+                match exchange.response.parse(bytes, &ANSWER_LIMITS, asked) {
+                    Err(_) => return Poll::Ready(Err(FailureKind::Garbage)),
+                    Ok(Progress::Partial) => {}
+                    Ok(Progress::Complete { len }) if !exchange.response.interim() => {
+                        return Poll::Ready(Ok(len));
+                    }
+                    Ok(Progress::Complete { len }) => {
+                        self.pass_interim(exchange, len);
+                        continue;
+                    }
+                }
+            }
+            match stream.poll_read(cx, exchange.answer_in.tail(IO_SIZE)) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(n)) if n > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(Err(FailureKind::Reset)),
+            }
+        }
+    }
+
+    fn pass_interim(&self, exchange: &mut Exchange, len: usize) {
+        if exchange.response.status() == 100 {
+            exchange.upload.invited();
+        }
+        let forward = ResponseForward {
+            client: exchange.request.version(),
+            persistent: exchange.request.persistent(),
+            ..ResponseForward::default()
+        };
+        let head = &exchange.answer_in.bytes()[..len];
+        write_response_head(&mut exchange.down.data, &exchange.response, head, &forward);
+        exchange.answer_in.consume(len);
+    }
+
+    /// Writes interim answers; what fails here is met again with the final one.
+    fn poll_interim(&self, cx: &mut Context<'_>, exchange: &mut Exchange) {
+        while !exchange.down.is_sent() {
+            match self.client.stream.poll_write(cx, exchange.down.unsent()) {
+                Poll::Ready(Ok(n)) => exchange.down.sent += n,
+                Poll::Ready(Err(_)) | Poll::Pending => return,
+            }
+        }
+    }
+
+    fn deadline(&self, upload: &Upload, attempt: &Attempt) -> (Time, Due) {
+        let per_try = attempt.current.table.retry.per_try_timeout;
+        let of_try = upload
+            .endpoint_since()
+            .map_or(Time::NEVER, |since| since + per_try);
+        let mut first = (of_try, Due::Try);
+        let route = self.route_deadline(upload);
+        if route < first.0 {
+            first = (route, Due::Route);
+        }
+        let slow = upload.client_deadline();
+        if slow < first.0 {
+            first = (slow, Due::Client);
+        }
+        first
+    }
+
+    /// From the end of the request on.
+    fn route_deadline(&self, upload: &Upload) -> Time {
+        upload
+            .ended()
+            .map_or(Time::NEVER, |ended| ended + self.route.timeout)
+    }
+}

@@ -1,0 +1,263 @@
+//! A client's connection: one request after the other. Between them it holds a task and a descriptor, no buffer.
+
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use evenkeel_core::time::Time;
+
+use super::Exchange;
+use super::own::{self, Own};
+use super::request::Ended;
+use crate::buffer::IO_SIZE;
+use crate::http1::{Limits, OwnAnswer, Progress, Version, write_own_answer};
+use crate::rt::{self, Stream};
+use crate::worker::{Conn, ListenerView, View, Worker};
+
+/// Heads are read in steps of this: a browser's fits, a flood of small connections costs little.
+const HEAD_STEP: usize = 4 * 1024;
+/// After the last answer a client may go on sending for this long before the connection is cut, so that it reads the
+/// answer instead of a reset.
+const LINGER: Duration = Duration::from_secs(2);
+/// … and at most this much.
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// A client and what serves it.
+pub(super) struct Client {
+    pub(super) worker: Rc<Worker>,
+    pub(super) conn: Rc<Conn>,
+    pub(super) stream: Stream,
+    /// `None` on a unix socket.
+    pub(super) ip: Option<IpAddr>,
+    /// The same as text; empty on a unix socket.
+    pub(super) ip_text: Box<str>,
+    /// The snapshot of the request under way.
+    pub(super) view: Rc<View>,
+    pub(super) listener: Rc<ListenerView>,
+}
+
+/// What came instead of a request, or with it.
+enum Head {
+    /// The head's length.
+    Complete(usize),
+    /// To be told before the connection is closed.
+    Refused(Own),
+    /// The client left, or never began.
+    Gone,
+}
+
+/// Serves a client until it or we close.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    listener: Rc<ListenerView>,
+    conn: Rc<Conn>,
+    stream: Stream,
+    peer: Option<SocketAddr>,
+) {
+    stream.tune(false);
+    let ip = peer.map(|p| p.ip());
+    let mut client = Client {
+        view: worker.view(),
+        ip,
+        ip_text: ip.map(|ip| ip.to_string()).unwrap_or_default().into(),
+        worker,
+        conn,
+        stream,
+        listener,
+    };
+    let mut exchange = client.worker.take_exchange();
+    let mut fresh = true;
+    loop {
+        let began =
+            !exchange.head_in.is_empty() || (fresh && client.read_at_once(&mut exchange).await);
+        if !began {
+            client.worker.put_exchange(exchange);
+            if !client.wait_for_request(fresh).await {
+                return;
+            }
+            exchange = client.worker.take_exchange();
+        }
+        fresh = false;
+        let ended = match client.read_head(&mut exchange).await {
+            Head::Gone => break,
+            Head::Complete(len) => client.request(&mut exchange, len).await,
+            Head::Refused(own) => client.refuse(&mut exchange, own).await,
+        };
+        match ended {
+            Ended::Next => {}
+            Ended::Close => {
+                client.linger(&mut exchange).await;
+                break;
+            }
+            Ended::Cut => break,
+        }
+    }
+    client.worker.put_exchange(exchange);
+}
+
+impl Client {
+    /// Reads right after accept: with `TCP_DEFER_ACCEPT`, and mostly without, the request is there already.
+    async fn read_at_once(&self, exchange: &mut Exchange) -> bool {
+        poll_fn(|cx| {
+            let tail = exchange.head_in.tail(HEAD_STEP);
+            // An end or an error is met again by whoever reads next.
+            Poll::Ready(matches!(
+                self.stream.poll_read(cx, tail),
+                Poll::Ready(Ok(1..))
+            ))
+        })
+        .await
+    }
+
+    /// Waits for the first byte of a request, without a buffer. False: nothing more is to come, or to be served.
+    async fn wait_for_request(&self, fresh: bool) -> bool {
+        let settings = self.listener.settings();
+        let patience = if fresh {
+            settings.header_timeout
+        } else {
+            settings.idle_timeout
+        };
+        self.conn.timer.set(rt::now() + patience);
+        self.conn.idle.set(!fresh);
+        let came = poll_fn(|cx| {
+            if self.worker.draining.get() && !fresh {
+                return Poll::Ready(false);
+            }
+            if let Poll::Ready(readable) = self.stream.poll_readable(cx) {
+                return Poll::Ready(readable.is_ok());
+            }
+            if self.conn.timer.poll_expired(cx) {
+                return Poll::Ready(false);
+            }
+            Poll::Pending
+        })
+        .await;
+        self.conn.idle.set(false);
+        came
+    }
+
+    /// Reads until the head is complete.
+    async fn read_head(&self, exchange: &mut Exchange) -> Head {
+        let settings = self.listener.settings();
+        let limits = Limits {
+            max_head: settings.max_header_bytes as usize,
+            max_fields: settings.max_headers as usize,
+        };
+        let mut deadline = None;
+        exchange.request.reset();
+        poll_fn(|cx| {
+            loop {
+                if !exchange.head_in.is_empty() {
+                    match exchange.request.parse(exchange.head_in.bytes(), &limits) {
+                        Ok(Progress::Complete { len }) => return Poll::Ready(Head::Complete(len)),
+                        Ok(Progress::Partial) => {}
+                        Err(refusal) => {
+                            let own = own::refused(refusal.status, refusal.reason);
+                            return Poll::Ready(Head::Refused(own));
+                        }
+                    }
+                }
+                match self.stream.poll_read(cx, exchange.head_in.tail(HEAD_STEP)) {
+                    Poll::Ready(Ok(n)) if n > 0 => {}
+                    Poll::Ready(_) => return Poll::Ready(Head::Gone),
+                    Poll::Pending => break,
+                }
+            }
+            let deadline = *deadline.get_or_insert_with(|| rt::now() + settings.header_timeout);
+            self.conn.timer.set(deadline);
+            match self.conn.timer.poll_expired(cx) {
+                true => Poll::Ready(Head::Refused(own::HEAD_TOO_SLOW)),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Answers what is not a request.
+    async fn refuse(&self, exchange: &mut Exchange, own: Own) -> Ended {
+        self.listener.reject(own.reject);
+        self.listener
+            .counters()
+            .bytes_in
+            .add(exchange.head_in.len() as u64);
+        exchange.down.clear();
+        let date = self.worker.date();
+        write_own_answer(
+            &mut exchange.down.data,
+            &OwnAnswer {
+                status: own.status,
+                error: own.error,
+                detail: own.detail,
+                close: true,
+                client: Version::Http11,
+                date: Some(&date),
+                ..OwnAnswer::default()
+            },
+        );
+        self.log_refused(own.status, exchange.down.data.len());
+        let flushed = self.flush(exchange).await;
+        self.listener
+            .counters()
+            .bytes_out
+            .add(exchange.down.sent as u64);
+        match flushed {
+            true => Ended::Close,
+            false => Ended::Cut,
+        }
+    }
+
+    /// Writes what is on its way to the client. False if that could not be done within `read_stall`.
+    pub(super) async fn flush(&self, exchange: &mut Exchange) -> bool {
+        let down = &mut exchange.down;
+        let stall = self.listener.settings().read_stall;
+        let mut since: Option<Time> = None;
+        let written = poll_fn(|cx| {
+            while !down.is_sent() {
+                match self.stream.poll_write(cx, down.unsent()) {
+                    Poll::Ready(Ok(n)) => {
+                        down.sent += n;
+                        since = None;
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(false),
+                    Poll::Pending => {
+                        let since = *since.get_or_insert_with(rt::now);
+                        self.conn.timer.set(since + stall);
+                        return match self.conn.timer.poll_expired(cx) {
+                            true => Poll::Ready(false),
+                            false => Poll::Pending,
+                        };
+                    }
+                }
+            }
+            Poll::Ready(true)
+        })
+        .await;
+        written
+    }
+
+    /// Closes in order: says that nothing more comes and takes what the client still sends for a while, since closing
+    /// with unread bytes would reset the connection and could destroy the answer on its way.
+    async fn linger(&self, exchange: &mut Exchange) {
+        self.stream.shutdown_write();
+        self.conn.timer.set(rt::now() + LINGER);
+        let mut left = LINGER_BYTES;
+        poll_fn(|cx| {
+            loop {
+                exchange.head_in.clear();
+                match self.stream.poll_read(cx, exchange.head_in.tail(IO_SIZE)) {
+                    Poll::Ready(Ok(n)) if n > 0 && n < left => left -= n,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => break,
+                }
+            }
+            match self.conn.timer.poll_expired(cx) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+        exchange.head_in.clear();
+    }
+}

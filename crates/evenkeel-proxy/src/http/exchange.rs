@@ -1,0 +1,58 @@
+//! The buffers and parsed heads of one request. Taken from the worker when a request begins to arrive, given back when it
+//! is answered: a connection that waits for its next request holds none.
+
+use evenkeel_core::id::EndpointId;
+
+use super::upload::Upload;
+use crate::buffer::{Buf, IO_SIZE, Out};
+use crate::http1::{RequestHead, ResponseHead};
+
+/// Everything a request needs in memory, reused from request to request.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    /// The request's head as it came, and behind it requests sent ahead of their time (pipelined).
+    pub(crate) head_in: Buf,
+    pub(crate) request: RequestHead,
+    /// Towards the endpoint.
+    pub(crate) upload: Upload,
+    /// What the endpoint sent and nobody dealt with yet.
+    pub(crate) answer_in: Buf,
+    pub(crate) response: ResponseHead,
+    /// Towards the client.
+    pub(crate) down: Out,
+    /// Endpoints this request was sent to.
+    pub(crate) tried: Vec<EndpointId>,
+}
+
+impl Exchange {
+    /// Ready for another request of whoever comes; memory that only an unusual one needed is given back.
+    pub(crate) fn recycle(&mut self) {
+        self.head_in.trim(IO_SIZE);
+        self.request.reset();
+        self.upload.recycle();
+        self.answer_in.trim(IO_SIZE);
+        self.response.reset();
+        self.down.trim(2 * IO_SIZE);
+        self.tried.clear();
+    }
+
+    /// Before a request whose head of `len` bytes was just read: what follows is body if there is one.
+    pub(crate) fn begin(&mut self, len: usize, has_body: bool) {
+        self.tried.clear();
+        self.down.clear();
+        self.answer_in.clear();
+        if has_body {
+            self.upload.raw.push(&self.head_in.bytes()[len..]);
+            self.head_in.truncate(len);
+        }
+    }
+
+    /// After a request: what is left over begins the next one.
+    pub(crate) fn end(&mut self, len: usize) {
+        self.head_in.consume(len);
+        if !self.upload.raw.is_empty() {
+            self.head_in.push(self.upload.raw.bytes());
+            self.upload.raw.clear();
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! HTTP/1.1 between clients and endpoints. The engine (`http1`) says what bytes mean; here they are moved.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `connection` | a client's connection: one request after the other, waiting without a buffer between them |
+//! | `exchange` | the buffers of one request |
+//! | `request` | one request: route it, do what the route says, account for it |
+//! | `forward` | the tries of one request |
+//! | `attempt` | one try, up to the head of its answer |
+//! | `rule` | what may be tried again |
+//! | `upload` | the request on its way to an endpoint |
+//! | `relay` | the answer on its way to the client |
+//! | `own` | answers evenkeel makes itself |
+
+mod attempt;
+mod connection;
+mod exchange;
+mod forward;
+mod own;
+mod relay;
+mod request;
+mod rule;
+mod upload;
+
+pub(crate) use connection::serve;
+pub(crate) use exchange::Exchange;

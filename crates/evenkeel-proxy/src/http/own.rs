@@ -1,0 +1,130 @@
+//! Answers evenkeel makes itself: which status and which word of RFC 9209 stand for what happened.
+
+use evenkeel_core::counters::Reject;
+use evenkeel_core::observe::FailureKind;
+
+/// Why evenkeel answers by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) status: u16,
+    /// RFC 9209 section 2.3.
+    pub(crate) error: &'static str,
+    pub(crate) detail: &'static str,
+    pub(crate) reject: Reject,
+    /// Seconds for `Retry-After`.
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// A second is about what a failover takes, and long enough not to make things worse.
+const RETRY_AFTER_S: u32 = 1;
+
+const fn own(status: u16, error: &'static str, detail: &'static str, reject: Reject) -> Own {
+    Own {
+        status,
+        error,
+        detail,
+        reject,
+        retry_after: if status == 503 {
+            Some(RETRY_AFTER_S)
+        } else {
+            None
+        },
+    }
+}
+
+pub(crate) const NO_ROUTE: Own = own(
+    404,
+    "destination_not_found",
+    "no route fits this request",
+    Reject::NoRoute,
+);
+pub(crate) const NO_ENDPOINT: Own = own(
+    503,
+    "destination_unavailable",
+    "no endpoint is usable",
+    Reject::NoEndpoint,
+);
+pub(crate) const QUEUE_FULL: Own = own(
+    503,
+    "connection_limit_reached",
+    "all endpoints are busy and the queue is full",
+    Reject::QueueFull,
+);
+pub(crate) const QUEUE_TIMEOUT: Own = own(
+    503,
+    "connection_limit_reached",
+    "all endpoints stayed busy for too long",
+    Reject::QueueTimeout,
+);
+pub(crate) const BODY_TOO_LARGE: Own = own(
+    413,
+    "http_request_error",
+    "the body is larger than this route takes",
+    Reject::BodyTooLarge,
+);
+pub(crate) const BODY_TOO_SLOW: Own = own(
+    408,
+    "http_request_error",
+    "the body came too slowly",
+    Reject::BodyTooSlow,
+);
+pub(crate) const HEAD_TOO_SLOW: Own = own(
+    408,
+    "http_request_error",
+    "the head came too slowly",
+    Reject::HeadTimeout,
+);
+
+/// A request the engine refused.
+pub(crate) const fn refused(status: u16, reason: &'static str) -> Own {
+    let reject = if status == 431 {
+        Reject::HeadTooLarge
+    } else {
+        Reject::BadRequest
+    };
+    own(status, "http_request_error", reason, reject)
+}
+
+/// All tries failed, the last one like this.
+pub(crate) const fn failed(kind: FailureKind) -> Own {
+    match kind {
+        FailureKind::Connect => own(
+            502,
+            "connection_refused",
+            "the endpoint refused the connection",
+            Reject::BadGateway,
+        ),
+        FailureKind::ConnectTimeout => own(
+            504,
+            "connection_timeout",
+            "the endpoint did not take the connection in time",
+            Reject::GatewayTimeout,
+        ),
+        FailureKind::Reset => own(
+            502,
+            "connection_terminated",
+            "the endpoint closed the connection before it answered",
+            Reject::BadGateway,
+        ),
+        FailureKind::Timeout => own(
+            504,
+            "http_response_timeout",
+            "the endpoint did not answer in time",
+            Reject::GatewayTimeout,
+        ),
+        FailureKind::Garbage | FailureKind::Status(_) => own(
+            502,
+            "http_protocol_error",
+            "the endpoint's answer was not HTTP",
+            Reject::BadGateway,
+        ),
+    }
+}
+
+/// No connection could be opened for want of something on this machine.
+pub(crate) const LOCAL: Own = own(
+    502,
+    "proxy_internal_error",
+    "no connection to an endpoint could be opened from here",
+    Reject::BadGateway,
+);

@@ -1,0 +1,347 @@
+//! An answer on its way to the client, and the rest of the request beside it. A slow client stops the reading from the
+//! endpoint; an answer that the endpoint cuts short is cut short for the client.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use evenkeel_core::counters::Reject;
+use evenkeel_core::observe::FailureKind;
+use evenkeel_core::time::Time;
+
+use super::Exchange;
+use super::forward::Job;
+use super::request::{Ended, Tally};
+use crate::buffer::IO_SIZE;
+use crate::http1::{Body, Framing, ResponseForward, To, write_response_head};
+use crate::pool::Attempt;
+use crate::rt::{self, Stream};
+use crate::splice::{Pump, PumpError, Pumped, SPLICE_FROM};
+use crate::tunnel;
+
+/// The answer's way to the client.
+struct Relay<'a> {
+    exchange: &'a mut Exchange,
+    job: &'a Job<'a>,
+    endpoint: &'a Stream,
+    body: Body,
+    to: To,
+    pump: Option<Pump>,
+    /// The endpoint's part is read, the client's written.
+    done: bool,
+    /// The request needs no more doing, or cannot be completed.
+    upload_over: bool,
+    waits: Waits,
+    /// Since when it waits for that.
+    since: Time,
+    /// Bytes written to the client.
+    sent: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Nobody,
+    Client,
+    Endpoint,
+}
+
+/// Why it ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// The client is gone, or broke its body.
+    Client,
+    /// The client read nothing for `read_stall`.
+    ReadStall,
+    /// The client sent its body too slowly.
+    TooSlow,
+    /// The endpoint ended before its answer did.
+    Endpoint,
+    /// The endpoint sent what is no body.
+    Garbage,
+    /// The endpoint said nothing for `tunnel_timeout`.
+    Silent,
+}
+
+impl Job<'_> {
+    /// Passes the answer on whose head is in `exchange`.
+    pub(super) async fn relay(
+        &self,
+        exchange: &mut Exchange,
+        tally: &mut Tally,
+        attempt: &Attempt,
+        endpoint: Stream,
+        head_len: usize,
+        deaf: bool,
+    ) -> Ended {
+        tally.status = exchange.response.status();
+        let date = self.client.worker.date();
+        let forward = ResponseForward {
+            client: exchange.request.version(),
+            persistent: exchange.request.persistent() && !self.client.worker.draining.get(),
+            date: Some(&date),
+        };
+        let head = &exchange.answer_in.bytes()[..head_len];
+        let sent = write_response_head(&mut exchange.down.data, &exchange.response, head, &forward);
+        let reusable = exchange.response.persistent();
+        let framing = exchange.response.framing();
+        exchange.answer_in.consume(head_len);
+        if framing == Framing::Tunnel {
+            return self.switch(exchange, tally, &endpoint).await;
+        }
+        let upload_over = deaf || exchange.upload.is_done();
+        let mut relay = Relay {
+            job: self,
+            endpoint: &endpoint,
+            body: Body::new(framing),
+            to: match sent.framing {
+                Framing::Chunked => To::Chunked,
+                _ => To::Plain,
+            },
+            pump: None,
+            done: false,
+            upload_over,
+            waits: Waits::Nobody,
+            since: tally.started,
+            sent: 0,
+            exchange,
+        };
+        let ended = poll_fn(|cx| relay.poll(cx, reusable)).await;
+        let written = relay.sent;
+        tally.sent += written;
+        if let Err(cut) = ended {
+            return self.cut(attempt, cut, sent.framing);
+        }
+        let complete = exchange.upload.is_done() && !deaf;
+        if complete && reusable && exchange.answer_in.is_empty() {
+            tally.ended = Some(rt::now());
+            attempt.keep(endpoint, tally.ended.unwrap_or(tally.started));
+        }
+        match sent.close || !complete {
+            true => Ended::Close,
+            false => Ended::Next,
+        }
+    }
+
+    fn cut(&self, attempt: &Attempt, cut: Cut, framing: Framing) -> Ended {
+        match cut {
+            Cut::Client => {}
+            Cut::ReadStall => self.client.listener.reject(Reject::ReadStall),
+            Cut::TooSlow => self.client.listener.reject(Reject::BodyTooSlow),
+            Cut::Endpoint => attempt.failed(FailureKind::Reset, rt::now()),
+            Cut::Garbage => attempt.failed(FailureKind::Garbage, rt::now()),
+            Cut::Silent => attempt.failed(FailureKind::Timeout, rt::now()),
+        }
+        if framing == Framing::UntilClose {
+            // A plain close would look like the end of the body.
+            self.client.stream.reset_on_close();
+        }
+        Ended::Cut
+    }
+
+    /// After a 101: bytes both ways until both have ended.
+    async fn switch(&self, exchange: &mut Exchange, tally: &mut Tally, endpoint: &Stream) -> Ended {
+        let head_len = exchange.request.len();
+        let early = &exchange.head_in.bytes()[head_len..];
+        exchange
+            .down
+            .data
+            .extend_from_slice(exchange.answer_in.bytes());
+        exchange.answer_in.clear();
+        let tunnel = tunnel::Tunnel {
+            worker: &self.client.worker,
+            timer: &self.client.conn.timer,
+            client: &self.client.stream,
+            endpoint,
+            timeout: self.client.listener.settings().tunnel_timeout,
+        };
+        let carried = tunnel.run(early, exchange.down.unsent()).await;
+        tally.sent += carried.down;
+        exchange.down.clear();
+        self.client.listener.counters().bytes_in.add(carried.up);
+        Ended::Cut
+    }
+}
+
+impl Relay<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, reusable: bool) -> Poll<Result<(), Cut>> {
+        if !self.upload_over
+            && let Poll::Ready(uploaded) = self.poll_upload(cx)
+        {
+            uploaded?;
+            self.upload_over = true;
+        }
+        if !self.done
+            && let Poll::Ready(answered) = self.poll_answer(cx)
+        {
+            answered?;
+            self.done = true;
+            self.waits = Waits::Nobody;
+        }
+        // An endpoint that is about to close wants nothing more of the request.
+        if self.done && (self.upload_over || !reusable || self.exchange.upload.expects()) {
+            return Poll::Ready(Ok(()));
+        }
+        let (deadline, cut) = self.deadline();
+        let timer = &self.job.client.conn.timer;
+        timer.set(deadline);
+        match timer.poll_expired(cx) {
+            true => Poll::Ready(Err(cut)),
+            false => Poll::Pending,
+        }
+    }
+
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+        use super::upload::UploadError;
+        let client = self.job.client;
+        let upload = &mut self.exchange.upload;
+        match ready!(upload.poll(cx, &client.stream, self.endpoint, &client.worker.pipes)) {
+            // The endpoint has answered: whether it takes the rest is its own business.
+            Ok(()) | Err(UploadError::Endpoint) => Poll::Ready(Ok(())),
+            Err(_) => Poll::Ready(Err(Cut::Client)),
+        }
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+        let client = &self.job.client.stream;
+        loop {
+            // Filled before it is written: a small answer leaves in one write.
+            self.fill()?;
+            if !self.exchange.down.is_sent() {
+                ready!(self.poll_give(cx))?;
+                continue;
+            }
+            if let Some(pump) = &mut self.pump {
+                let polled = pump.poll(cx, self.endpoint, client, self.body.remaining());
+                if ready!(self.pumped(polled))? {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
+            if self.body.is_done() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.exchange.answer_in.is_empty() && self.body.remaining() > SPLICE_FROM {
+                self.pump = Some(Pump::new(&self.job.client.worker.pipes));
+                continue;
+            }
+            if ready!(self.poll_take(cx))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Moves what was read into what is to be written, as far as there is room.
+    fn fill(&mut self) -> Result<(), Cut> {
+        let Exchange {
+            answer_in, down, ..
+        } = &mut *self.exchange;
+        while !answer_in.is_empty() && !self.body.is_done() {
+            let room = (2 * IO_SIZE).saturating_sub(down.unsent().len());
+            if room < 512 {
+                break;
+            }
+            let copied = self
+                .body
+                .copy(answer_in.bytes(), self.to, &mut down.data, room)
+                .map_err(|_| Cut::Garbage)?;
+            answer_in.consume(copied.consumed);
+            if copied.consumed == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_give(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+        let down = &mut self.exchange.down;
+        match self.job.client.stream.poll_write(cx, down.unsent()) {
+            Poll::Pending => {
+                self.wait(Waits::Client);
+                Poll::Pending
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Cut::Client)),
+            Poll::Ready(Ok(n)) => {
+                down.sent += n;
+                if down.is_sent() {
+                    self.sent += down.sent as u64;
+                    down.clear();
+                }
+                self.waits = Waits::Nobody;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// True at the body's end.
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Cut>> {
+        match self
+            .endpoint
+            .poll_read(cx, self.exchange.answer_in.tail(IO_SIZE))
+        {
+            Poll::Pending => {
+                self.wait(Waits::Endpoint);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(0)) => Poll::Ready(self.closed()),
+            Poll::Ready(Ok(_)) => {
+                self.waits = Waits::Nobody;
+                Poll::Ready(Ok(false))
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Cut::Endpoint)),
+        }
+    }
+
+    /// The endpoint closed: a proper end only where the body ends so.
+    fn closed(&mut self) -> Result<bool, Cut> {
+        match self.body.closed() {
+            true => Ok(true),
+            false => Err(Cut::Endpoint),
+        }
+    }
+
+    /// True at the body's end.
+    fn pumped(&mut self, polled: Poll<Result<Pumped, PumpError>>) -> Poll<Result<bool, Cut>> {
+        let empty = self.pump.as_ref().is_none_or(Pump::is_empty);
+        match polled {
+            Poll::Pending => {
+                self.wait(match empty {
+                    true => Waits::Endpoint,
+                    false => Waits::Client,
+                });
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(Pumped::Took(n))) => self.body.passed(n),
+            Poll::Ready(Ok(Pumped::Gave(n))) => {
+                self.sent += n;
+                if empty && self.body.is_done() {
+                    return Poll::Ready(Ok(true));
+                }
+            }
+            Poll::Ready(Ok(Pumped::Ended)) => return Poll::Ready(self.closed()),
+            Poll::Ready(Err(PumpError::Source)) => return Poll::Ready(Err(Cut::Endpoint)),
+            Poll::Ready(Err(PumpError::Sink)) => return Poll::Ready(Err(Cut::Client)),
+        }
+        self.waits = Waits::Nobody;
+        Poll::Ready(Ok(false))
+    }
+
+    fn wait(&mut self, whom: Waits) {
+        if self.waits != whom {
+            self.waits = whom;
+            self.since = rt::now();
+        }
+    }
+
+    fn deadline(&self) -> (Time, Cut) {
+        let settings = self.job.client.listener.settings();
+        let mut first = match self.waits {
+            Waits::Nobody => (Time::NEVER, Cut::Silent),
+            Waits::Client => (self.since + settings.read_stall, Cut::ReadStall),
+            Waits::Endpoint => (self.since + settings.tunnel_timeout, Cut::Silent),
+        };
+        let slow = self.exchange.upload.client_deadline();
+        if !self.upload_over && slow < first.0 {
+            first = (slow, Cut::TooSlow);
+        }
+        first
+    }
+}

@@ -1,0 +1,108 @@
+//! One try at one endpoint. It is counted in flight from the pick until this value is dropped, whichever way that comes
+//! about (answered, failed, client gone, panic), so the count cannot leak.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+
+use evenkeel_core::counters::EndpointWorker;
+use evenkeel_core::observe::FailureKind;
+use evenkeel_core::table::State;
+use evenkeel_core::time::Time;
+
+use super::{Current, Endpoint, Pool};
+use crate::rt::Stream;
+
+/// A try that is in flight.
+pub(crate) struct Attempt {
+    pub(crate) pool: Rc<Pool>,
+    /// The table it was picked from.
+    pub(crate) current: Rc<Current>,
+    pub(crate) endpoint: Rc<Endpoint>,
+    /// Its position in that table.
+    index: usize,
+}
+
+impl Attempt {
+    /// `None` if another worker took the last place under `limit` (0 = none) since the pick.
+    pub(super) fn begin(
+        pool: &Rc<Pool>,
+        current: &Rc<Current>,
+        index: usize,
+        limit: u32,
+    ) -> Option<Attempt> {
+        let endpoint = current.endpoints[index].clone();
+        let before = endpoint.shared.in_flight.fetch_add(1, SeqCst);
+        let attempt = Attempt {
+            pool: pool.clone(),
+            current: current.clone(),
+            endpoint,
+            index,
+        };
+        if limit > 0 && before >= limit {
+            return None;
+        }
+        attempt.counters().tries.inc();
+        Some(attempt)
+    }
+
+    /// This worker's counters of the endpoint.
+    pub(crate) fn counters(&self) -> &EndpointWorker {
+        self.endpoint.shared.workers.of(self.pool.worker)
+    }
+
+    /// The endpoint's name, kept beyond the try.
+    pub(crate) fn name(&self) -> EndpointName {
+        EndpointName {
+            current: self.current.clone(),
+            index: self.index,
+        }
+    }
+
+    /// Keeps the connection for the next request, if the endpoint is still to be used.
+    pub(crate) fn keep(&self, stream: Stream, now: Time) {
+        let current = self.pool.current();
+        let same = current.endpoints.get(self.index);
+        if !same.is_some_and(|e| Rc::ptr_eq(e, &self.endpoint)) {
+            return;
+        }
+        if current.table.endpoints[self.index].state != State::Down {
+            let max = current.table.transport.max_idle;
+            self.endpoint.keep_idle(stream, now, max);
+        }
+    }
+
+    /// It brought an answer that is not a failure.
+    pub(crate) fn succeeded(&self) {
+        self.counters().successes.inc();
+        let run = &self.endpoint.shared.failure_run;
+        if run.load(Relaxed) != 0 {
+            run.store(0, Relaxed);
+        }
+    }
+
+    /// It failed: counted, and control is told.
+    pub(crate) fn failed(&self, kind: FailureKind, at: Time) {
+        self.pool.report(&self.endpoint, kind, at);
+    }
+}
+
+/// An endpoint's name without a copy of it.
+pub(crate) struct EndpointName {
+    current: Rc<Current>,
+    index: usize,
+}
+
+impl EndpointName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.current.table.endpoints[self.index].name
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        // Sequentially consistent with the queue's count: either a waiter that just joined sees this place free, or it is
+        // seen here (see `queue`).
+        self.endpoint.shared.in_flight.fetch_sub(1, SeqCst);
+        self.pool.cell.queue.place_freed();
+    }
+}

@@ -1,0 +1,122 @@
+//! One endpoint on one worker: connections kept idle, and opening new ones.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::address::Address;
+use evenkeel_core::counters::EndpointShared;
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::observe::FailureKind;
+use evenkeel_core::table::EndpointRow;
+use evenkeel_core::time::Time;
+use rustix::io::Errno;
+
+use crate::rt::{self, Stream};
+
+/// What a worker holds for one endpoint.
+pub(crate) struct Endpoint {
+    pub(crate) id: EndpointId,
+    pub(crate) address: Option<Address>,
+    pub(crate) shared: Arc<EndpointShared>,
+    /// Oldest first; taken from the end, so that the rest may grow old and be closed.
+    idle: RefCell<VecDeque<Idle>>,
+}
+
+struct Idle {
+    stream: Stream,
+    since: Time,
+}
+
+/// A non-idempotent request takes an idle connection only if it was busy this recently: a server that closes idle
+/// connections does so after seconds, so the request does not meet its closing.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Why no connection could be opened.
+#[derive(Debug)]
+pub(crate) enum ConnectError {
+    /// The endpoint's fault, as far as can be told.
+    Endpoint(FailureKind),
+    /// Ours: no descriptors, no ports, no memory. Says nothing about the endpoint.
+    Local(io::Error),
+}
+
+impl Endpoint {
+    pub(crate) fn new(row: &EndpointRow) -> Endpoint {
+        Endpoint {
+            id: row.id,
+            address: row.address.clone(),
+            shared: row.shared.clone(),
+            idle: RefCell::default(),
+        }
+    }
+
+    /// An idle connection that is fit for use, the one used last. One that is not goes.
+    pub(crate) fn take_idle(&self, idempotent: bool, now: Time) -> Option<Stream> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(last) = idle.back() {
+            if !idempotent && now.since(last.since) > FRESH {
+                return None;
+            }
+            let Idle { stream, .. } = idle.pop_back()?;
+            let fit = if idempotent {
+                stream.seems_quiet()
+            } else {
+                stream.is_quiet()
+            };
+            if fit {
+                return Some(stream);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request.
+    pub(crate) fn keep_idle(&self, stream: Stream, now: Time, max_idle: u32) {
+        let mut idle = self.idle.borrow_mut();
+        if max_idle == 0 {
+            return;
+        }
+        if idle.len() >= max_idle as usize {
+            idle.pop_front();
+        }
+        idle.push_back(Idle { stream, since: now });
+    }
+
+    /// Closes what ended or has been idle for longer than `keep`.
+    pub(super) fn sweep(&self, now: Time, keep: Duration) {
+        let mut idle = self.idle.borrow_mut();
+        if !idle.is_empty() {
+            idle.retain(|i| now.since(i.since) < keep && i.stream.seems_quiet());
+        }
+    }
+
+    pub(super) fn drop_idle(&self) {
+        self.idle.borrow_mut().clear();
+    }
+
+    /// Opens a connection. The caller bounds how long it may take.
+    pub(crate) async fn connect(&self) -> Result<Stream, ConnectError> {
+        let refused = ConnectError::Endpoint(FailureKind::Connect);
+        let Some(address) = &self.address else {
+            return Err(refused);
+        };
+        rt::connect(address).await.map_err(|e| {
+            let errno = e.raw_os_error().map(Errno::from_raw_os_error);
+            match errno {
+                Some(
+                    Errno::MFILE
+                    | Errno::NFILE
+                    | Errno::NOBUFS
+                    | Errno::NOMEM
+                    | Errno::ADDRNOTAVAIL
+                    | Errno::NOSPC,
+                ) => ConnectError::Local(e),
+                Some(Errno::TIMEDOUT) => ConnectError::Endpoint(FailureKind::ConnectTimeout),
+                _ => refused,
+            }
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! One pool as one worker serves it: who is picked, the connections kept idle, what is told of a try.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `endpoint` | idle connections to one endpoint, and opening new ones |
+//! | `queue` | requests of all workers that wait for an endpoint with room |
+//! | `attempt` | one try: counted in flight for exactly as long as it lives |
+
+mod attempt;
+mod endpoint;
+mod queue;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use evenkeel_core::balance::{Choice, Picker};
+use evenkeel_core::counters::PoolWorker;
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::observe::{Failure, FailureKind};
+use evenkeel_core::retry::Budget;
+use evenkeel_core::table::{PoolTable, State};
+use evenkeel_core::time::Time;
+
+pub(crate) use attempt::{Attempt, EndpointName};
+pub(crate) use endpoint::{ConnectError, Endpoint};
+pub(crate) use queue::{Queue, Ticket};
+
+use crate::snapshot::{PoolCell, Shared};
+
+/// A pool on one worker. Lives as long as the pool is configured, over all its tables.
+pub(crate) struct Pool {
+    pub(crate) cell: Arc<PoolCell>,
+    shared: Arc<Shared>,
+    worker: usize,
+    current: RefCell<Rc<Current>>,
+    picker: RefCell<Picker>,
+    budget: RefCell<Budget>,
+}
+
+/// A table and what this worker holds for its endpoints, in the table's order.
+pub(crate) struct Current {
+    pub(crate) table: Arc<PoolTable>,
+    pub(crate) endpoints: Box<[Rc<Endpoint>]>,
+}
+
+/// Where the next try goes.
+pub(crate) enum Pick {
+    /// There, already counted in flight.
+    Attempt(Attempt),
+    /// Everybody who could is at `limit.per_endpoint`.
+    Full,
+    /// Nobody is usable.
+    Nobody,
+}
+
+/// How often a pick is repeated because other workers took the last place of what was picked; after that it counts as
+/// full, and a freed place wakes the waiter.
+const PICKS: u32 = 4;
+
+impl Pool {
+    pub(crate) fn new(shared: Arc<Shared>, cell: Arc<PoolCell>, worker: usize) -> Rc<Pool> {
+        let table = cell.table.load_full();
+        let seed = shared.seed ^ (worker as u64) << 32 ^ u64::from(cell.id.0);
+        Rc::new(Pool {
+            worker,
+            picker: RefCell::new(Picker::new(&table, seed)),
+            budget: RefCell::new(Budget::new(table.retry.budget, shared.workers.len())),
+            current: RefCell::new(Rc::new(Current::of(table, &BTreeMap::new()))),
+            cell,
+            shared,
+        })
+    }
+
+    /// The table in use and its endpoints.
+    pub(crate) fn current(&self) -> Rc<Current> {
+        self.current.borrow().clone()
+    }
+
+    /// This worker's counters of the pool.
+    pub(crate) fn counters(&self) -> &PoolWorker {
+        self.cell.counters.of(self.worker)
+    }
+
+    /// Goes over to the newest table, if there is a newer one. Names the endpoints that are down now and were not.
+    pub(crate) fn refresh(&self, now: Time, fallen: &mut Vec<EndpointId>) {
+        let table = self.cell.table.load();
+        let old = self.current();
+        if Arc::ptr_eq(&table, &old.table) {
+            return;
+        }
+        let known = old.endpoints.iter().map(|e| (e.id, e.clone())).collect();
+        let new = Rc::new(Current::of(table.clone(), &known));
+        self.picker.borrow_mut().adopt(&new.table, now);
+        self.budget.borrow_mut().set_share(new.table.retry.budget);
+        for (row, endpoint) in new.table.endpoints.iter().zip(&new.endpoints) {
+            if row.state == State::Down {
+                // After a freeze or a crash they may be stale.
+                endpoint.drop_idle();
+                let before = old.table.endpoints.iter().find(|r| r.id == row.id);
+                if before.is_none_or(|r| r.state != State::Down) {
+                    fallen.push(row.id);
+                }
+            }
+        }
+        *self.current.borrow_mut() = new;
+    }
+
+    /// Closes idle connections that ended or are older than the pool's `idle_timeout`.
+    pub(crate) fn sweep(&self, now: Time) {
+        let current = self.current();
+        let keep = current.table.transport.idle_timeout;
+        for endpoint in &current.endpoints {
+            endpoint.sweep(now, keep);
+        }
+    }
+
+    /// Closes all idle connections.
+    pub(crate) fn drop_idle(&self) {
+        for endpoint in &self.current().endpoints {
+            endpoint.drop_idle();
+        }
+    }
+
+    /// Chooses an endpoint for the next try and counts the try in flight.
+    pub(crate) fn pick(self: &Rc<Self>, tried: &[EndpointId], now: Time) -> Pick {
+        for _ in 0..PICKS {
+            let current = self.current.borrow();
+            let choice = self.picker.borrow_mut().pick(&current.table, tried, now);
+            match choice {
+                Choice::Nobody => return Pick::Nobody,
+                Choice::Full => return Pick::Full,
+                Choice::Endpoint(index) => {
+                    let limit = current.table.limit.per_endpoint;
+                    let attempt = Attempt::begin(self, &current, index, limit);
+                    if let Some(attempt) = attempt {
+                        return Pick::Attempt(attempt);
+                    }
+                }
+            }
+        }
+        Pick::Full
+    }
+
+    /// Is there somebody usable beside those tried?
+    pub(crate) fn has_untried(&self, tried: &[EndpointId]) -> bool {
+        let current = self.current.borrow();
+        current.table.endpoints.iter().any(|row| {
+            row.state.usable()
+                && row.address.is_some()
+                && row.weight > 0
+                && !tried.contains(&row.id)
+        })
+    }
+
+    /// Counts a request for the retry budget.
+    pub(crate) fn count_request(&self, now: Time) {
+        self.budget.borrow_mut().request(now);
+    }
+
+    /// May a further try be made, as far as the budget goes? It is spent by asking; a refusal is counted.
+    pub(crate) fn spend_retry(&self, now: Time) -> bool {
+        let granted = self.budget.borrow_mut().try_spend(now);
+        if !granted {
+            self.counters().retries_refused.inc();
+        }
+        granted
+    }
+
+    /// Tells control of a failed try.
+    fn report(&self, endpoint: &Endpoint, kind: FailureKind, at: Time) {
+        endpoint.shared.workers.of(self.worker).failures.inc();
+        let run = endpoint
+            .shared
+            .failure_run
+            .fetch_add(1, Relaxed)
+            .saturating_add(1);
+        let failure = Failure {
+            endpoint: endpoint.id,
+            kind,
+            run,
+            at,
+        };
+        if self.shared.failures.try_send(failure).is_err() {
+            self.counters().failures_dropped.inc();
+        }
+    }
+}
+
+impl Current {
+    /// An endpoint keeps its idle connections if its address is still the same.
+    fn of(table: Arc<PoolTable>, known: &BTreeMap<EndpointId, Rc<Endpoint>>) -> Current {
+        let endpoints = table
+            .endpoints
+            .iter()
+            .map(|row| match known.get(&row.id) {
+                Some(endpoint)
+                    if endpoint.address == row.address
+                        && Arc::ptr_eq(&endpoint.shared, &row.shared) =>
+                {
+                    endpoint.clone()
+                }
+                _ => Rc::new(Endpoint::new(row)),
+            })
+            .collect();
+        Current { table, endpoints }
+    }
+}

@@ -1,0 +1,128 @@
+//! Requests that wait for an endpoint with room, of all workers, first come first served.
+//!
+//! Whoever frees a place looks at one number; only if somebody waits does it take the lock and wake the first that is not
+//! awake already. A woken waiter picks by itself, and stays where it is in the line if somebody was faster.
+//!
+//! No wake-up is lost: the waiter counts itself (sequentially consistent) before it looks for a place, and whoever frees
+//! a place does so (sequentially consistent) before it looks at the count; in their one order at least one sees the other.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU32, fence};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use super::Pool;
+use std::rc::Rc;
+
+/// The line of one pool.
+#[derive(Default)]
+pub(crate) struct Queue {
+    /// Length of `line`; every worker adds and takes.
+    waiting: AtomicU32,
+    line: Mutex<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    next: u64,
+    waiters: BTreeMap<u64, Waiter>,
+}
+
+struct Waiter {
+    waker: Waker,
+    /// Told of a place and has not looked yet.
+    awake: bool,
+}
+
+impl Queue {
+    /// A place became free: wakes the first waiter that does not know of another one.
+    pub(crate) fn place_freed(&self) {
+        if self.waiting.load(SeqCst) == 0 {
+            return;
+        }
+        let mut line = self.line();
+        if let Some(waiter) = line.waiters.values_mut().find(|w| !w.awake) {
+            waiter.awake = true;
+            waiter.waker.wake_by_ref();
+        }
+    }
+
+    /// Everything may be different: all look again.
+    pub(crate) fn wake_all(&self) {
+        if self.waiting.load(SeqCst) == 0 {
+            return;
+        }
+        for waiter in self.line().waiters.values_mut() {
+            waiter.awake = true;
+            waiter.waker.wake_by_ref();
+        }
+    }
+
+    /// Does anybody wait?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.load(SeqCst) == 0
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        // Nothing is left half done by a panic in here.
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the line; dropping it leaves the line.
+pub(crate) struct Ticket {
+    pool: Rc<Pool>,
+    number: u64,
+}
+
+impl Ticket {
+    /// Joins the end of the line, if fewer than `limit` wait. Also says whether nobody was there before.
+    pub(crate) fn join(pool: &Rc<Pool>, limit: u32, cx: &Context<'_>) -> Option<(Ticket, bool)> {
+        let queue = &pool.cell.queue;
+        let mut line = queue.line();
+        if line.waiters.len() >= limit as usize {
+            return None;
+        }
+        let alone = line.waiters.is_empty();
+        let number = line.next;
+        line.next += 1;
+        line.waiters.insert(
+            number,
+            Waiter {
+                waker: cx.waker().clone(),
+                awake: false,
+            },
+        );
+        queue.waiting.fetch_add(1, SeqCst);
+        drop(line);
+        pool.counters().queued.add(1);
+        let ticket = Ticket {
+            pool: pool.clone(),
+            number,
+        };
+        Some((ticket, alone))
+    }
+
+    /// Says that this waiter looks for a place now: what becomes free from here on wakes it again.
+    pub(crate) fn look(&self, cx: &Context<'_>) {
+        if let Some(waiter) = self.pool.cell.queue.line().waiters.get_mut(&self.number) {
+            waiter.awake = false;
+            waiter.waker.clone_from(cx.waker());
+        }
+        fence(SeqCst);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let queue = &self.pool.cell.queue;
+        let gone = queue.line().waiters.remove(&self.number);
+        queue.waiting.fetch_sub(1, SeqCst);
+        self.pool.counters().queued.add(-1);
+        // It may have been told of a place that it leaves to the next.
+        if gone.is_some_and(|waiter| waiter.awake) {
+            queue.place_freed();
+        }
+    }
+}

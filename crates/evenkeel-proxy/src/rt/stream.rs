@@ -1,0 +1,327 @@
+//! A connected socket, TCP or unix, that is registered with epoll only when it must wait.
+//!
+//! Reads ask the loop first once registered (after a short read the socket is known to be empty, so the next read would
+//! only say so); writes try first, because a socket is nearly always writable. All calls take `&self`: one task moves
+//! bytes in both directions.
+
+use std::cell::OnceCell;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use evenkeel_core::address::Address;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
+use rustix::pipe::{SpliceFlags, splice};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A non-blocking connected socket.
+pub(crate) struct Stream {
+    // Before `fd`: it must leave epoll before the descriptor is closed.
+    watched: OnceCell<AsyncFd<RawFd>>,
+    fd: OwnedFd,
+}
+
+/// What a read from a quiet connection would find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    Something,
+}
+
+impl Stream {
+    /// `fd` must be a non-blocking stream socket.
+    pub(crate) fn new(fd: OwnedFd) -> Stream {
+        Stream {
+            watched: OnceCell::new(),
+            fd,
+        }
+    }
+
+    fn watch(&self) -> io::Result<&AsyncFd<RawFd>> {
+        if let Some(watched) = self.watched.get() {
+            return Ok(watched);
+        }
+        let watched = super::watch(self.fd.as_raw_fd(), Interest::READABLE | Interest::WRITABLE)?;
+        Ok(self.watched.get_or_init(|| watched))
+    }
+
+    /// Waits until there is something to read (or an end, or an error), without a buffer to read it into.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.watch()?.poll_read_ready(cx))?.retain_ready();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Appends what is there to `buf`, at most its spare capacity; 0 is the end.
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let room = buf.capacity() - buf.len();
+        debug_assert!(room > 0, "a read without room would look like an end");
+        self.poll_in(cx, room, |fd| {
+            net::recv(fd, spare_capacity(buf), RecvFlags::empty()).map(|(_, n)| n)
+        })
+    }
+
+    /// Appends at most `max` bytes: what lies behind them stays in the socket.
+    pub(crate) fn poll_read_at_most(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        let start = buf.len();
+        buf.resize(start + max, 0);
+        let polled = self.poll_in(cx, max, |fd| {
+            net::recv(fd, &mut buf[start..], RecvFlags::empty()).map(|(n, _)| n)
+        });
+        let n = match &polled {
+            Poll::Ready(Ok(n)) => *n,
+            _ => 0,
+        };
+        buf.truncate(start + n);
+        polled
+    }
+
+    /// Moves at most `len` bytes into a pipe that is empty; 0 is the end.
+    pub(crate) fn poll_splice_to(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        len: usize,
+    ) -> Poll<io::Result<usize>> {
+        // Never "short": how much fits a pipe depends on how the bytes lie in the kernel.
+        self.poll_in(cx, 0, |fd| splice(fd, None, pipe, None, len, SPLICE))
+    }
+
+    fn poll_in(
+        &self,
+        cx: &mut Context<'_>,
+        asked: usize,
+        mut read: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
+    ) -> Poll<io::Result<usize>> {
+        if self.watched.get().is_none() {
+            match uninterrupted(|| read(self.fd.as_fd())) {
+                Err(Errno::AGAIN) => {}
+                other => return Poll::Ready(other.map_err(io::Error::from)),
+            }
+        }
+        let watched = self.watch()?;
+        loop {
+            let mut guard = ready!(watched.poll_read_ready(cx))?;
+            match uninterrupted(|| read(self.fd.as_fd())) {
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Ok(n) if n > 0 && n < asked => {
+                    // The socket was empty after this; what came since is a new event (edge-triggered).
+                    guard.clear_ready();
+                    return Poll::Ready(Ok(n));
+                }
+                other => {
+                    guard.retain_ready();
+                    return Poll::Ready(other.map_err(io::Error::from));
+                }
+            }
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_out(cx, |fd| net::send(fd, bytes, SendFlags::NOSIGNAL))
+    }
+
+    /// Moves at most `len` bytes out of a pipe that holds as many.
+    pub(crate) fn poll_splice_from(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        len: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_out(cx, |fd| splice(pipe, None, fd, None, len, SPLICE))
+    }
+
+    fn poll_out(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
+    ) -> Poll<io::Result<usize>> {
+        match uninterrupted(|| write(self.fd.as_fd())) {
+            Err(Errno::AGAIN) => {}
+            other => return Poll::Ready(other.map_err(io::Error::from)),
+        }
+        let watched = self.watch()?;
+        loop {
+            let mut guard = ready!(watched.poll_write_ready(cx))?;
+            match uninterrupted(|| write(self.fd.as_fd())) {
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                other => {
+                    guard.retain_ready();
+                    return Poll::Ready(other.map_err(io::Error::from));
+                }
+            }
+        }
+    }
+
+    /// Has the loop seen neither bytes nor an end on it? No system call, so as old as the loop's last turn.
+    pub(crate) fn seems_quiet(&self) -> bool {
+        let Some(watched) = self.watched.get() else {
+            return self.is_quiet();
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        match watched.poll_read_ready(&mut cx) {
+            Poll::Pending => true,
+            // A byte read long ago may have left the flag up: ask the kernel.
+            Poll::Ready(Ok(mut guard)) => match self.pending() {
+                Pending::Nothing => {
+                    guard.clear_ready();
+                    true
+                }
+                Pending::Something => false,
+            },
+            Poll::Ready(Err(_)) => false,
+        }
+    }
+
+    /// Are there neither bytes nor an end to read, right now? One system call.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.pending() == Pending::Nothing
+    }
+
+    fn pending(&self) -> Pending {
+        let mut byte = [0u8; 1];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match uninterrupted(|| net::recv(&self.fd, &mut byte[..], flags)) {
+            Err(Errno::AGAIN) => Pending::Nothing,
+            _ => Pending::Something,
+        }
+    }
+
+    /// Has the peer gone for good (both directions, or an error)? A half-close does not count. Wakes the task when that
+    /// happens, if the stream was waited for before; costs no system call.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
+        let Some(watched) = self.watched.get() else {
+            return false;
+        };
+        match watched.poll_read_ready(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Err(_)) => true,
+            Poll::Ready(Ok(mut guard)) => {
+                let ready = guard.ready();
+                guard.retain_ready();
+                ready.is_read_closed() && ready.is_write_closed()
+            }
+        }
+    }
+
+    /// Has the peer closed at least its sending side? Wakes the task when that happens.
+    pub(crate) fn poll_closing(&self, cx: &mut Context<'_>) -> bool {
+        let Ok(watched) = self.watch() else {
+            return true;
+        };
+        match watched.poll_read_ready(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Err(_)) => true,
+            Poll::Ready(Ok(mut guard)) => {
+                let closed = guard.ready().is_read_closed();
+                guard.retain_ready();
+                closed
+            }
+        }
+    }
+
+    /// Tells the peer that nothing more will come.
+    pub(crate) fn shutdown_write(&self) {
+        // An error means that the peer is gone already.
+        let _ = net::shutdown(&self.fd, Shutdown::Write);
+    }
+
+    /// Makes the coming close a reset, so that the peer cannot take it for a proper end.
+    pub(crate) fn reset_on_close(&self) {
+        let _ = net::sockopt::set_socket_linger(&self.fd, Some(Duration::ZERO));
+    }
+
+    /// Small writes leave at once; the other side is told of a dead peer after some two minutes of silence. Does nothing
+    /// on a unix socket.
+    pub(crate) fn tune(&self, keepalive: bool) {
+        use rustix::net::sockopt;
+        if sockopt::set_tcp_nodelay(&self.fd, true).is_err() || !keepalive {
+            return;
+        }
+        // 60 s of silence, then 4 probes 15 s apart: faster than any NAT forgets, and cheap.
+        let _ = sockopt::set_socket_keepalive(&self.fd, true);
+        let _ = sockopt::set_tcp_keepidle(&self.fd, Duration::from_secs(60));
+        let _ = sockopt::set_tcp_keepintvl(&self.fd, Duration::from_secs(15));
+        let _ = sockopt::set_tcp_keepcnt(&self.fd, 4);
+    }
+}
+
+const SPLICE: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
+
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// A unix listener whose queue is full says so at once instead of letting one wait: asked again after this.
+const UNIX_QUEUE_FULL: Duration = Duration::from_millis(5);
+
+/// Opens a connection. The caller bounds how long it may take.
+pub(crate) async fn connect(address: &Address) -> io::Result<Stream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    match address {
+        Address::Ip(ip) => {
+            let family = if ip.is_ipv4() {
+                AddressFamily::INET
+            } else {
+                AddressFamily::INET6
+            };
+            let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
+            let pending = net::connect(&fd, ip);
+            let stream = Stream::new(fd);
+            stream.tune(false);
+            match pending {
+                Ok(()) => Ok(stream),
+                Err(Errno::INPROGRESS) => stream.connected().await,
+                Err(e) => Err(e.into()),
+            }
+        }
+        Address::Unix(path) => {
+            let to = net::SocketAddrUnix::new(path.as_path())?;
+            let fd = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+            loop {
+                match net::connect(&fd, &to) {
+                    Ok(()) => return Ok(Stream::new(fd)),
+                    Err(Errno::AGAIN) => super::sleep(UNIX_QUEUE_FULL).await,
+                    Err(e) => return Err(e.into()),
+                }
+            }
+        }
+    }
+}
+
+impl Stream {
+    async fn connected(self) -> io::Result<Stream> {
+        let watched = self.watch()?;
+        poll_fn(|cx| match ready!(watched.poll_write_ready(cx)) {
+            Ok(mut guard) => {
+                guard.retain_ready();
+                Poll::Ready(Ok::<_, io::Error>(()))
+            }
+            Err(e) => Poll::Ready(Err(e)),
+        })
+        .await?;
+        match net::sockopt::socket_error(&self.fd)? {
+            Ok(()) => Ok(self),
+            Err(e) => Err(e.into()),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What all workers share: the applied traffic in the shape they serve from, behind atomic pointers.
+//!
+//! A worker looks at one number per request (`generation`) and reads the pointers only when it moved, so that the steady
+//! state touches no reference count. A pool's table sits behind a pointer of its own: a change of one endpoint replaces
+//! one table and nothing else.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use evenkeel_core::counters::{
+    CounterSet, ListenerWorker, PerWorker, PoolWorker, RouteLabel, RouteWorker,
+};
+use evenkeel_core::id::PoolId;
+use evenkeel_core::observe::Failure;
+use evenkeel_core::route::RouteTable;
+use evenkeel_core::settings::{
+    HostPattern, ListenerSettings, PathPattern, Protocol, RouteAction, RouteSpec,
+};
+use evenkeel_core::table::PoolTable;
+use tokio::sync::{Notify, mpsc};
+
+use crate::options::Traffic;
+use crate::pool::Queue;
+
+/// Everything the handle and the workers share.
+pub(crate) struct Shared {
+    pub(crate) seed: u64,
+    pub(crate) failures: mpsc::Sender<Failure>,
+    /// Written by `apply`, read by workers after `generation` moved.
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    /// Grows (release) after a snapshot or a table was put in place; workers load it (acquire) once per request.
+    pub(crate) generation: AtomicU64,
+    /// Set once by `drain`.
+    pub(crate) draining: AtomicBool,
+    pub(crate) workers: Box<[WorkerShared]>,
+    /// Serialises `apply` and `publish`.
+    pub(crate) writing: Mutex<()>,
+}
+
+/// What the handle and one worker share.
+#[derive(Default)]
+pub(crate) struct WorkerShared {
+    /// Moves with every turn of the worker's timer wheel; the worker writes.
+    pub(crate) turns: AtomicU64,
+    /// Client connections open; the worker writes.
+    pub(crate) open: AtomicI64,
+    /// Bounded by what the binary does: one command per address.
+    commands: Mutex<Vec<Command>>,
+    /// Commands were taken and are being done; the worker writes.
+    busy: AtomicBool,
+    /// Told after `commands` or `generation` changed.
+    pub(crate) changed: Notify,
+}
+
+impl WorkerShared {
+    /// Asks something of the worker.
+    pub(crate) fn command(&self, command: Command) {
+        self.commands().push(command);
+        self.changed.notify_one();
+    }
+
+    /// What it is asked to do, oldest first. Not done before [`did`](Self::did).
+    pub(crate) fn take_commands(&self) -> Vec<Command> {
+        let mut commands = self.commands();
+        self.busy.store(!commands.is_empty(), SeqCst);
+        std::mem::take(&mut *commands)
+    }
+
+    /// All that was taken is done.
+    pub(crate) fn did(&self) {
+        self.busy.store(false, SeqCst);
+    }
+
+    /// Has it done all it was asked?
+    pub(crate) fn is_done(&self) -> bool {
+        // The lock orders this with `take_commands`.
+        let commands = self.commands();
+        commands.is_empty() && !self.busy.load(SeqCst)
+    }
+
+    fn commands(&self) -> MutexGuard<'_, Vec<Command>> {
+        // Nothing is left half done by a panic in here.
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the handle asks of a worker.
+pub(crate) enum Command {
+    Listen {
+        address: Arc<str>,
+        listener: Arc<str>,
+        sockets: Vec<OwnedFd>,
+    },
+    Unlisten {
+        address: Arc<str>,
+    },
+    Drain,
+    Stop,
+}
+
+/// One applied configuration.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    pub(crate) routes: RouteTable,
+    /// By the positions `routes` answers with.
+    pub(crate) specs: Vec<RouteSpec>,
+    pub(crate) listeners: BTreeMap<Arc<str>, Arc<ListenerEntry>>,
+    pub(crate) pools: BTreeMap<Arc<str>, Arc<PoolCell>>,
+    pub(crate) counters: Arc<CounterSet>,
+}
+
+/// A listener of the applied configuration.
+pub(crate) struct ListenerEntry {
+    pub(crate) settings: Arc<ListenerSettings>,
+    pub(crate) counters: Arc<PerWorker<ListenerWorker>>,
+    /// Connections open over all workers; the same for every snapshot of this name.
+    pub(crate) open: Arc<AtomicU32>,
+    /// By route, for those that this listener serves.
+    pub(crate) routes: Vec<Option<Arc<PerWorker<RouteWorker>>>>,
+}
+
+/// A pool, the same over all snapshots that name it.
+pub(crate) struct PoolCell {
+    pub(crate) id: PoolId,
+    /// Written by `apply` and `publish`.
+    pub(crate) table: ArcSwap<PoolTable>,
+    pub(crate) queue: Queue,
+    pub(crate) counters: Arc<PerWorker<PoolWorker>>,
+}
+
+impl Snapshot {
+    /// The snapshot for `traffic`, carrying over from `old` what keeps its name.
+    pub(crate) fn build(old: &Snapshot, traffic: Traffic, workers: usize) -> Snapshot {
+        let mut counters = CounterSet::default();
+        let pools = pools(old, traffic.tables, workers, &mut counters);
+        let routes = RouteTable::build(&traffic.routes);
+        let mut listeners = BTreeMap::new();
+        for settings in traffic.listeners {
+            let entry = listener(old, settings, &traffic.routes, workers, &mut counters);
+            listeners.insert(entry.settings.name.clone(), Arc::new(entry));
+        }
+        Snapshot {
+            routes,
+            specs: traffic.routes,
+            listeners,
+            pools,
+            counters: Arc::new(counters),
+        }
+    }
+}
+
+fn pools(
+    old: &Snapshot,
+    tables: Vec<Arc<PoolTable>>,
+    workers: usize,
+    counters: &mut CounterSet,
+) -> BTreeMap<Arc<str>, Arc<PoolCell>> {
+    let mut pools = BTreeMap::new();
+    for table in tables {
+        let name = table.name.clone();
+        let known = old.pools.get(&name);
+        let cell = match known.filter(|cell| cell.id == table.pool) {
+            Some(cell) => {
+                if cell.table.load().epoch <= table.epoch {
+                    cell.table.store(table);
+                }
+                cell.clone()
+            }
+            None => Arc::new(PoolCell {
+                id: table.pool,
+                table: ArcSwap::new(table),
+                queue: Queue::default(),
+                counters: known.map_or_else(
+                    || Arc::new(PerWorker::new(workers)),
+                    |cell| cell.counters.clone(),
+                ),
+            }),
+        };
+        counters
+            .pools
+            .insert(name.to_string(), cell.counters.clone());
+        pools.insert(name, cell);
+    }
+    pools
+}
+
+fn listener(
+    old: &Snapshot,
+    settings: Arc<ListenerSettings>,
+    routes: &[RouteSpec],
+    workers: usize,
+    counters: &mut CounterSet,
+) -> ListenerEntry {
+    let known = old.listeners.get(&settings.name);
+    let own = known.map_or_else(
+        || Arc::new(PerWorker::new(workers)),
+        |entry| entry.counters.clone(),
+    );
+    counters
+        .listeners
+        .insert(settings.name.to_string(), own.clone());
+    let served = |route: &RouteSpec| {
+        settings.protocol == Protocol::Http
+            && route.listener.as_ref().is_none_or(|n| *n == settings.name)
+    };
+    let mut route_counters = Vec::with_capacity(routes.len());
+    for route in routes {
+        route_counters.push(served(route).then(|| {
+            let label = label(&settings.name, route);
+            let kept = old.counters.routes.get(&label).cloned();
+            counters
+                .routes
+                .entry(label)
+                .or_insert_with(|| kept.unwrap_or_else(|| Arc::new(PerWorker::new(workers))))
+                .clone()
+        }));
+    }
+    ListenerEntry {
+        counters: own,
+        open: known.map_or_else(Arc::default, |entry| entry.open.clone()),
+        routes: route_counters,
+        settings,
+    }
+}
+
+fn label(listener: &str, route: &RouteSpec) -> RouteLabel {
+    let host = match &route.host {
+        None => "*".to_owned(),
+        Some(HostPattern::Exact(host)) => host.clone(),
+        Some(HostPattern::Suffix(suffix)) => format!("*{suffix}"),
+    };
+    let path = match &route.path {
+        None => "/".to_owned(),
+        Some(PathPattern::Prefix(path)) => path.clone(),
+        Some(PathPattern::Exact(path)) => format!("={path}"),
+        Some(PathPattern::Regex(regex)) => format!("~{}", regex.as_str()),
+    };
+    RouteLabel {
+        listener: listener.to_owned(),
+        route: host + &path,
+        pool: match &route.action {
+            RouteAction::Pool(pool) => pool.to_string(),
+            RouteAction::Redirect { .. } | RouteAction::Respond { .. } => String::new(),
+        },
+    }
+}

@@ -1,0 +1,200 @@
+//! Moving bytes from one socket to another without looking at them: by `splice` through a pipe, or through a buffer where
+//! no pipe can be had.
+//!
+//! A pump holds a pipe only while there are bytes in it, so an idle tunnel costs no descriptors; pipes are pooled.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+use crate::buffer::{Buf, IO_SIZE};
+use crate::rt::Stream;
+
+/// Bodies larger than this are spliced: below it, two system calls more cost more than the copy they save.
+pub(crate) const SPLICE_FROM: u64 = 32 * 1024;
+/// Bytes a pipe may hold: enough that a round trip of system calls moves a good part of a socket buffer.
+const PIPE_SIZE: usize = 256 * 1024;
+/// Empty pipes kept per worker (two descriptors each).
+const PIPES_KEPT: usize = 64;
+
+/// Empty pipes of one worker.
+#[derive(Default)]
+pub(crate) struct Pipes(RefCell<Vec<Pipe>>);
+
+struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+}
+
+impl Pipes {
+    fn take(&self) -> Option<Pipe> {
+        if let Some(pipe) = self.0.borrow_mut().pop() {
+            return Some(pipe);
+        }
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        // Refused beyond the user's share of pipe memory; the default size does too.
+        let _ = fcntl_setpipe_size(&write, PIPE_SIZE);
+        Some(Pipe { read, write })
+    }
+
+    fn put(&self, pipe: Pipe) {
+        let mut kept = self.0.borrow_mut();
+        if kept.len() < PIPES_KEPT {
+            kept.push(pipe);
+        }
+    }
+}
+
+enum Store {
+    Nothing,
+    Pipe(Pipe, usize),
+    Buffer(Buf),
+}
+
+/// One direction.
+pub(crate) struct Pump {
+    pipes: Rc<Pipes>,
+    store: Store,
+    /// No pipe could be had: copy from now on.
+    copying: bool,
+}
+
+/// Which side failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PumpError {
+    /// Reading.
+    Source,
+    /// Writing.
+    Sink,
+}
+
+/// What one poll of a [`Pump`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pumped {
+    /// This many were taken from the source.
+    Took(u64),
+    /// This many were given to the sink.
+    Gave(u64),
+    /// The source ended; everything was given to the sink.
+    Ended,
+}
+
+impl Pump {
+    pub(crate) fn new(pipes: &Rc<Pipes>) -> Pump {
+        Pump {
+            pipes: pipes.clone(),
+            store: Store::Nothing,
+            copying: false,
+        }
+    }
+
+    /// Is nothing under way between the two?
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.store {
+            Store::Nothing => true,
+            Store::Pipe(_, n) => *n == 0,
+            Store::Buffer(buf) => buf.is_empty(),
+        }
+    }
+
+    /// One step: gives what is under way to the sink, else takes at most `limit` more (at least 1) from the source.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Stream,
+        sink: &Stream,
+        limit: u64,
+    ) -> Poll<Result<Pumped, PumpError>> {
+        if !self.is_empty() {
+            let gave = ready!(self.poll_give(cx, sink)).map_err(|_| PumpError::Sink)?;
+            return Poll::Ready(Ok(Pumped::Gave(gave as u64)));
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let taken = self.poll_take(cx, source, limit);
+        if self.is_empty() {
+            self.release();
+        }
+        let took = ready!(taken).map_err(|_| PumpError::Source)?;
+        Poll::Ready(Ok(match took {
+            0 => Pumped::Ended,
+            n => Pumped::Took(n as u64),
+        }))
+    }
+
+    fn poll_give(&mut self, cx: &mut Context<'_>, sink: &Stream) -> Poll<io::Result<usize>> {
+        let n = match &mut self.store {
+            Store::Nothing => 0,
+            Store::Pipe(pipe, held) => {
+                let n = ready!(sink.poll_splice_from(cx, pipe.read.as_fd(), *held))?;
+                *held -= n;
+                n
+            }
+            Store::Buffer(buf) => {
+                let n = ready!(sink.poll_write(cx, buf.bytes()))?;
+                buf.consume(n);
+                n
+            }
+        };
+        if n == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Stream,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
+        if matches!(self.store, Store::Nothing) {
+            // Nothing is held while nothing comes.
+            ready!(source.poll_readable(cx))?;
+            let pipe = (!self.copying).then(|| self.pipes.take()).flatten();
+            self.store = pipe.map_or_else(
+                || Store::Buffer(Buf::default()),
+                |pipe| Store::Pipe(pipe, 0),
+            );
+        }
+        match &mut self.store {
+            Store::Nothing => Poll::Ready(Ok(0)),
+            Store::Pipe(pipe, held) => {
+                let len = limit.min(PIPE_SIZE);
+                let took = source.poll_splice_to(cx, pipe.write.as_fd(), len);
+                match took {
+                    Poll::Ready(Ok(n)) => *held = n,
+                    // This kind of socket cannot splice.
+                    Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::InvalidInput => {
+                        self.copying = true;
+                        self.release();
+                        return self.poll_take(cx, source, limit);
+                    }
+                    _ => {}
+                }
+                took
+            }
+            Store::Buffer(buf) => {
+                source.poll_read_at_most(cx, buf.tail(IO_SIZE), limit.min(IO_SIZE))
+            }
+        }
+    }
+
+    /// Gives an empty pipe or buffer back.
+    fn release(&mut self) {
+        if let Store::Pipe(pipe, 0) = std::mem::replace(&mut self.store, Store::Nothing) {
+            self.pipes.put(pipe);
+        }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if self.is_empty() {
+            self.release();
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! TCP listeners: pick, connect, carry bytes both ways.
+//!
+//! Until it is connected nothing of the client was given to anybody, so any other endpoint will do; after that nothing can
+//! be tried again.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use evenkeel_core::counters::Reject;
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::observe::FailureKind;
+
+use crate::pool::{Attempt, ConnectError, Pick, Pool};
+use crate::rt::{self, Stream};
+use crate::tunnel::Tunnel;
+use crate::worker::{Conn, ListenerView, Worker};
+
+/// Serves one client until both directions have ended.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    listener: Rc<ListenerView>,
+    conn: Rc<Conn>,
+    client: Stream,
+    _peer: Option<SocketAddr>,
+) {
+    client.tune(true);
+    worker.refresh(rt::now());
+    let Some(pool) = &listener.pool else {
+        listener.reject(Reject::NoEndpoint);
+        return;
+    };
+    let Some((attempt, endpoint)) = connect(&worker, pool, &listener, &conn).await else {
+        return;
+    };
+    endpoint.tune(true);
+    attempt.succeeded();
+    let tunnel = Tunnel {
+        worker: &worker,
+        timer: &conn.timer,
+        client: &client,
+        endpoint: &endpoint,
+        timeout: listener.settings().tunnel_timeout,
+    };
+    let carried = tunnel.run(&[], &[]).await;
+    if carried.endpoint_failed {
+        attempt.failed(FailureKind::Reset, rt::now());
+        // The client must not take this for a proper end.
+        client.reset_on_close();
+    }
+    listener.counters().bytes_in.add(carried.up);
+    listener.counters().bytes_out.add(carried.down);
+}
+
+/// Connects to one endpoint after the other, each once.
+async fn connect(
+    worker: &Worker,
+    pool: &Rc<Pool>,
+    listener: &ListenerView,
+    conn: &Conn,
+) -> Option<(Attempt, Stream)> {
+    let mut tried: Vec<EndpointId> = Vec::new();
+    let mut reason = Reject::NoEndpoint;
+    loop {
+        let now = rt::now();
+        worker.refresh(now);
+        let attempt = match pool.pick(&tried, now) {
+            Pick::Attempt(attempt) if !tried.contains(&attempt.endpoint.id) => attempt,
+            Pick::Attempt(_) | Pick::Full | Pick::Nobody => {
+                listener.reject(reason);
+                return None;
+            }
+        };
+        if !tried.is_empty() {
+            pool.counters().retries.inc();
+        }
+        tried.push(attempt.endpoint.id);
+        match open(&attempt, conn).await {
+            Ok(stream) => {
+                attempt.counters().connects.inc();
+                return Some((attempt, stream));
+            }
+            Err(ConnectError::Endpoint(kind)) => {
+                attempt.failed(kind, rt::now());
+                reason = match kind {
+                    FailureKind::ConnectTimeout => Reject::GatewayTimeout,
+                    _ => Reject::BadGateway,
+                };
+            }
+            Err(ConnectError::Local(error)) => {
+                tracing::warn!(%error, "cannot open a connection to an endpoint from here");
+                listener.reject(Reject::BadGateway);
+                return None;
+            }
+        }
+    }
+}
+
+async fn open(attempt: &Attempt, conn: &Conn) -> Result<Stream, ConnectError> {
+    let deadline = rt::now() + attempt.current.table.transport.connect_timeout;
+    let mut connecting = pin!(attempt.endpoint.connect());
+    poll_fn(|cx| {
+        if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+            return Poll::Ready(connected);
+        }
+        conn.timer.set(deadline);
+        match conn.timer.poll_expired(cx) {
+            true => Poll::Ready(Err(ConnectError::Endpoint(FailureKind::ConnectTimeout))),
+            false => Poll::Pending,
+        }
+    })
+    .await
+}

@@ -1,0 +1,385 @@
+//! One worker: a thread with its own event loop, sockets, idle connections, policy state, randomness and buffers.
+//!
+//! All of it is behind an `Rc` that its tasks share; nothing here is touched by another thread but what
+//! [`Shared`] holds.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::task::Poll;
+use std::time::Duration;
+
+use evenkeel_core::counters::{ListenerWorker, Reject, RouteWorker};
+use evenkeel_core::id::{EndpointId, PoolId};
+use evenkeel_core::settings::{ListenerSettings, Protocol, RouteAction};
+use evenkeel_core::time::Time;
+use slab::Slab;
+
+use crate::accept::Acceptor;
+use crate::access;
+use crate::http::{self, Exchange};
+use crate::http1::http_date;
+use crate::pool::Pool;
+use crate::random::Random;
+use crate::rt::{self, Accepted, Timer, Wheel};
+use crate::snapshot::{Command, ListenerEntry, Shared, Snapshot};
+use crate::splice::Pipes;
+use crate::tcp;
+
+/// Exchanges (the buffers of a request) kept for reuse; those beyond are freed when their request ends.
+const EXCHANGES_KEPT: usize = 128;
+/// How often idle connections to endpoints are looked through.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// One worker.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) wheel: Rc<Wheel>,
+    pub(crate) pipes: Rc<Pipes>,
+    pub(crate) random: Random,
+    pub(crate) log: Option<access::Sink>,
+    pub(crate) draining: Cell<bool>,
+    date: Cell<[u8; 29]>,
+    swept: Cell<Time>,
+    seen: Cell<u64>,
+    view: RefCell<Rc<View>>,
+    pools: RefCell<BTreeMap<PoolId, Rc<Pool>>>,
+    connections: RefCell<Slab<Rc<Conn>>>,
+    exchanges: RefCell<Vec<Box<Exchange>>>,
+}
+
+/// A snapshot with this worker's own parts beside it.
+pub(crate) struct View {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) listeners: BTreeMap<Arc<str>, Rc<ListenerView>>,
+    /// By route; `None` for those that forward nowhere.
+    pub(crate) pools: Vec<Option<Rc<Pool>>>,
+}
+
+/// A listener as a worker serves it.
+pub(crate) struct ListenerView {
+    entry: Arc<ListenerEntry>,
+    worker: usize,
+    /// Where a tcp listener forwards to.
+    pub(crate) pool: Option<Rc<Pool>>,
+}
+
+impl ListenerView {
+    pub(crate) fn settings(&self) -> &ListenerSettings {
+        &self.entry.settings
+    }
+    pub(crate) fn counters(&self) -> &ListenerWorker {
+        self.entry.counters.of(self.worker)
+    }
+    pub(crate) fn reject(&self, reason: Reject) {
+        self.counters().rejected(reason).inc();
+    }
+    pub(crate) fn route_counters(&self, route: usize) -> Option<&RouteWorker> {
+        let counters = self.entry.routes.get(route)?.as_ref()?;
+        Some(counters.of(self.worker))
+    }
+    /// Connections open over all workers.
+    pub(crate) fn open(&self) -> &AtomicU32 {
+        &self.entry.open
+    }
+}
+
+/// What a worker knows of one client connection.
+pub(crate) struct Conn {
+    pub(crate) timer: Timer,
+    /// Endpoint whose answer's first byte it waits for.
+    pub(crate) waiting_on: Cell<Option<EndpointId>>,
+    /// That endpoint went down.
+    pub(crate) moved: Cell<bool>,
+    /// Between requests.
+    pub(crate) idle: Cell<bool>,
+}
+
+/// Counts a connection as open for as long as it lives.
+struct Open {
+    worker: Rc<Worker>,
+    listener: Rc<ListenerView>,
+    key: usize,
+}
+
+impl Open {
+    fn new(worker: &Rc<Worker>, listener: &Rc<ListenerView>) -> (Open, Rc<Conn>) {
+        let conn = Rc::new(Conn {
+            timer: worker.wheel.timer(),
+            waiting_on: Cell::new(None),
+            moved: Cell::new(false),
+            idle: Cell::new(false),
+        });
+        let key = worker.connections.borrow_mut().insert(conn.clone());
+        listener.open().fetch_add(1, Relaxed);
+        listener.counters().accepted.inc();
+        listener.counters().open.add(1);
+        worker.own().open.fetch_add(1, Relaxed);
+        let open = Open {
+            worker: worker.clone(),
+            listener: listener.clone(),
+            key,
+        };
+        (open, conn)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let conn = self.worker.connections.borrow_mut().try_remove(self.key);
+        drop(conn);
+        self.listener.open().fetch_sub(1, Relaxed);
+        self.listener.counters().open.add(-1);
+        self.worker.own().open.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Worker {
+    /// Serves until told to stop.
+    pub(crate) async fn run(shared: Arc<Shared>, index: usize, log: Option<access::Sink>) {
+        let now = rt::now();
+        let seed = Random::new(shared.seed.wrapping_add(index as u64)).next();
+        let worker = Rc::new(Worker {
+            index,
+            wheel: Wheel::new(now),
+            pipes: Rc::default(),
+            random: Random::new(seed),
+            log,
+            draining: Cell::new(false),
+            date: Cell::new(http_date(rt::wall().0)),
+            swept: Cell::new(now),
+            seen: Cell::new(u64::MAX),
+            view: RefCell::new(Rc::new(View::of(&Arc::default(), &BTreeMap::new(), index))),
+            pools: RefCell::default(),
+            connections: RefCell::default(),
+            exchanges: RefCell::default(),
+            shared,
+        });
+        worker.refresh(now);
+        let beating = worker.clone();
+        let wheel = worker.wheel.clone();
+        rt::spawn(wheel.drive(move |now| beating.beat(now)));
+        worker.obey().await;
+    }
+
+    fn own(&self) -> &crate::snapshot::WorkerShared {
+        &self.shared.workers[self.index]
+    }
+
+    /// Called with every turn of the timer wheel.
+    fn beat(&self, now: Time) {
+        self.own().turns.fetch_add(1, Relaxed);
+        self.date.set(http_date(rt::wall().0));
+        if let Some(log) = &self.log {
+            log.flush();
+        }
+        if now.since(self.swept.get()) >= SWEEP {
+            self.swept.set(now);
+            for pool in self.pools.borrow().values() {
+                pool.sweep(now);
+            }
+        }
+    }
+
+    /// Does what the handle asks, until that is to stop.
+    async fn obey(self: &Rc<Self>) {
+        let mut acceptors: BTreeMap<Arc<str>, Vec<Acceptor>> = BTreeMap::new();
+        loop {
+            self.own().changed.notified().await;
+            self.refresh(rt::now());
+            for command in self.own().take_commands() {
+                match command {
+                    Command::Listen {
+                        address,
+                        listener,
+                        sockets,
+                    } => {
+                        let started = sockets
+                            .into_iter()
+                            .filter_map(|fd| Acceptor::start(self, &address, &listener, fd))
+                            .collect();
+                        acceptors.insert(address, started);
+                    }
+                    Command::Unlisten { address } => {
+                        for acceptor in acceptors.remove(&address).into_iter().flatten() {
+                            acceptor.stop();
+                        }
+                    }
+                    Command::Drain => {
+                        self.drain();
+                        for (_, stopping) in std::mem::take(&mut acceptors) {
+                            stopping.into_iter().for_each(Acceptor::stop);
+                        }
+                    }
+                    Command::Stop => return,
+                }
+            }
+            self.own().did();
+        }
+    }
+
+    fn drain(&self) {
+        self.draining.set(true);
+        for (_, conn) in self.connections.borrow().iter() {
+            if conn.idle.get() {
+                conn.timer.wake();
+            }
+        }
+        for pool in self.pools.borrow().values() {
+            pool.drop_idle();
+        }
+    }
+
+    /// Goes over to the newest snapshot and tables, if there are newer ones. One load where there are none.
+    pub(crate) fn refresh(&self, now: Time) {
+        let generation = self.shared.generation.load(Acquire);
+        if generation == self.seen.get() {
+            return;
+        }
+        self.seen.set(generation);
+        let snapshot = self.shared.snapshot.load_full();
+        if !Arc::ptr_eq(&snapshot, &self.view().snapshot) {
+            self.adopt(&snapshot);
+        }
+        let mut fallen = Vec::new();
+        for pool in self.pools.borrow().values() {
+            pool.refresh(now, &mut fallen);
+        }
+        if fallen.is_empty() {
+            return;
+        }
+        for (_, conn) in self.connections.borrow().iter() {
+            if conn.waiting_on.get().is_some_and(|id| fallen.contains(&id)) {
+                conn.moved.set(true);
+                conn.timer.wake();
+            }
+        }
+    }
+
+    fn adopt(&self, snapshot: &Arc<Snapshot>) {
+        let mut pools = self.pools.borrow_mut();
+        // What is no longer configured goes; requests under way still hold it.
+        pools.retain(|id, pool| {
+            snapshot
+                .pools
+                .values()
+                .any(|cell| cell.id == *id && Arc::ptr_eq(cell, &pool.cell))
+        });
+        for cell in snapshot.pools.values() {
+            pools
+                .entry(cell.id)
+                .or_insert_with(|| Pool::new(self.shared.clone(), cell.clone(), self.index));
+        }
+        *self.view.borrow_mut() = Rc::new(View::of(snapshot, &pools, self.index));
+    }
+
+    /// Is this the snapshot in use?
+    pub(crate) fn is_current(&self, view: &Rc<View>) -> bool {
+        Rc::ptr_eq(&self.view.borrow(), view)
+    }
+
+    /// The snapshot in use.
+    pub(crate) fn view(&self) -> Rc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// The value of `Date`.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        self.date.get()
+    }
+
+    /// Buffers for a request.
+    pub(crate) fn take_exchange(&self) -> Box<Exchange> {
+        self.exchanges.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Buffers come back.
+    pub(crate) fn put_exchange(&self, mut exchange: Box<Exchange>) {
+        let mut kept = self.exchanges.borrow_mut();
+        if kept.len() < EXCHANGES_KEPT {
+            exchange.recycle();
+            kept.push(exchange);
+        }
+    }
+
+    /// Serves a connection in a task of its own. A panic ends that connection only.
+    pub(crate) fn serve(self: &Rc<Self>, listener: &Rc<ListenerView>, accepted: Accepted) {
+        let (worker, listener) = (self.clone(), listener.clone());
+        let (open, conn) = Open::new(&worker, &listener);
+        rt::spawn(async move {
+            let counted = listener.clone();
+            let mut serving = pin!(serve(
+                worker,
+                listener,
+                conn,
+                accepted.stream,
+                accepted.peer
+            ));
+            let panicked =
+                poll_fn(
+                    |cx| match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
+                        Ok(Poll::Pending) => Poll::Pending,
+                        Ok(Poll::Ready(())) => Poll::Ready(false),
+                        Err(_) => Poll::Ready(true),
+                    },
+                )
+                .await;
+            if panicked {
+                counted.reject(Reject::Internal);
+                tracing::error!(listener = %counted.settings().name, "a bug ended a connection");
+            }
+            drop(open);
+        });
+    }
+}
+
+async fn serve(
+    worker: Rc<Worker>,
+    listener: Rc<ListenerView>,
+    conn: Rc<Conn>,
+    stream: rt::Stream,
+    peer: Option<SocketAddr>,
+) {
+    match &listener.settings().protocol {
+        Protocol::Http => http::serve(worker, listener.clone(), conn, stream, peer).await,
+        Protocol::Tcp { .. } => tcp::serve(worker, listener.clone(), conn, stream, peer).await,
+    }
+}
+
+impl View {
+    fn of(snapshot: &Arc<Snapshot>, pools: &BTreeMap<PoolId, Rc<Pool>>, worker: usize) -> View {
+        let named = |name: &str| {
+            let cell = snapshot.pools.get(name)?;
+            pools.get(&cell.id).cloned()
+        };
+        let listeners = snapshot.listeners.iter().map(|(name, entry)| {
+            let pool = match &entry.settings.protocol {
+                Protocol::Http => None,
+                Protocol::Tcp { pool } => named(pool),
+            };
+            let view = ListenerView {
+                entry: entry.clone(),
+                worker,
+                pool,
+            };
+            (name.clone(), Rc::new(view))
+        });
+        let by_route = snapshot.specs.iter().map(|spec| match &spec.action {
+            RouteAction::Pool(name) => named(name),
+            RouteAction::Redirect { .. } | RouteAction::Respond { .. } => None,
+        });
+        View {
+            listeners: listeners.collect(),
+            pools: by_route.collect(),
+            snapshot: snapshot.clone(),
+        }
+    }
+}
