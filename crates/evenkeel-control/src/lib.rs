@@ -14,7 +14,6 @@ mod last;
 mod metrics;
 mod names;
 mod prepare;
-mod records;
 mod revisions;
 mod storage;
 #[cfg(test)]

@@ -8,7 +8,6 @@ use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
 
 use super::Driver;
-use crate::records;
 
 impl Driver {
     pub(super) fn carry_out(&mut self) {
@@ -32,8 +31,7 @@ impl Driver {
             Command::Probe { endpoint, epoch } => self.probe(endpoint, epoch),
             Command::Changed(transition) => log_transition(&transition),
             Command::Persist(carried) => {
-                let record = records::to_record(&carried);
-                self.storage.put_endpoint(&record, self.durability);
+                self.storage.put_endpoint(&carried.into(), self.durability);
             }
             Command::Forget { pool, endpoint } => self.storage.delete_endpoint(&pool, &endpoint),
             Command::StartService { service, epoch } => {

@@ -9,7 +9,6 @@ use evenkeel_schema::records::{EndpointRecord, RevisionRecord};
 use super::Driver;
 use crate::clock::now;
 use crate::last::last_applied;
-use crate::records;
 use crate::revisions::{Noted, Revisions};
 use crate::storage::Loaded;
 
@@ -39,9 +38,8 @@ impl Driver {
                 Loaded::default()
             }
         };
-        let carried = loaded.endpoints.into_iter().map(records::from_record);
-        let carried = carried.collect();
-        self.event(Event::Carried(carried));
+        let carried = loaded.endpoints.into_iter().map(Into::into);
+        self.event(Event::Carried(carried.collect()));
         self.number_first(resume, loaded.revisions);
     }
 
@@ -98,7 +96,7 @@ impl Driver {
         if self.ordered.contains(&names) {
             return;
         }
-        let order = record.order.map(records::order);
+        let order = record.order.map(Order::from);
         if let Some(order) = order.filter(|order| *order != Order::Ready) {
             self.event(Event::Order { endpoint, order });
         }

@@ -34,7 +34,7 @@ use crate::clock::{instant, now};
 use crate::names::{Names, RESOLVE_EVERY, Resolved};
 use crate::revisions::Revisions;
 use crate::storage::{Loaded, Storage};
-use crate::{Host, Input, Start, records};
+use crate::{Host, Input, Start};
 
 /// Reports of tasks waiting to be handled; a task that finds it full waits, the loop never does.
 const REPORTS_MAX: usize = 1024;
@@ -159,7 +159,6 @@ impl Driver {
         while !self.phase.over() {
             let wake = tokio::time::sleep_until(instant(self.next_wake()));
             tokio::select! {
-                biased;
                 Some(input) = queues.inputs.recv() => self.input(input),
                 n = queues.failures.recv_many(&mut failures, BATCH), if !queues.failures.is_closed() || !queues.failures.is_empty() => {
                     debug_assert_eq!(n, failures.len());
@@ -290,7 +289,7 @@ impl Driver {
     }
 
     fn order(&mut self, pool: &str, endpoint: &str, state: StateOrder) -> Outcome<EndpointStatus> {
-        let order: Order = records::order(state);
+        let order = Order::from(state);
         self.operate(pool, endpoint, |endpoint| Event::Order { endpoint, order })
     }
 
