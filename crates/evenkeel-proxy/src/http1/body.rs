@@ -292,6 +292,9 @@ impl Body {
         if self.trailer_bytes > TRAILERS_MAX {
             return Err(bad("trailers are too large"));
         }
+        if self.line.last() == Some(&b'\r') && b != b'\n' {
+            return Err(bad("lone CR in the trailers"));
+        }
         self.line.push(b);
         if b != b'\n' {
             return Ok(At::Trailer);
