@@ -122,7 +122,13 @@ impl Driver {
                     let _ = answer.send(Ok(RevisionAnswer { revision }));
                 }
             }
-            Err(refusal) => self.refuse(refusal, answer),
+            Err(refusal) => {
+                // FILE could not be replaced after its new addresses were opened: they are let go again.
+                if refusal.error.code == ErrorCode::FileNotWritable {
+                    self.hand_over();
+                }
+                self.refuse(refusal, answer);
+            }
         }
         self.next_change();
     }

@@ -6,6 +6,7 @@ use evenkeel_core::engine::{Command, ServiceTransition, Transition};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
+use evenkeel_store::Durability;
 
 use super::Driver;
 
@@ -30,6 +31,9 @@ impl Driver {
             } => self.start_trial(endpoint, permits),
             Command::Probe { endpoint, epoch } => self.probe(endpoint, epoch),
             Command::Changed(transition) => log_transition(&transition),
+            // What is seen of endpoints whose services are being stopped says nothing of the next start.
+            Command::Persist(_)
+                if self.phase.stopping() && self.durability == Durability::Relaxed => {}
             Command::Persist(carried) => {
                 self.storage.put_endpoint(&carried.into(), self.durability);
             }

@@ -1,6 +1,7 @@
 //! Beginning: what the store remembers comes before the first configuration, if it comes in time. The data plane does not
 //! wait for a slow disk.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use evenkeel_core::engine::{Event, Order};
@@ -38,9 +39,28 @@ impl Driver {
                 Loaded::default()
             }
         };
-        let carried = loaded.endpoints.into_iter().map(Into::into);
-        self.event(Event::Carried(carried.collect()));
+        let known = self.keep_known(loaded.endpoints);
+        self.event(Event::Carried(known.into_iter().map(Into::into).collect()));
         self.number_first(resume, loaded.revisions);
+    }
+
+    /// Records of endpoints that the configuration has no more are deleted, else they would pile up over the years; an
+    /// operator's word is kept, should one come back.
+    fn keep_known(&mut self, records: Vec<EndpointRecord>) -> Vec<EndpointRecord> {
+        let config = self.config.clone();
+        let configured: BTreeSet<(&str, &str)> = config
+            .pools
+            .iter()
+            .flat_map(|pool| pool.endpoints.iter().map(|e| (&*pool.name, &*e.name)))
+            .collect();
+        let (known, gone): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| {
+            let named = configured.contains(&(&*record.pool, &*record.endpoint));
+            named || record.order.is_some() || record.weight.is_some()
+        });
+        for record in gone {
+            self.storage.delete_endpoint(&record.pool, &record.endpoint);
+        }
+        known
     }
 
     fn number_first(&mut self, resume: bool, stored: Vec<RevisionRecord>) {
@@ -82,9 +102,7 @@ impl Driver {
         let noted = self.revisions.merge(loaded.revisions);
         self.store_revision(noted);
         if self.revisions.current() != before {
-            let tables = self.tables.values().cloned().collect();
-            self.host
-                .apply(&self.config, self.revisions.current(), tables);
+            self.hand_over();
         }
     }
 

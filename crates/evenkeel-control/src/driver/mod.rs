@@ -150,6 +150,9 @@ impl Driver {
         driver.load_first(start.resume).await;
         driver.event(Event::Running(start.running));
         driver.configure();
+        let (revision, listeners) = (driver.revisions.current(), driver.config.listeners.len());
+        let pools = driver.config.pools.len();
+        tracing::info!(revision, listeners, pools, "serving revision {revision}");
         Ok((driver, queues))
     }
 
@@ -222,12 +225,17 @@ impl Driver {
             services: self.config.services.clone(),
             workers: self.workers,
         }));
-        let tables = self.tables.values().cloned().collect();
-        self.host
-            .apply(&self.config, self.revisions.current(), tables);
+        self.hand_over();
         self.publishing = true;
         self.forget_gone();
         self.look_up_names();
+    }
+
+    /// Gives the data plane all of the configuration in force.
+    fn hand_over(&self) {
+        let tables = self.tables.values().cloned().collect();
+        let revision = self.revisions.current();
+        self.host.apply(&self.config, revision, tables);
     }
 
     fn input(&mut self, input: Input) {

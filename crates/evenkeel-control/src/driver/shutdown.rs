@@ -43,6 +43,9 @@ impl Phase {
     pub(super) fn serving(self) -> bool {
         self == Phase::Serving
     }
+    pub(super) fn stopping(self) -> bool {
+        matches!(self, Phase::Stopping { .. } | Phase::Over)
+    }
     pub(super) fn next_wake(self) -> Time {
         match self {
             Phase::Serving | Phase::Over => Time::NEVER,

@@ -149,3 +149,56 @@ fn a_store_that_another_holds_delays_nothing_and_its_orders_count_once_it_opens(
     drop(held);
     rig.until("the order to count", |rig| rig.state("a1") == "maintenance");
 }
+
+#[test]
+fn what_is_seen_while_services_are_stopped_is_not_remembered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = config(SERVICE, &[listener.local_addr().unwrap()]);
+    let mut rig = Rig::new(&text);
+    let event = ServiceEvent::Started { pid: 4242 };
+    rig.input(Input::Service {
+        name: "api".into(),
+        event,
+    });
+    rig.until("a1 to be up", |rig| rig.state("a1") == "up");
+    rig.input(Input::Shutdown);
+    rig.until("the stop signal", |rig| {
+        let lines = rig.host.services.lock().unwrap();
+        lines.iter().any(|l| l == "signal api 4242 15")
+    });
+    drop(listener);
+    rig.until("a1 to be down", |rig| rig.state("a1") == "down");
+    let status = "status 0".into();
+    let event = ServiceEvent::Exited { pid: 4242, status };
+    rig.input(Input::Service {
+        name: "api".into(),
+        event,
+    });
+    rig.end();
+    let (mut storage, loaded) = crate::storage::Storage::start(rig.state_dir()).unwrap();
+    let loaded = loaded.blocking_recv().unwrap();
+    assert_eq!(loaded.endpoints[0].state.name(), "up");
+    assert!(storage.sync().is_some());
+}
+
+#[test]
+fn an_endpoint_that_was_taken_out_between_two_runs_is_forgotten_unless_an_operator_said_something()
+{
+    let mut rig = Rig::new(&config("", &[nowhere(), nowhere(), nowhere()]));
+    rig.until("all to be down", |rig| {
+        ["a1", "a2", "a3"].iter().all(|e| rig.state(e) == "down")
+    });
+    let path = "/v1/pools/app/endpoints/a3/weight";
+    assert_eq!(rig.post(path, r#"{"weight":7}"#).status(), 200);
+    rig.end();
+    let again = Setup {
+        folder: Some(rig.folder.clone()),
+        ..Setup::default()
+    };
+    let mut rig = Rig::with(&config("", &[nowhere()]), again);
+    rig.end();
+    let (_storage, loaded) = crate::storage::Storage::start(rig.state_dir()).unwrap();
+    let loaded = loaded.blocking_recv().unwrap();
+    let names: Vec<_> = loaded.endpoints.iter().map(|e| &*e.endpoint).collect();
+    assert_eq!(names, ["a1", "a3"]);
+}
