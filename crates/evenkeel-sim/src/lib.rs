@@ -1,1 +1,71 @@
-//! evenkeel-sim
+//! The fault loop, simulated: the real engine, the real pickers and the real retry budget over a clock, a network and a
+//! fleet that are only data.
+//!
+//! A seed makes a whole story: pools and their settings, a minute of faults, operators, reloads and deaths of the balancer,
+//! then peace. Everything that happens is shown to every [`Invariant`]; the first that is broken ends the story with the
+//! seed that tells it again. Deliberately absent: queueing of full endpoints and the bytes of any protocol; the
+//! proxy has its own tests for those.
+//!
+//! - [`story`]: what a seed makes.
+//! - [`world`]: who carries the engine's commands out, and how long that takes.
+//! - [`invariants`]: what must hold at every moment, one file each.
+
+pub mod invariants;
+pub mod scene;
+pub mod story;
+pub mod traffic;
+pub mod world;
+
+pub use invariants::Invariant;
+
+use evenkeel_core::time::Time;
+
+/// An invariant did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Tells the story again.
+    pub seed: u64,
+    /// Which.
+    pub invariant: &'static str,
+    /// When, on the story's clock.
+    pub at: Time,
+    /// What was seen.
+    pub what: String,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ms = self.at.as_nanos() / 1_000_000;
+        write!(
+            f,
+            "{} does not hold after {ms} ms: {} (again with EVENKEEL_SEED={})",
+            self.invariant, self.what, self.seed
+        )
+    }
+}
+
+/// What a story came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Requests made.
+    pub requests: u64,
+    /// Tries made for them.
+    pub tries: u64,
+    /// Requests that failed in the end.
+    pub failed: u64,
+    /// Tables published.
+    pub tables: u64,
+    /// Changes of an endpoint's state.
+    pub changes: u64,
+    /// Ejections by real traffic.
+    pub ejections: u64,
+    /// Answers that came under a stale fence.
+    pub stale: u64,
+    /// How long it took to heal once all faults were gone, in milliseconds.
+    pub healed_after_ms: u64,
+}
+
+/// Tells the story of this seed to its end.
+pub fn run(seed: u64) -> Result<Summary, Broken> {
+    world::World::new(story::Story::new(seed)).run()
+}

@@ -92,6 +92,7 @@ impl Pool {
         }
         self.spec = spec;
         self.dirty = true;
+        self.tally = self.count();
         for (index, outcome) in outcomes {
             self.report(index, outcome, ctx);
         }
@@ -168,7 +169,7 @@ impl Pool {
         if let Some(permits) = outcome.permits {
             self.trials.push((endpoint.id, permits));
         }
-        if outcome.row {
+        if outcome.row || outcome.record {
             self.tally = self.count();
         }
     }

@@ -505,7 +505,7 @@ impl Endpoint {
     fn settle(&mut self, why: String, by: DecidedBy, now: Now) -> Outcome {
         let state = self.find();
         if state == self.found.state {
-            return Outcome::default();
+            return self.explain(why, by);
         }
         self.found = Standing {
             state,
@@ -520,6 +520,23 @@ impl Endpoint {
             row: true,
             record: true,
             permits: None,
+        }
+    }
+
+    /// The state stays and its reason is another one: ejected before, now down by its check.
+    fn explain(&mut self, why: String, by: DecidedBy) -> Outcome {
+        let changed = by != self.found.by && self.found.state == State::Down;
+        if changed {
+            let covered = self.shown.state != self.found.state;
+            self.found.why = clip(why);
+            self.found.by = by;
+            if !covered {
+                self.shown = self.found.clone();
+            }
+        }
+        Outcome {
+            record: changed,
+            ..Outcome::default()
         }
     }
 

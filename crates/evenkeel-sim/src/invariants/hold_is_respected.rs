@@ -1,0 +1,103 @@
+//! Nobody comes back from down before it passed its checks for the whole hold, unless nobody in the pool was usable
+//! meanwhile, or it had just become known anew (a restart, a maintenance, another configuration).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evenkeel_core::engine::DecidedBy;
+use evenkeel_core::table::{EndpointRow, State};
+use evenkeel_core::time::Time;
+
+use super::Invariant;
+use crate::scene::{Key, Note, Scene};
+
+#[derive(Debug, Default)]
+pub(super) struct HoldIsRespected {
+    /// Passing since then, as the answers say.
+    passing: BTreeMap<Key, Time>,
+    /// When nobody in the pool was last seen usable.
+    empty: BTreeMap<Arc<str>, Time>,
+    /// Its next verdict needs no hold.
+    fresh: BTreeMap<Key, ()>,
+}
+
+impl Invariant for HoldIsRespected {
+    fn name(&self) -> &'static str {
+        "the hold is respected"
+    }
+
+    fn see(&mut self, note: &Note<'_>, scene: &Scene) -> Result<(), String> {
+        self.notice_empty(scene);
+        match note {
+            Note::Restarted | Note::Reloaded { same: false, .. } => self.forget_all(scene),
+            Note::Ordered { key } => {
+                self.fresh.insert((*key).clone(), ());
+            }
+            Note::ProbeAnswered {
+                key,
+                passed: true,
+                valid: true,
+                ..
+            } => {
+                self.passing.entry((*key).clone()).or_insert(scene.now.at);
+            }
+            Note::ProbeAnswered {
+                key,
+                passed: false,
+                valid: true,
+                ..
+            } => {
+                self.passing.remove(*key);
+                self.fresh.remove(*key);
+            }
+            Note::Changed(change) => {
+                let key = (change.pool.clone(), change.name.clone());
+                let fresh = self.fresh.remove(&key).is_some();
+                let returns = change.from == State::Down && change.to == State::Up;
+                if returns && change.decided_by == DecidedBy::Check && !fresh {
+                    return self.check(&key, scene);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl HoldIsRespected {
+    fn notice_empty(&mut self, scene: &Scene) {
+        for (name, table) in &scene.tables {
+            let usable = |row: &EndpointRow| row.state.usable() && row.weight > 0;
+            if !table.endpoints.iter().any(usable) {
+                self.empty.insert(name.clone(), scene.now.at);
+            }
+        }
+    }
+
+    fn forget_all(&mut self, scene: &Scene) {
+        self.passing.clear();
+        for (pool, spec) in &scene.pools {
+            let keys = spec
+                .endpoints
+                .iter()
+                .map(|e| (pool.clone(), e.name.clone()));
+            self.fresh.extend(keys.map(|key| (key, ())));
+        }
+    }
+
+    fn check(&self, key: &Key, scene: &Scene) -> Result<(), String> {
+        let hold = scene.pools[&key.0].failover.hold;
+        let Some(&since) = self.passing.get(key) else {
+            return Err(format!("{} came back without passing a check", key.1));
+        };
+        let waived = self.empty.get(&key.0).is_some_and(|&empty| empty >= since);
+        let held = scene.now.at.since(since);
+        match held >= hold || waived {
+            true => Ok(()),
+            false => Err(format!(
+                "{} came back after {held:?} instead of {hold:?}",
+                key.1
+            )),
+        }
+    }
+}

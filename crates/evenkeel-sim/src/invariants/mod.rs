@@ -1,0 +1,46 @@
+//! What must hold at every moment of every story. One file each, one line in [`all`].
+
+mod epochs_grow;
+mod heals;
+mod hold_is_respected;
+mod least_share_ejected;
+mod no_jump_in_a_ramp;
+mod orders_are_respected;
+mod probed_often_enough;
+mod reload_changes_nothing;
+mod retry_budget;
+mod services_one_by_one;
+mod somewhere_to_go;
+mod stale_fence;
+mod trial_permits;
+mod usable_first;
+
+use crate::scene::{Note, Scene};
+
+/// Something that must always hold.
+pub trait Invariant: std::fmt::Debug {
+    /// In words.
+    fn name(&self) -> &'static str;
+    /// Looks at what just happened; says what is wrong with it.
+    fn see(&mut self, note: &Note<'_>, scene: &Scene) -> Result<(), String>;
+}
+
+/// All of them, fresh.
+pub fn all() -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::<somewhere_to_go::SomewhereToGo>::default(),
+        Box::<usable_first::UsableFirst>::default(),
+        Box::<reload_changes_nothing::ReloadChangesNothing>::default(),
+        Box::<no_jump_in_a_ramp::NoJumpInARamp>::default(),
+        Box::<stale_fence::StaleFence>::default(),
+        Box::<orders_are_respected::OrdersAreRespected>::default(),
+        Box::<least_share_ejected::LeastShareEjected>::default(),
+        Box::<epochs_grow::EpochsGrow>::default(),
+        Box::<hold_is_respected::HoldIsRespected>::default(),
+        Box::<retry_budget::RetryBudget>::default(),
+        Box::<probed_often_enough::ProbedOftenEnough>::default(),
+        Box::<trial_permits::TrialPermits>::default(),
+        Box::<services_one_by_one::ServicesOneByOne>::default(),
+        Box::<heals::Heals>::default(),
+    ]
+}

@@ -1,0 +1,166 @@
+//! What an invariant may look at: the world as a bystander sees it, and the notes of what just happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evenkeel_core::balance::Choice;
+use evenkeel_core::engine::{Carried, Order, ServiceTransition, Transition};
+use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::settings::PoolSpec;
+use evenkeel_core::supervise::ServiceState;
+use evenkeel_core::table::PoolTable;
+use evenkeel_core::time::{Now, Time};
+
+/// `(pool, endpoint)`.
+pub type Key = (Arc<str>, Arc<str>);
+
+/// How a simulated endpoint behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Answers.
+    #[default]
+    Works,
+    /// Refuses connections.
+    Dead,
+    /// Takes everything and answers nothing.
+    Hung,
+    /// Passes its checks and fails its requests.
+    Erroring,
+    /// Passes its checks and fails every third request.
+    Flaky,
+    /// Fails its checks and answers its requests.
+    FailsChecks,
+}
+
+/// The world now.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    /// The clocks.
+    pub now: Now,
+    /// The configuration in force.
+    pub pools: BTreeMap<Arc<str>, PoolSpec>,
+    /// The tables in force.
+    pub tables: BTreeMap<Arc<str>, Arc<PoolTable>>,
+    /// Whatever does not simply work.
+    pub fleet: BTreeMap<Key, Behaviour>,
+    /// Operators' states in force.
+    pub orders: BTreeMap<Key, Order>,
+    /// Balancer processes so far.
+    pub process: u32,
+    /// Data-plane workers.
+    pub workers: usize,
+    /// All faults are over.
+    pub peace: bool,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Note<'a> {
+    /// A new balancer process begins: it knows what was stored, nothing else.
+    Restarted,
+    /// The configuration was applied again; so many commands came of it.
+    Reloaded {
+        /// Was it the same one?
+        same: bool,
+        /// Commands that were to be carried out.
+        commands: usize,
+    },
+    /// A table was published; [`Scene::tables`] still has the one before.
+    Published(&'a Arc<PoolTable>),
+    /// An endpoint's state changed. The table with it comes right after.
+    Changed(&'a Transition),
+    /// What a restart would know of an endpoint was stored.
+    Stored(&'a Carried),
+    /// A command bore this fence.
+    Fence(Epoch),
+    /// A trial was given this many requests.
+    Trial {
+        /// Whose.
+        endpoint: EndpointId,
+        /// How many.
+        permits: u32,
+    },
+    /// A probe was sent.
+    ProbeSent {
+        /// Whose.
+        key: &'a Key,
+    },
+    /// The answer of a probe was handed in; so many commands came of it.
+    ProbeAnswered {
+        /// Whose.
+        key: &'a Key,
+        /// Did it pass?
+        passed: bool,
+        /// Was its fence the newest one, and not yet answered?
+        valid: bool,
+        /// Commands that were to be carried out.
+        commands: usize,
+    },
+    /// An operator's state was set.
+    Ordered {
+        /// Of this endpoint.
+        key: &'a Key,
+    },
+    /// A request came to this worker.
+    Request {
+        /// Which worker.
+        worker: usize,
+        /// For this pool.
+        pool: &'a Arc<str>,
+    },
+    /// A further try was scheduled.
+    Retried {
+        /// Which worker.
+        worker: usize,
+        /// For this pool.
+        pool: &'a Arc<str>,
+    },
+    /// A picker chose.
+    Picked {
+        /// From this table.
+        table: &'a Arc<PoolTable>,
+        /// Not these.
+        tried: &'a [EndpointId],
+        /// This.
+        choice: Choice,
+    },
+    /// A request ended.
+    Done {
+        /// For this pool.
+        pool: &'a Arc<str>,
+        /// With an answer?
+        served: bool,
+    },
+    /// A service's state changed.
+    Service(&'a ServiceTransition),
+    /// A service is to be started; `alive` = a process of it still runs.
+    Start {
+        /// Which.
+        service: ServiceId,
+        /// Its name.
+        name: &'a str,
+        /// A process of it runs.
+        alive: bool,
+    },
+    /// A tenth of a second passed.
+    Beat,
+    /// The end: everything has been at peace for long enough to be healed.
+    End {
+        /// Services by name.
+        services: &'a BTreeMap<String, ServiceState>,
+        /// When the last request failed.
+        last_failure: Time,
+    },
+}
+
+impl Scene {
+    /// How this one behaves.
+    pub fn behaviour(&self, key: &Key) -> Behaviour {
+        self.fleet.get(key).copied().unwrap_or_default()
+    }
+
+    /// The key of a row.
+    pub fn key(table: &PoolTable, index: usize) -> Key {
+        (table.name.clone(), table.endpoints[index].name.clone())
+    }
+}

@@ -1,0 +1,222 @@
+//! What a seed makes: a configuration and what happens to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::address::{Address, Target};
+use evenkeel_core::balance::POLICIES;
+use evenkeel_core::engine::Order;
+use evenkeel_core::rng::Rng;
+use evenkeel_core::settings::{
+    CheckSettings, EndpointSpec, FailoverMode, FailoverSettings, LimitSettings, OutlierSettings,
+    PolicySpec, PoolSpec, Ready, RetrySettings, ServiceSpec, Share,
+};
+use evenkeel_core::time::Time;
+
+use crate::scene::{Behaviour, Key};
+
+/// Faults end here.
+pub const PEACE: Time = Time::from_millis(60_000);
+/// Where the clock begins: not at zero, as no real one does.
+pub const START: Time = Time::from_millis(7_654);
+
+/// One thing that is done to the world.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// From now on it behaves so.
+    Behave(Key, Behaviour),
+    /// All endpoints of a pool behave so.
+    BehaveAll(Arc<str>, Behaviour),
+    /// Dies and comes back every so often, so many times.
+    Flap(Key, Duration, u32),
+    /// An operator's state.
+    Order(Key, Order),
+    /// An operator's weight.
+    Weight(Key, Option<u32>),
+    /// The same configuration again.
+    Reload,
+    /// Another weight for this endpoint, by configuration.
+    Reweigh(Key, u32),
+    /// The configuration without this endpoint, unless it is the last.
+    Remove(Key),
+    /// The first configuration again.
+    Revert,
+    /// The balancer dies and is replaced.
+    Restart,
+    /// A service's process dies.
+    Kill(Arc<str>),
+    /// Something changes in how every service is started.
+    ChangeServices,
+}
+
+/// A whole story.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// What it was made from.
+    pub seed: u64,
+    /// Data-plane workers.
+    pub workers: usize,
+    /// The first configuration.
+    pub pools: Vec<PoolSpec>,
+    /// Its services.
+    pub services: Vec<ServiceSpec>,
+    /// What happens, by time.
+    pub deeds: Vec<(Time, Deed)>,
+}
+
+impl Story {
+    /// The story of this seed.
+    pub fn new(seed: u64) -> Story {
+        let mut rng = Rng::new(seed).stream("story");
+        let pools: Vec<_> = (0..1 + rng.index(2)).map(|n| pool(n, &mut rng)).collect();
+        let services = services(&pools, &mut rng);
+        let mut story = Story {
+            seed,
+            workers: 1 + rng.index(2),
+            pools,
+            services,
+            deeds: Vec::new(),
+        };
+        for _ in 0..10 + rng.index(20) {
+            let at = START
+                + Duration::from_millis(2_000 + rng.below(PEACE.as_nanos() / 1_000_000 - 12_000));
+            let deed = story.deed(&mut rng);
+            story.deeds.push((at, deed));
+        }
+        story.deeds.sort_by_key(|(at, _)| *at);
+        story
+    }
+
+    fn deed(&self, rng: &mut Rng) -> Deed {
+        let pool = &self.pools[rng.index(self.pools.len())];
+        let endpoint = &pool.endpoints[rng.index(pool.endpoints.len())];
+        let key: Key = (pool.name.clone(), endpoint.name.clone());
+        match rng.below(20) {
+            0..=7 => Deed::Behave(key, behaviour(rng)),
+            8 => Deed::BehaveAll(pool.name.clone(), behaviour(rng)),
+            9 => Deed::BehaveAll(pool.name.clone(), Behaviour::Works),
+            10 => {
+                let every = Duration::from_millis(300 + rng.below(3000));
+                Deed::Flap(key, every, 2 + rng.below(6) as u32)
+            }
+            11 => Deed::Order(key, [Order::Draining, Order::Maintenance][rng.index(2)]),
+            12 => Deed::Order(key, Order::Ready),
+            13 => Deed::Weight(key, rng.chance(2, 3).then(|| rng.below(120) as u32)),
+            14 => Deed::Reload,
+            15 => Deed::Reweigh(key, 1 + rng.below(150) as u32),
+            16 => [Deed::Remove(key), Deed::Revert][rng.index(2)].clone(),
+            17 => Deed::Restart,
+            18 if !self.services.is_empty() => {
+                Deed::Kill(self.services[rng.index(self.services.len())].name.clone())
+            }
+            19 if !self.services.is_empty() => Deed::ChangeServices,
+            _ => Deed::Reload,
+        }
+    }
+}
+
+fn behaviour(rng: &mut Rng) -> Behaviour {
+    [
+        Behaviour::Works,
+        Behaviour::Works,
+        Behaviour::Dead,
+        Behaviour::Hung,
+        Behaviour::Erroring,
+        Behaviour::Flaky,
+        Behaviour::FailsChecks,
+    ][rng.index(7)]
+}
+
+fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
+    let ms = |rng: &mut Rng, from, to| Duration::from_millis(from + rng.below(to - from));
+    let is_static = rng.chance(1, 4);
+    let name: Arc<str> = format!("pool-{number}").into();
+    let interval = ms(rng, 500, 2_000);
+    PoolSpec {
+        policy: PolicySpec {
+            name: POLICIES[rng.index(POLICIES.len())].part.name.into(),
+        },
+        check: CheckSettings {
+            interval,
+            fast_interval: ms(rng, 100, 400),
+            timeout: ms(rng, 200, 800),
+            rise: 1 + rng.below(3) as u32,
+            fall: 1 + rng.below(3) as u32,
+            ..Default::default()
+        },
+        outlier: OutlierSettings {
+            consecutive_failures: 3 + rng.below(4) as u32,
+            base_ejection: ms(rng, 1_000, 6_000),
+            max_ejection: Share::percent(10 + rng.below(91) as u32),
+            min_healthy: rng.below(3) as u32,
+            enforce: rng.chance(9, 10),
+        },
+        retry: RetrySettings {
+            retries: rng.below(4) as u32,
+            per_try_timeout: ms(rng, 300, 1_000),
+            ..Default::default()
+        },
+        limit: LimitSettings {
+            per_endpoint: [0, 0, 4][rng.index(3)],
+            ..Default::default()
+        },
+        failover: FailoverSettings {
+            mode: if is_static {
+                FailoverMode::Static
+            } else {
+                FailoverMode::Dynamic
+            },
+            overprovision: Share::percent(100 + rng.below(100) as u32),
+            try_all: rng.chance(5, 6),
+            failback_auto: rng.chance(5, 6),
+            hold: ms(rng, 0, 5_000),
+            ramp: [Duration::ZERO, ms(rng, 1_000, 10_000)][rng.index(2)],
+        },
+        transport: Default::default(),
+        endpoints: endpoints(&name, is_static, rng),
+        name,
+    }
+}
+
+fn endpoints(pool: &str, is_static: bool, rng: &mut Rng) -> Vec<EndpointSpec> {
+    let n = 1 + rng.index(6);
+    let even = rng.chance(1, 2);
+    let with_services = rng.chance(1, 2);
+    let one = |index: usize, rng: &mut Rng| {
+        let name = format!("e{index}");
+        EndpointSpec {
+            target: Target::Address(Address::Unix(format!("/{pool}/{name}").into())),
+            weight: if even { 100 } else { 1 + rng.below(200) as u32 },
+            tier: if is_static {
+                0
+            } else {
+                u32::from(rng.chance(1, 4))
+            },
+            standby: (is_static && index + 1 < n && index == 0)
+                .then(|| format!("e{}", n - 1).into()),
+            service: (with_services && rng.chance(1, 2)).then(|| format!("{pool}-{name}").into()),
+            name: name.into(),
+        }
+    };
+    (0..n).map(|index| one(index, rng)).collect()
+}
+
+fn services(pools: &[PoolSpec], rng: &mut Rng) -> Vec<ServiceSpec> {
+    let names = pools.iter().flat_map(|pool| &pool.endpoints);
+    let names = names.filter_map(|endpoint| endpoint.service.clone());
+    names
+        .map(|name| ServiceSpec {
+            name,
+            command: vec!["serve".into()],
+            directory: "/".into(),
+            environment: Vec::new(),
+            user: None,
+            ready: [Ready::None, Ready::Tcp { port: 1 }][rng.index(2)].clone(),
+            ready_timeout: Duration::from_secs(5),
+            stop_signal: 15,
+            stop_timeout: Duration::from_secs(2),
+            restart_starts: 5,
+            restart_within: Duration::from_secs(30),
+        })
+        .collect()
+}

@@ -1,0 +1,70 @@
+//! The data plane in small: each worker has a picker and a retry budget per pool, and a request knows where it was tried.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evenkeel_core::balance::Picker;
+use evenkeel_core::counters::EndpointShared;
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::retry::Budget;
+use evenkeel_core::table::PoolTable;
+
+/// One worker's part of one pool.
+#[derive(Debug)]
+pub struct Lane {
+    /// Chooses.
+    pub picker: Picker,
+    /// Allows further tries.
+    pub budget: Budget,
+}
+
+/// All workers' parts of all pools, of one process.
+#[derive(Debug, Default)]
+pub struct Lanes(BTreeMap<(usize, Arc<str>), Lane>);
+
+impl Lanes {
+    /// The one of this worker for the pool of this table.
+    pub fn lane(
+        &mut self,
+        worker: usize,
+        table: &PoolTable,
+        seed: u64,
+        workers: usize,
+    ) -> &mut Lane {
+        let made = || Lane {
+            picker: Picker::new(table, seed.wrapping_add(worker as u64)),
+            budget: Budget::new(table.retry.budget, workers),
+        };
+        self.0
+            .entry((worker, table.name.clone()))
+            .or_insert_with(made)
+    }
+}
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whose process took it: it dies with that.
+    pub process: u32,
+    /// Its worker.
+    pub worker: usize,
+    /// Its pool.
+    pub pool: Arc<str>,
+    /// Where it was tried.
+    pub tried: Vec<EndpointId>,
+    /// How often.
+    pub tries: u32,
+}
+
+/// A try on its way.
+#[derive(Clone, Debug)]
+pub struct Try {
+    /// Of this request.
+    pub request: Request,
+    /// At this endpoint.
+    pub endpoint: EndpointId,
+    /// Its counters.
+    pub shared: Arc<EndpointShared>,
+    /// Will it be answered?
+    pub answered: bool,
+}
