@@ -50,8 +50,15 @@ fn targets() -> Result<Vec<String>, Failure> {
 
 fn guided(tool: &Path, targets: &[String]) -> Result<(), Failure> {
     for target in targets {
+        // What it learns goes into the first folder (not kept in git); the seeds, which are, it only reads.
+        let (corpus, seeds) = (
+            format!("fuzz/corpus/{target}"),
+            format!("fuzz/seeds/{target}"),
+        );
+        std::fs::create_dir_all(steps::root().join(&corpus))
+            .map_err(|error| format!("{corpus}: {error}"))?;
         let mut command = nightly(tool.as_os_str().to_owned());
-        command.args(["run", target, "--fuzz-dir", "fuzz", "--"]);
+        command.args(["run", target, "--fuzz-dir", "fuzz", &corpus, &seeds, "--"]);
         command.args([
             format!("-max_total_time={SECONDS}"),
             "-timeout=5".to_owned(),
@@ -67,6 +74,7 @@ fn random() -> Result<(), Failure> {
         "run",
         "--manifest-path",
         "fuzz/Cargo.toml",
+        "--no-default-features",
         "--bin",
         "smoke",
         "--",
