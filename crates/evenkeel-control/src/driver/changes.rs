@@ -151,7 +151,7 @@ impl Driver {
         self.rejected = None;
         self.configure();
         self.store_revision(noted);
-        tracing::info!(revision, "configuration revision {revision} {news}");
+        tracing::info!("configuration revision {revision} {news}");
         revision
     }
 

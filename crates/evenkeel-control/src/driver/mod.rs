@@ -150,9 +150,7 @@ impl Driver {
         driver.load_first(start.resume).await;
         driver.event(Event::Running(start.running));
         driver.configure();
-        let (revision, listeners) = (driver.revisions.current(), driver.config.listeners.len());
-        let pools = driver.config.pools.len();
-        tracing::info!(revision, listeners, pools, "serving revision {revision}");
+        tracing::info!("serving revision {}", driver.revisions.current());
         Ok((driver, queues))
     }
 
