@@ -150,13 +150,6 @@ impl Balancer {
         false
     }
 
-    /// What it was never sent, of what another child must still learn.
-    pub(crate) fn unsent(&mut self) -> impl Iterator<Item = FromKeeper> {
-        self.waiting
-            .drain(..)
-            .filter_map(|packet| wire::decode_from_keeper(&packet.bytes).ok())
-    }
-
     /// Whether there is any use in listening.
     pub(crate) fn may_speak(&self) -> bool {
         !self.doomed && !self.closed

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::talk::keep;
 use super::{Keeper, Phase};
 use crate::balancer::Balancer;
 use crate::children::{self, number};
-use crate::wire::{Ending, FromKeeper, Launch, Start};
+use crate::wire::{Ending, Launch, Start};
 
 /// Messages of a child that has ended that are still heard.
 const LAST_WORDS: usize = 4096;
@@ -88,15 +87,9 @@ impl Keeper {
             child.ended = true;
         }
         self.listen(LAST_WORDS);
-        let Some(mut child) = self.child.take() else {
+        let Some(child) = self.child.take() else {
             return;
         };
-        for message in child
-            .unsent()
-            .filter(|message| matches!(message, FromKeeper::Exited { .. }))
-        {
-            keep(&mut self.untold, &mut self.exits_lost, message);
-        }
         let lived = self.now.saturating_sub(child.started);
         self.log.say(&format!(
             "balancer (pid {}) ended after {:.1} s: {ending}",

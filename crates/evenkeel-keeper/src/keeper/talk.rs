@@ -1,6 +1,5 @@
 //! The conversation with the child: what it asks is checked and done, what happens is told.
 
-use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -191,7 +190,11 @@ impl Keeper {
         if listens {
             self.say(&message, &[]);
         } else if matches!(message, FromKeeper::Exited { .. }) {
-            keep(&mut self.untold, &mut self.exits_lost, message);
+            if self.untold.len() >= EXITS_KEPT {
+                self.untold.pop_front();
+                self.exits_lost += 1;
+            }
+            self.untold.push_back(message);
         }
     }
 
@@ -207,13 +210,4 @@ impl Keeper {
             child.kill();
         }
     }
-}
-
-/// Keeps an exit for the next child; the oldest goes first.
-pub(super) fn keep(untold: &mut VecDeque<FromKeeper>, lost: &mut u64, message: FromKeeper) {
-    if untold.len() >= EXITS_KEPT {
-        untold.pop_front();
-        *lost += 1;
-    }
-    untold.push_back(message);
 }

@@ -245,7 +245,8 @@ pub enum FromKeeper {
         /// For a person.
         why: String,
     },
-    /// A service ended; what was left of its process group was killed. Kept until a child has heard of it.
+    /// A service ended; what was left of its process group was killed. One that ends while no child listens is told to the next.
+    /// One told to a child that died before it read it is not told again: a service that is not among `Adopted` does not run.
     Exited {
         /// Which service.
         name: String,

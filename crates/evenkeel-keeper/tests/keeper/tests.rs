@@ -702,9 +702,14 @@ fn a_child_that_dies_while_shutting_down_leaves_the_services_to_the_keeper() {
     kill(pid, Signal::STOP); // a stopped one ends too
     world.signal(Signal::TERM);
     puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
+    let killed = Instant::now();
     kill(puppet.pid, Signal::KILL);
     assert_eq!(world.wait_end().code(), Some(1));
     assert!(is_gone(pid));
+    assert!(
+        killed.elapsed() < Duration::from_secs(8),
+        "it was asked in vain, and killed when its 10 s were over"
+    );
 }
 
 fn hup_is_passed_on_even_if_the_child_did_not_listen_yet() {
