@@ -113,6 +113,10 @@ pub fn parse_request<T: Request>(body: &[u8]) -> Result<T, ErrorAnswer> {
         let hint = format!("send {}", T::EXAMPLE);
         ErrorAnswer::new(ErrorCode::BadRequest, message, hint)
     };
+    // serde would take the fields from a list as well.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(refuse("found no JSON object".into()));
+    }
     let request: T = serde_json::from_slice(body).map_err(|e| refuse(e.to_string()))?;
     request.validate().map_err(refuse)?;
     Ok(request)
@@ -143,7 +147,7 @@ mod tests {
             br#"{}"#,
             br#"{"weight":-1}"#,
             br#"{"weight":1,"wieght":2}"#,
-            br#"[]"#,
+            br#"[50]"#,
             b"\xff",
             br#"{"weight":5}}"#,
         ];

@@ -7,6 +7,8 @@
 
 mod endpoint;
 mod revision;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -16,8 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use endpoint::EndpointRecord;
 pub use revision::RevisionRecord;
 
-/// A stored record is never larger: a configuration of the largest size, escaped, fits.
-pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A stored record is never larger: a configuration of the largest size fits, even if JSON writes each byte as six.
+pub const RECORD_BYTES_MAX: usize = 6 * crate::config::TEXT_BYTES_MAX + 64 * 1024;
 
 /// Why a record was not read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]

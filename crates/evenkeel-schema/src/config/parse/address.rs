@@ -1,6 +1,6 @@
 //! Addresses, blocks of addresses and host names, from text.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use evenkeel_core::address::{Address, Target};
@@ -69,30 +69,26 @@ fn address_hint(text: &str) -> Option<String> {
         let host = rest.split('/').next().unwrap_or(rest);
         return Some(format!("leave the scheme out: {host:?}"));
     }
-    if let Ok(IpAddr::V6(ip)) = text.parse::<IpAddr>() {
+    if let Some((host, port)) = text.rsplit_once(':')
+        && let (Ok(ip), true) = (host.parse::<Ipv6Addr>(), port.parse::<u16>().is_ok())
+    {
+        return Some(format!(
+            "write an IPv6 address in brackets: \"[{ip}]:{port}\""
+        ));
+    }
+    if let Ok(ip) = text.parse::<Ipv6Addr>() {
         return Some(format!("add a port: \"[{ip}]:80\""));
     }
     if text.starts_with('/') {
         return Some(format!("did you mean \"unix:{text}\"?"));
     }
-    if let Some((host, port)) = text.rsplit_once(':') {
-        if port.parse::<u16>().is_err() && port.bytes().all(|b| b.is_ascii_digit()) {
-            return Some("a port is 1 to 65535".into());
-        }
-        return match host.parse::<IpAddr>() {
-            Ok(IpAddr::V6(ip)) => Some(format!(
-                "write an IPv6 address in brackets: \"[{ip}]:{port}\""
-            )),
-            _ => None,
-        };
+    if let Some((_, port)) = text.rsplit_once(':') {
+        let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        let large = digits && port.parse::<u16>().is_err();
+        return large.then(|| "a port is 1 to 65535".into());
     }
-    host_name(text)
-        .then(|| format!("add a port: \"{text}:80\""))
-        .or_else(|| {
-            text.parse::<IpAddr>()
-                .is_ok()
-                .then(|| format!("add a port: \"{text}:80\""))
-        })
+    let complete = host_name(text) || text.parse::<IpAddr>().is_ok();
+    complete.then(|| format!("add a port: \"{text}:80\""))
 }
 
 /// Letters, digits, `-`, `_` in labels of at most 63; all digits in the last label would be a mistyped IPv4 address.

@@ -96,11 +96,6 @@ fn protocol(table: &Table<'_, '_>, names: &Names<'_>) -> Protocol {
     if readable {
         let hint = "write a [[route]] with this pool, or protocol = \"tcp\"";
         table.refuse(&["pool"], "only what an http listener has", Some(hint));
-        table.refuse(
-            &["tls_passthrough"],
-            "only what an http listener has",
-            Some("it is for tcp listeners"),
-        );
     }
     Protocol::Http
 }

@@ -15,6 +15,7 @@ mod secret;
 mod service;
 mod syntax;
 mod table;
+mod values;
 mod wanted;
 mod words;
 

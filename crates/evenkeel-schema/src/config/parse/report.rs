@@ -1,6 +1,7 @@
 //! Where mistakes are gathered: turns places in the text into lines and columns, and keeps them in the file's order.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::mistake::{Mistake, MistakeKind};
@@ -124,22 +125,37 @@ impl<'a> Report<'a> {
         self.base.join(path).components().collect()
     }
 
+    /// Where the echo of a syntax error in `line` ends: keys under a broken header belong to no table.
+    fn echo_end(&self, line: usize) -> usize {
+        let header = |line: &usize| {
+            let rest = self.text.get(self.lines[*line - 1]..).unwrap_or_default();
+            rest.trim_start_matches([' ', '\t']).starts_with('[')
+        };
+        let next = line + 1;
+        if !header(&line) {
+            return next;
+        }
+        (next..=self.lines.len())
+            .find(header)
+            .unwrap_or(self.lines.len() + 1)
+    }
+
     /// All of them in the file's order; empty = none.
     ///
-    /// After a syntax error what is missing may only be unreadable, and what else is wrong on that line may only be its
-    /// echo: neither is reported until the syntax is right.
+    /// After a syntax error what is missing may only be unreadable, and what else is wrong on that line, or under that
+    /// header, may only be its echo: neither is reported until the syntax is right.
     pub(super) fn finish(self) -> Vec<Mistake> {
-        let mut mistakes = self.mistakes.into_inner();
-        let broken: Vec<usize> = mistakes
+        let mut mistakes = self.mistakes.take();
+        let broken: Vec<Range<usize>> = mistakes
             .iter()
             .filter(|m| m.kind == MistakeKind::Syntax)
-            .map(|m| m.line)
+            .map(|m| m.line..self.echo_end(m.line))
             .collect();
         if !broken.is_empty() {
             let echo = |m: &Mistake| match m.kind {
                 MistakeKind::Syntax => false,
                 MistakeKind::Missing | MistakeKind::Name => true,
-                _ => broken.contains(&m.line),
+                _ => broken.iter().any(|lines| lines.contains(&m.line)),
             };
             mistakes.retain(|m| !echo(m));
         }

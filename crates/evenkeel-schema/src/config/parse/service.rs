@@ -16,19 +16,20 @@ use crate::mistake::MistakeKind;
 
 pub(super) fn service(name: &Arc<str>, table: &Table<'_, '_>, node: &Node) -> ServiceSpec {
     let directory = super::path(table, "directory").unwrap_or_else(|| table.report.absolute("."));
-    let ready_table = table.table("ready");
+    let ready_table = table.table_if_given("ready");
     let limit = table.table("restart_limit");
     ServiceSpec {
         name: name.clone(),
         command: command(table),
         environment: environment(table),
         user: user(table, node),
-        ready: ready(&ready_table, table.has("ready"), &directory),
+        ready: ready_table
+            .as_ref()
+            .map_or(Ready::None, |table| ready(table, &directory)),
         // As long as systemd gives a start by default is too long to be down; most services need seconds.
-        ready_timeout: match table.has("ready") {
-            true => ready_table.duration("timeout", READY_TIMEOUT),
-            false => READY_TIMEOUT,
-        },
+        ready_timeout: ready_table.map_or(READY_TIMEOUT, |table| {
+            table.duration("timeout", READY_TIMEOUT)
+        }),
         stop_signal: stop_signal(table),
         stop_timeout: table.duration("stop_timeout", Duration::from_secs(10)),
         restart_starts: limit.number("starts").unwrap_or(5),
@@ -102,10 +103,7 @@ fn user(table: &Table<'_, '_>, node: &Node) -> Option<String> {
     Some(user.value)
 }
 
-fn ready(table: &Table<'_, '_>, given: bool, directory: &Path) -> Ready {
-    if !given {
-        return Ready::None;
-    }
+fn ready(table: &Table<'_, '_>, directory: &Path) -> Ready {
     let refuse = |keys: &[&'static str], kind: &str| {
         let wanted = format!("only what kind {kind:?} has");
         table.refuse(keys, &wanted, None);

@@ -31,6 +31,14 @@ pub(super) fn errors(errors: &[toml::de::Error], text: &str, report: &Report<'_>
         let there = there.lines().next().unwrap_or_default();
         let (found, wanted) = match what {
             "duplicate key" => (format!("{} a second time", quote(there)), "each key once"),
+            "string values must be quoted" => {
+                let found = if there.is_empty() {
+                    "nothing".into()
+                } else {
+                    quote(there)
+                };
+                (found, "a value like \"text\", 1 or true")
+            }
             what if there.is_empty() => (what.to_owned(), wanted),
             what => (format!("{what} at {}", quote(there)), wanted),
         };

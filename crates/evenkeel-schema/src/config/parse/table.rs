@@ -1,20 +1,17 @@
-//! Reads one table of the file by its list of keys: opening it finds the keys that are not known or not built, each reader
-//! below finds what is wrong with one value, says so, and answers the default so that the rest is still looked at.
+//! One table of the file, read by its list of keys: opening it finds the keys that are not known or not built, and what is
+//! wrong with one value is said and passed over, so that the rest is still looked at. The values are read in `values`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use evenkeel_core::settings::Share;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::{Report, Spot, Wrong};
 use super::wanted::{NAME_WANTED, elsewhere, not_built, wanted};
-use super::words::{did_you_mean, nearest, one_key_of, one_of, quote, segment, show, tick};
-use crate::config::keys::{Key, Kind, ROOT, TableDef, Word};
+use super::words::{nearest, one_key_of, quote, segment, show, tick};
+use crate::config::keys::{Key, Kind, ROOT, TableDef};
 use crate::mistake::MistakeKind;
-use crate::text::{self, parse_duration, parse_share, parse_size};
 
 /// Something of the file and where it stands.
 #[derive(Clone)]
@@ -28,9 +25,9 @@ pub(super) type Value<'t> = Found<&'t DeValue<'t>>;
 /// A text.
 pub(super) type Text<'t> = Found<&'t str>;
 /// A key and its value, as the map holds them.
-type Entry<'t> = (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>);
+pub(super) type Entry<'t> = (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>);
 
-fn value_at<'t>(value: &'t Spanned<DeValue<'t>>, path: String) -> Value<'t> {
+pub(super) fn value_at<'t>(value: &'t Spanned<DeValue<'t>>, path: String) -> Value<'t> {
     let at = value.span().start;
     Found {
         value: value.get_ref(),
@@ -38,7 +35,7 @@ fn value_at<'t>(value: &'t Spanned<DeValue<'t>>, path: String) -> Value<'t> {
     }
 }
 
-fn text_at<'t>(key: &'t Spanned<DeString<'t>>, path: String) -> Text<'t> {
+pub(super) fn text_at<'t>(key: &'t Spanned<DeString<'t>>, path: String) -> Text<'t> {
     let at = key.span().start;
     Found {
         value: key.get_ref(),
@@ -47,7 +44,7 @@ fn text_at<'t>(key: &'t Spanned<DeString<'t>>, path: String) -> Text<'t> {
 }
 
 impl<T> Found<T> {
-    fn with<U>(self, value: U) -> Found<U> {
+    pub(super) fn with<U>(self, value: U) -> Found<U> {
         Found {
             value,
             spot: self.spot,
@@ -74,7 +71,7 @@ impl<'r, 't> Table<'r, 't> {
         Table::open(report, &ROOT, Some(map), spot)
     }
 
-    fn open(
+    pub(super) fn open(
         report: &'r Report<'r>,
         def: &'static TableDef,
         map: Option<&'t DeTable<'t>>,
@@ -178,12 +175,14 @@ impl<'r, 't> Table<'r, 't> {
     }
 
     fn missing(&self, key: &Key) {
-        let wrong = Wrong::value("nothing", wanted(key)).kind(MistakeKind::Missing);
-        let hint = match key.kind {
-            Kind::Tables(def) => Some(format!("add [[{}]]", self.header(def, key.name))),
-            _ => None,
+        let wanted = match key.kind {
+            Kind::Tables(def) => format!("at least one [[{}]]", self.header(def, key.name)),
+            _ => wanted(key.kind),
         };
-        self.wrong(key.name, wrong.hint(hint));
+        self.wrong(
+            key.name,
+            Wrong::value("nothing", wanted).kind(MistakeKind::Missing),
+        );
     }
 
     fn header(&self, def: &TableDef, name: &str) -> String {
@@ -194,272 +193,9 @@ impl<'r, 't> Table<'r, 't> {
     }
 
     /// Writes down that a value is of the wrong kind.
-    fn mismatch(&self, key: &Key, value: &Value<'t>, hint: Option<String>) {
-        let wrong = Wrong::value(show(value.value), wanted(key)).hint(hint);
+    pub(super) fn mismatch(&self, key: &Key, value: &Value<'t>, hint: Option<String>) {
+        let wrong = Wrong::value(show(value.value), wanted(key.kind)).hint(hint);
         self.report.add(&value.spot, wrong);
-    }
-
-    /// `true` or `false`.
-    pub(super) fn flag(&self, name: &str, default: bool) -> bool {
-        let Some((key, value)) = self.get(name) else {
-            return default;
-        };
-        match (key.kind, value.value) {
-            (Kind::Off, DeValue::Boolean(true)) => {
-                self.report
-                    .add(&value.spot, not_built(&format!("`{name} = true`")));
-            }
-            (_, DeValue::Boolean(flag)) => return *flag,
-            _ => {
-                let hint = match value.value.as_str() {
-                    Some("true" | "yes" | "on") => Some("write true, without quotes".to_owned()),
-                    Some("false" | "no" | "off") => Some("write false, without quotes".to_owned()),
-                    _ => None,
-                };
-                self.mismatch(key, &value, hint);
-            }
-        }
-        default
-    }
-
-    /// A whole number within the key's limits.
-    pub(super) fn number<T: TryFrom<u64>>(&self, name: &str) -> Option<T> {
-        let (key, value) = self.get(name)?;
-        let fits = |n: &u64| match key.kind {
-            Kind::Number(low, high) | Kind::NumberOr(_, low, high) => (low..=high).contains(n),
-            Kind::Numbers(numbers) => numbers.contains(n),
-            other => unreachable!("{name} is no number but {other:?}"),
-        };
-        if let (Kind::NumberOr(word, ..), Some(text)) = (key.kind, value.value.as_str())
-            && word == text
-        {
-            return None;
-        }
-        let integer = value.value.as_integer();
-        let found = integer.and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok());
-        match found.filter(fits) {
-            Some(number) => T::try_from(number).ok(),
-            None => {
-                let number = value.value.as_str().and_then(|s| s.parse::<u64>().ok());
-                let hint = number.map(|number| format!("write {number}, without quotes"));
-                self.mismatch(key, &value, hint);
-                None
-            }
-        }
-    }
-
-    /// A duration within the key's limits.
-    pub(super) fn duration(&self, name: &str, default: Duration) -> Duration {
-        let Some((key, value)) = self.get(name) else {
-            return default;
-        };
-        let Kind::Duration(low, high) = key.kind else {
-            unreachable!("{name} is no duration")
-        };
-        let hint = match value.value {
-            DeValue::String(text) => match parse_duration(text) {
-                Ok(found) if (low..=high).contains(&found) => return found,
-                Ok(_) => Some(format!(
-                    "it must be {} to {}",
-                    text::duration(low),
-                    text::duration(high)
-                )),
-                Err(hint) => hint,
-            },
-            DeValue::Integer(n) => Some(format!("add a unit: \"{n}s\" or \"{n}ms\"")),
-            _ => None,
-        };
-        self.mismatch(key, &value, hint);
-        default
-    }
-
-    /// A size in bytes within the key's limits.
-    pub(super) fn size(&self, name: &str, default: u64) -> u64 {
-        let Some((key, value)) = self.get(name) else {
-            return default;
-        };
-        let Kind::Size(low, high) = key.kind else {
-            unreachable!("{name} is no size")
-        };
-        let hint = match value.value {
-            DeValue::String(text) => match parse_size(text) {
-                Ok(found) if (low..=high).contains(&found) => return found,
-                Ok(_) => Some(format!(
-                    "it must be {} to {}",
-                    text::size(low),
-                    text::size(high)
-                )),
-                Err(hint) => hint,
-            },
-            DeValue::Integer(n) => {
-                Some(format!("write it as a text: \"{n}\" bytes, or with a unit"))
-            }
-            _ => None,
-        };
-        self.mismatch(key, &value, hint);
-        default
-    }
-
-    /// A share within the key's limits.
-    pub(super) fn share(&self, name: &str, default: Share) -> Share {
-        let Some((key, value)) = self.get(name) else {
-            return default;
-        };
-        let Kind::Share(low, high) = key.kind else {
-            unreachable!("{name} is no share")
-        };
-        let (low, high) = (Share::percent(low), Share::percent(high));
-        let hint = match value.value {
-            DeValue::String(text) => match parse_share(text) {
-                Ok(found) if (low..=high).contains(&found) => return found,
-                Ok(_) => Some(format!(
-                    "it must be {} to {}",
-                    text::share(low),
-                    text::share(high)
-                )),
-                Err(hint) => hint,
-            },
-            DeValue::Integer(n) => Some(format!("did you mean \"{n}%\"?")),
-            _ => None,
-        };
-        self.mismatch(key, &value, hint);
-        default
-    }
-
-    /// One of the key's words.
-    pub(super) fn word(&self, name: &str) -> Option<&'static str> {
-        let (key, value) = self.get(name)?;
-        let Kind::Word(words) = key.kind else {
-            unreachable!("{name} is no word")
-        };
-        self.one_word(key, words, &value)
-    }
-
-    /// Some of the key's words.
-    pub(super) fn words(&self, name: &str) -> Option<Vec<&'static str>> {
-        let (key, value) = self.get(name)?;
-        let Kind::Words(words) = key.kind else {
-            unreachable!("{name} are no words")
-        };
-        let items = self.items(key, &value)?;
-        Some(
-            items
-                .iter()
-                .filter_map(|item| self.one_word(key, words, item))
-                .collect(),
-        )
-    }
-
-    fn one_word(
-        &self,
-        key: &Key,
-        words: &'static [Word],
-        value: &Value<'t>,
-    ) -> Option<&'static str> {
-        let built = words.iter().filter(|word| word.built);
-        let wrong = Wrong::value(show(value.value), one_of(built.map(|word| word.name)));
-        let DeValue::String(text) = value.value else {
-            let shown = show(value.value);
-            let quoted = words.iter().any(|word| word.name == shown);
-            let hint = quoted.then(|| format!("write it in quotes: {shown:?}"));
-            self.report.add(&value.spot, wrong.hint(hint));
-            return None;
-        };
-        match words.iter().find(|word| word.name == text) {
-            Some(word) if word.built => Some(word.name),
-            Some(word) => {
-                let what = format!("`{} = {:?}`", key.name, word.name);
-                self.report.add(&value.spot, not_built(&what));
-                None
-            }
-            None => {
-                let hint = did_you_mean(text, words.iter().map(|word| word.name));
-                self.report.add(&value.spot, wrong.hint(hint));
-                None
-            }
-        }
-    }
-
-    /// A text.
-    pub(super) fn text(&self, name: &str) -> Option<Text<'t>> {
-        let (key, value) = self.get(name)?;
-        self.as_text(key, value)
-    }
-
-    /// A text, or the key's table.
-    pub(super) fn text_or_table(&self, name: &str) -> Option<Result<Text<'t>, Table<'r, 't>>> {
-        let (key, value) = self.get(name)?;
-        match (key.kind, value.value) {
-            (Kind::TextOr(def), DeValue::Table(map)) => {
-                Some(Err(Table::open(self.report, def, Some(map), value.spot)))
-            }
-            _ => self.as_text(key, value).map(Ok),
-        }
-    }
-
-    fn as_text(&self, key: &Key, value: Value<'t>) -> Option<Text<'t>> {
-        match value.value {
-            DeValue::String(text) => Some(value.with(&**text)),
-            // What should be a reference to a secret may be the secret itself.
-            _ if matches!(key.kind, Kind::Secret) => {
-                let wrong = Wrong::value("a value that is not shown", wanted(key));
-                self.report.add(&value.spot, wrong);
-                None
-            }
-            _ => {
-                self.mismatch(key, &value, None);
-                None
-            }
-        }
-    }
-
-    /// A list of texts; `None` if it is not given.
-    pub(super) fn texts(&self, name: &str) -> Option<Vec<Text<'t>>> {
-        let (key, value) = self.get(name)?;
-        let items = self.items(key, &value)?;
-        Some(
-            items
-                .into_iter()
-                .filter_map(|item| self.as_text(key, item))
-                .collect(),
-        )
-    }
-
-    fn items(&self, key: &Key, value: &Value<'t>) -> Option<Vec<Value<'t>>> {
-        let DeValue::Array(array) = value.value else {
-            let hint = value
-                .value
-                .as_str()
-                .map(|text| format!("write a list: [{text:?}]"));
-            self.mismatch(key, value, hint);
-            return None;
-        };
-        let path = |n: usize| format!("{}[{}]", value.spot.path, n + 1);
-        let items = array.iter().enumerate();
-        Some(items.map(|(n, item)| value_at(item, path(n))).collect())
-    }
-
-    /// A table of texts, each with its key; sorted by key.
-    pub(super) fn text_map(&self, name: &str) -> Vec<(Text<'t>, Text<'t>)> {
-        let Some((key, value)) = self.get(name) else {
-            return Vec::new();
-        };
-        let DeValue::Table(map) = value.value else {
-            self.mismatch(key, &value, None);
-            return Vec::new();
-        };
-        let entry = |(name, item): Entry<'t>| {
-            let path = format!("{}.{}", value.spot.path, segment(name.get_ref()));
-            let item = value_at(item, path.clone());
-            let name = text_at(name, path);
-            let DeValue::String(text) = item.value else {
-                let wrong = Wrong::value(show(item.value), "a text");
-                self.report.add(&item.spot, wrong);
-                return None;
-            };
-            Some((name, item.with(&**text)))
-        };
-        map.iter().filter_map(entry).collect()
     }
 
     /// A name by the rule for names.

@@ -3,7 +3,7 @@
 use super::address::{BIND_WANTED, TARGET_WANTED};
 use super::report::Wrong;
 use super::words::{one_of, tick};
-use crate::config::keys::{Key, Kind, ROOT, SIGNALS, TableDef, Word};
+use crate::config::keys::{Kind, ROOT, SIGNALS, TableDef, Word};
 use crate::mistake::MistakeKind;
 use crate::text::{DURATION_WANTED, SHARE_WANTED, SIZE_WANTED};
 
@@ -42,9 +42,9 @@ fn find_key(def: &'static TableDef, name: &str, homes: &mut Vec<String>) {
 }
 
 /// What a key takes, for a message.
-pub(super) fn wanted(key: &Key) -> String {
+pub(super) fn wanted(kind: Kind) -> String {
     let built = |words: &'static [Word]| one_of(words.iter().filter(|w| w.built).map(|w| w.name));
-    match key.kind {
+    match kind {
         Kind::Flag => "true or false".into(),
         Kind::Off => "false".into(),
         Kind::Number(low, high) => format!("a whole number from {low} to {high}"),
@@ -73,7 +73,15 @@ pub(super) fn wanted(key: &Key) -> String {
         Kind::Target => TARGET_WANTED.into(),
         Kind::TextOr(_) => "a text or a table".into(),
         Kind::Table(_) => "a table".into(),
-        Kind::Tables(_) => "at least one table".into(),
+        Kind::Tables(_) => "a list of tables".into(),
         Kind::Named(_) => "tables by name".into(),
+    }
+}
+
+/// What each item of a list is, for a message.
+pub(super) fn wanted_item(kind: Kind) -> String {
+    match kind {
+        Kind::Binds => wanted(Kind::Bind),
+        _ => wanted(Kind::Text),
     }
 }

@@ -1,0 +1,118 @@
+//! What is stored comes back, and what is not right is refused with a reason.
+
+use evenkeel_core::engine::{Carried, DecidedBy, Order};
+use evenkeel_core::table::State;
+use evenkeel_core::time::WallTime;
+
+use super::*;
+use crate::config::TEXT_BYTES_MAX;
+use crate::stamp::Stamp;
+
+fn carried() -> Carried {
+    Carried {
+        pool: "app".into(),
+        endpoint: "a1".into(),
+        target: "127.0.0.1:9001".into(),
+        state: State::Down,
+        since: WallTime(1_767_225_600_123),
+        why: "connection refused".into(),
+        decided_by: DecidedBy::Check,
+        ejected_until: Some(WallTime(1_767_225_630_000)),
+        ejections: 2,
+        order: Some(Order::Draining),
+        weight: Some(0),
+    }
+}
+
+#[test]
+fn what_the_engine_carries_comes_back_as_it_was() {
+    let bytes = EndpointRecord::from(carried()).encode().unwrap();
+    let read = EndpointRecord::decode(&bytes).unwrap();
+    assert_eq!(Carried::from(read), carried());
+    let plain = Carried {
+        ejected_until: None,
+        order: None,
+        weight: None,
+        ..carried()
+    };
+    let read = EndpointRecord::decode(&EndpointRecord::from(plain.clone()).encode().unwrap());
+    assert_eq!(Carried::from(read.unwrap()), plain);
+}
+
+#[test]
+fn a_revision_comes_back_byte_for_byte() {
+    let text = "# ä\n[node]\nname = \"\\u0041\"\r\n";
+    let record = RevisionRecord::new(7, Stamp(WallTime(1_767_225_600_000)), text);
+    let read = RevisionRecord::decode(&record.encode().unwrap()).unwrap();
+    assert_eq!(read, record);
+    assert_eq!(read.text, text);
+}
+
+#[test]
+fn the_largest_configuration_fits_however_it_is_escaped() {
+    let text = "\u{1}".repeat(TEXT_BYTES_MAX);
+    let record = RevisionRecord::new(1, Stamp::default(), &text);
+    let bytes = record.encode().unwrap();
+    assert!(bytes.len() <= RECORD_BYTES_MAX);
+    assert_eq!(RevisionRecord::decode(&bytes).unwrap(), record);
+}
+
+#[test]
+fn keys_of_revisions_sort_as_their_numbers() {
+    assert!(RevisionRecord::key(9) < RevisionRecord::key(10));
+    assert!(RevisionRecord::key(u64::MAX - 1) < RevisionRecord::key(u64::MAX));
+    assert_eq!(EndpointRecord::key("app", "a1"), carried().key());
+}
+
+#[test]
+fn what_is_corrupt_or_foreign_is_refused_with_a_reason() {
+    let good = EndpointRecord::from(carried()).encode().unwrap();
+    let good = String::from_utf8(good).unwrap();
+    let cases = [
+        (String::new(), "EOF"),
+        (good[..good.len() / 2].to_owned(), "EOF"),
+        (
+            good.replace("\"version\":1", "\"version\":2"),
+            "found endpoint version 2",
+        ),
+        (
+            good.replace("\"kind\":\"endpoint\"", "\"kind\":\"revision\""),
+            "found revision version 1",
+        ),
+        (
+            good.replace("\"down\"", "\"dwn\""),
+            "no state is called \"dwn\"",
+        ),
+        (
+            good.replace("\"draining\"", "\"ready\""),
+            "no order to keep",
+        ),
+        (good.replace("\"weight\":0", "\"weight\":300"), "over 256"),
+        ("[".repeat(100_000), "invalid type"),
+        ("{\"x\":".repeat(100_000), "EOF"),
+    ];
+    for (bytes, why) in cases {
+        let error = EndpointRecord::decode(bytes.as_bytes()).unwrap_err();
+        assert!(error.why.contains(why), "{error}, not {why}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("stored endpoint record not usable")
+        );
+    }
+    let too_large = vec![b' '; RECORD_BYTES_MAX + 1];
+    assert!(
+        EndpointRecord::decode(&too_large)
+            .unwrap_err()
+            .why
+            .contains("bytes")
+    );
+}
+
+#[test]
+fn a_revision_whose_text_changed_is_refused() {
+    let record = RevisionRecord::new(7, Stamp::default(), "[node]\n");
+    let bytes = String::from_utf8(record.encode().unwrap()).unwrap();
+    let error = RevisionRecord::decode(bytes.replace("[node]", "[nope]").as_bytes()).unwrap_err();
+    assert!(error.why.contains("not the one that was stored"), "{error}");
+}
