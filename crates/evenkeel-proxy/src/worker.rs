@@ -53,6 +53,8 @@ pub(crate) struct Worker {
     view: RefCell<Rc<View>>,
     pools: RefCell<BTreeMap<PoolId, Rc<Pool>>>,
     connections: RefCell<Slab<Rc<Conn>>>,
+    /// Boxed, so that a task waiting for a request holds a pointer and not their size.
+    #[allow(clippy::vec_box)]
     exchanges: RefCell<Vec<Box<Exchange>>>,
 }
 

@@ -213,7 +213,7 @@ impl Client {
         let down = &mut exchange.down;
         let stall = self.listener.settings().read_stall;
         let mut since: Option<Time> = None;
-        let written = poll_fn(|cx| {
+        poll_fn(|cx| {
             while !down.is_sent() {
                 match self.stream.poll_write(cx, down.unsent()) {
                     Poll::Ready(Ok(n)) => {
@@ -233,8 +233,7 @@ impl Client {
             }
             Poll::Ready(true)
         })
-        .await;
-        written
+        .await
     }
 
     /// Closes in order: says that nothing more comes and takes what the client still sends for a while, since closing

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
+use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::settings::RouteSpec;
 use evenkeel_core::time::Time;
@@ -70,7 +71,8 @@ impl Job<'_> {
                     if matches!(status, 502..=504) {
                         let kind = FailureKind::Status(status);
                         attempt.failed(kind, now);
-                        next = self.next(exchange, &attempt, kind, tally, now);
+                        // The answer in hand is better than waiting in line for another.
+                        next = self.next(exchange, &attempt, kind, tally, now).ok();
                     } else {
                         attempt.succeeded();
                     }
@@ -85,7 +87,9 @@ impl Job<'_> {
                 }
                 Try::Failed(kind) => {
                     attempt.failed(kind, now);
-                    let next = self.next(exchange, &attempt, kind, tally, now);
+                    let next = self
+                        .next_or_wait(exchange, &attempt, kind, tally, now)
+                        .await?;
                     (next, own::failed(kind))
                 }
                 Try::OutOfTime => {
@@ -93,7 +97,10 @@ impl Job<'_> {
                     (None, own::failed(FailureKind::Timeout))
                 }
                 Try::Local => {
-                    let next = self.next(exchange, &attempt, FailureKind::Connect, tally, now);
+                    let kind = FailureKind::Connect;
+                    let next = self
+                        .next_or_wait(exchange, &attempt, kind, tally, now)
+                        .await?;
                     (next, own::LOCAL)
                 }
                 Try::Moved => (self.moved(exchange, now), own::NO_ENDPOINT),
@@ -117,11 +124,11 @@ impl Job<'_> {
                 Pick::Full => {}
             }
         }
-        self.wait(now).await
+        self.wait(&[], now).await
     }
 
-    /// Waits in the pool's line.
-    async fn wait(&self, now: Time) -> Result<Attempt, Failed> {
+    /// Waits in the pool's line for one not in `tried`.
+    async fn wait(&self, tried: &[EndpointId], now: Time) -> Result<Attempt, Failed> {
         let limit = self.pool.current().table.limit.clone();
         let deadline = now + limit.queue_timeout;
         let mut ticket = None;
@@ -140,9 +147,11 @@ impl Job<'_> {
                 ticket.look(cx);
                 let now = rt::now();
                 self.client.worker.refresh(now);
-                match self.pool.pick(&[], now) {
+                match self.pool.pick(tried, now) {
                     Pick::Attempt(attempt) => return Poll::Ready(Ok(attempt)),
                     Pick::Nobody => return Poll::Ready(Err(Failed::Own(own::NO_ENDPOINT))),
+                    // What became free is of no use here, but may be to who comes after.
+                    Pick::Full if !tried.is_empty() => ticket.pass(),
                     Pick::Full => {}
                 }
             }
@@ -161,7 +170,7 @@ impl Job<'_> {
         .await
     }
 
-    /// Where to try again after this failure, and whether that endpoint was tried before. `None`: nowhere.
+    /// Where to try again after this failure, and whether that endpoint was tried before.
     fn next(
         &self,
         exchange: &Exchange,
@@ -169,25 +178,42 @@ impl Job<'_> {
         kind: FailureKind,
         tally: &Tally,
         now: Time,
-    ) -> Option<(Attempt, bool)> {
+    ) -> Result<(Attempt, bool), Stop> {
         let retry = &failed.current.table.retry;
         let tried = self.tried(exchange, tally.tries);
         let untouched = exchange.down.data.is_empty();
         if !untouched || !may_retry(retry, kind, &tried) || self.late(exchange, now) {
-            return None;
+            return Err(Stop::Over);
         }
         self.client.worker.refresh(now);
         if !self.pool.spend_retry(now) {
-            return None;
+            return Err(Stop::Over);
         }
-        let Pick::Attempt(attempt) = self.pool.pick(&exchange.tried, now) else {
-            return None;
-        };
-        let id = attempt.endpoint.id;
-        let before = exchange.tried.iter().filter(|t| **t == id).count();
-        // Once more to the same one, but only once.
-        let twice = has_repeat(&exchange.tried);
-        (before == 0 || !twice).then_some((attempt, before > 0))
+        match self.pool.pick(&exchange.tried, now) {
+            Pick::Attempt(attempt) => accept(exchange, attempt),
+            Pick::Full => Err(Stop::Full),
+            Pick::Nobody => Err(Stop::Over),
+        }
+    }
+
+    /// The same, waiting in line if all who are left are busy. `None`: nowhere.
+    async fn next_or_wait(
+        &self,
+        exchange: &Exchange,
+        failed: &Attempt,
+        kind: FailureKind,
+        tally: &Tally,
+        now: Time,
+    ) -> Result<Option<(Attempt, bool)>, Failed> {
+        match self.next(exchange, failed, kind, tally, now) {
+            Ok(next) => Ok(Some(next)),
+            Err(Stop::Over) => Ok(None),
+            Err(Stop::Full) => match self.wait(&exchange.tried, now).await {
+                Ok(attempt) => Ok(accept(exchange, attempt).ok()),
+                Err(Failed::Own(_)) => Ok(None),
+                Err(Failed::Gone) => Err(Failed::Gone),
+            },
+        }
     }
 
     fn late(&self, exchange: &Exchange, now: Time) -> bool {
@@ -228,8 +254,25 @@ impl Job<'_> {
     }
 }
 
+/// Why there is no next try, or not yet.
+enum Stop {
+    /// It may not be tried again, or there is nobody.
+    Over,
+    /// All who are left are busy.
+    Full,
+}
+
+/// An endpoint tried before is taken once more, but only once. Says whether it is such a one.
+fn accept(exchange: &Exchange, attempt: Attempt) -> Result<(Attempt, bool), Stop> {
+    let again = exchange.tried.contains(&attempt.endpoint.id);
+    match again && has_repeat(&exchange.tried) {
+        true => Err(Stop::Over),
+        false => Ok((attempt, again)),
+    }
+}
+
 /// Is some endpoint in the list twice?
-fn has_repeat(tried: &[evenkeel_core::id::EndpointId]) -> bool {
+fn has_repeat(tried: &[EndpointId]) -> bool {
     tried
         .iter()
         .enumerate()

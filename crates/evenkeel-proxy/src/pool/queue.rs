@@ -112,6 +112,16 @@ impl Ticket {
         }
         fence(SeqCst);
     }
+
+    /// Leaves what became free to the next behind. Only ever backwards, so that it is not passed round for ever.
+    pub(crate) fn pass(&self) {
+        let mut line = self.pool.cell.queue.line();
+        let mut behind = line.waiters.range_mut(self.number + 1..);
+        if let Some((_, waiter)) = behind.find(|(_, w)| !w.awake) {
+            waiter.awake = true;
+            waiter.waker.wake_by_ref();
+        }
+    }
 }
 
 impl Drop for Ticket {
