@@ -4,7 +4,7 @@
 //! The thread keeps a copy of all it was told to store. If the file is lost under it (damaged, the disk gone for a while)
 //! it opens it again and writes the copy, so that nothing an operator ordered depends on one file's luck.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ impl Storage {
         let (loaded, found) = oneshot::channel();
         std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || Keeper::new(folder).run(&queue, loaded))?;
+            .spawn(move || Keeper::new(folder, loaded).run(&queue))?;
         let waiting = BTreeMap::new();
         Ok((Storage { jobs, waiting }, found))
     }
@@ -135,8 +135,12 @@ impl Storage {
 struct Keeper {
     folder: PathBuf,
     store: Box<dyn Store>,
-    /// All that should be in the store.
+    /// Waits for what the store holds, until that could be read once.
+    loaded: Option<oneshot::Sender<Loaded>>,
+    /// All that should be in the store, as far as it is known.
     copy: BTreeMap<String, Vec<u8>>,
+    /// Deleted while the file was not open: bounded by what could be stored.
+    gone: BTreeSet<String>,
     /// Set while the store is only memory, because the file could not be opened.
     reopen_at: Option<Instant>,
     /// Are relaxed writes not on the disk yet, and since when?
@@ -144,20 +148,20 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(folder: PathBuf) -> Keeper {
+    fn new(folder: PathBuf, loaded: oneshot::Sender<Loaded>) -> Keeper {
         Keeper {
             folder,
             store: Box::new(Memory::new()),
+            loaded: Some(loaded),
             copy: BTreeMap::new(),
+            gone: BTreeSet::new(),
             reopen_at: None,
             unsynced: None,
         }
     }
 
-    fn run(mut self, jobs: &Receiver<Message>, loaded: oneshot::Sender<Loaded>) {
+    fn run(mut self, jobs: &Receiver<Message>) {
         self.open();
-        // If control ended meanwhile, so does the queue below.
-        let _ = loaded.send(self.load());
         loop {
             match jobs.recv_timeout(self.wait()) {
                 Ok(Message::Job(key, job)) => self.write(key, job),
@@ -182,7 +186,6 @@ impl Keeper {
     fn tick(&mut self) {
         if self.reopen_at.is_some_and(|at| at <= Instant::now()) {
             self.open();
-            self.rewrite();
         }
         if self
             .unsynced
@@ -192,18 +195,29 @@ impl Keeper {
         }
     }
 
+    /// Opens the file, hands on what it holds if that is the first time, and brings it to what it should hold.
     fn open(&mut self) {
+        let again = self.reopen_at.is_some();
         // The old one is closed first: one process holds the file once.
         self.store = Box::new(Memory::new());
         match open_patiently(&self.folder) {
             Ok(store) => {
                 self.store = Box::new(store);
                 self.reopen_at = None;
+                if let Some(loaded) = self.loaded.take() {
+                    // If control ended meanwhile, so does the queue of jobs.
+                    let _ = loaded.send(self.load());
+                }
+                if again {
+                    self.rewrite();
+                }
             }
             Err(error) => {
-                tracing::error!(
-                    "the store cannot be opened: {error}; serving on, but operator overrides and revisions of this run are lost at its end unless the disk comes back"
-                );
+                if !again {
+                    tracing::error!(
+                        "the store cannot be opened: {error}; serving on, but operator overrides and revisions of this run are lost at its end unless the disk comes back"
+                    );
+                }
                 self.reopen_at = Some(Instant::now() + REOPEN_EVERY);
             }
         }
@@ -226,7 +240,10 @@ impl Keeper {
             if let Err(error) = read {
                 tracing::warn!(key, "{error}; it is left as it is and not used");
             }
-            self.copy.insert(key, entry.value);
+            // What was written since is newer than what is there.
+            if !self.gone.contains(&key) {
+                self.copy.entry(key).or_insert(entry.value);
+            }
         }
         loaded
     }
@@ -247,12 +264,16 @@ impl Keeper {
                     self.unsynced.get_or_insert_with(Instant::now);
                 }
                 let written = self.store.put_if(&key, &bytes, Expect::Any, durability);
+                self.gone.remove(&key);
                 self.copy.insert(key, bytes);
                 written.map(|_| ())
             }
             Job::Delete => {
                 let deleted = self.store.delete_if(&key, Expect::Any, Durability::Now);
                 self.copy.remove(&key);
+                if self.reopen_at.is_some() {
+                    self.gone.insert(key);
+                }
                 deleted.map(|_| ())
             }
         };
@@ -276,11 +297,8 @@ impl Keeper {
         }
     }
 
-    /// Brings the opened store to what it should hold.
+    /// Brings the opened store to what it should hold. What it has beyond that stays.
     fn rewrite(&mut self) {
-        if self.reopen_at.is_some() {
-            return;
-        }
         let all = self.store.list("").unwrap_or_default();
         let there: BTreeMap<_, _> = all.into_iter().map(|(k, e)| (k, e.value)).collect();
         let mut result = Ok(());
@@ -292,8 +310,8 @@ impl Keeper {
                 result = result.and(put.map(|_| ()));
             }
         }
-        for key in there.keys().filter(|key| !self.copy.contains_key(*key)) {
-            let deleted = self.store.delete_if(key, Expect::Any, Durability::Relaxed);
+        for key in std::mem::take(&mut self.gone) {
+            let deleted = self.store.delete_if(&key, Expect::Any, Durability::Relaxed);
             result = result.and(deleted.map(|_| ()));
         }
         match result.and_then(|()| self.store.sync()) {
@@ -395,20 +413,58 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_comes_back_gets_everything_that_was_written_meanwhile() {
+    fn a_store_that_comes_back_keeps_what_it_had_and_gets_what_was_written_meanwhile() {
         let folder = tempfile::tempdir().unwrap();
-        let mut keeper = Keeper::new(folder.path().to_owned());
+        let (mut storage, _) = open(folder.path());
+        for name in ["old", "gone", "changed"] {
+            storage.put_endpoint(&record(name), Durability::Now);
+        }
+        storage.sync().unwrap().blocking_recv().unwrap();
+        drop(storage);
+        let (loaded, mut found) = oneshot::channel();
+        let mut keeper = Keeper::new(folder.path().to_owned(), loaded);
+        // As after an opening that the disk refused.
         keeper.reopen_at = Some(Instant::now());
-        let bytes = record("a1").encode().unwrap();
-        keeper.write(
-            "endpoint/app/a1".into(),
-            Job::Put(bytes.clone(), Durability::Now),
-        );
-        keeper.tick();
+        let mut changed = record("changed");
+        changed.weight = Some(9);
+        let put = |record: &EndpointRecord| Job::Put(record.encode().unwrap(), Durability::Now);
+        keeper.write("endpoint/app/changed".into(), put(&changed));
+        keeper.write("endpoint/app/new".into(), put(&record("new")));
+        keeper.write("endpoint/app/gone".into(), Job::Delete);
+        assert!(found.try_recv().is_err(), "nothing was read yet");
+        while keeper.reopen_at.is_some() {
+            keeper.tick();
+        }
+        let names = |loaded: Loaded| -> Vec<_> {
+            let all = loaded.endpoints.into_iter();
+            all.map(|e| (e.endpoint, e.weight)).collect()
+        };
+        assert_eq!(names(found.try_recv().unwrap()).len(), 3);
         drop(keeper);
-        let (store, _) = Embedded::open(folder.path()).unwrap();
-        let entry = store.get("endpoint/app/a1").unwrap().unwrap();
-        assert_eq!(entry.value, bytes);
+        let (_storage, loaded) = open(folder.path());
+        let expected = [("changed", 9), ("new", 7), ("old", 7)];
+        let expected = expected.map(|(name, weight)| (name.to_owned(), Some(weight)));
+        assert_eq!(names(loaded), expected);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_stops_nobody_and_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        std::fs::write(&path, "a file is in the way").unwrap();
+        let (loaded, mut found) = oneshot::channel();
+        let mut keeper = Keeper::new(path.clone(), loaded);
+        keeper.open();
+        assert!(keeper.reopen_at.is_some() && found.try_recv().is_err());
+        let bytes = record("a1").encode().unwrap();
+        keeper.write("endpoint/app/a1".into(), Job::Put(bytes, Durability::Now));
+        std::fs::remove_file(&path).unwrap();
+        keeper.reopen_at = Some(Instant::now());
+        keeper.tick();
+        assert!(keeper.reopen_at.is_none() && found.try_recv().is_ok());
+        drop(keeper);
+        let (_storage, loaded) = open(&path);
+        assert_eq!(loaded.endpoints, [record("a1")]);
     }
 
     #[test]
