@@ -75,7 +75,8 @@ fn the_status_has_the_promised_fields() {
     ] {
         assert!(endpoint.get(field).is_some(), "{field}");
     }
-    assert_eq!(rig.get("/v1/pools").json(), status["pools"]);
+    let pools = rig.get("/v1/pools").json();
+    assert_eq!(pools[0]["endpoints"][0]["address"], endpoint["address"]);
 }
 
 #[test]

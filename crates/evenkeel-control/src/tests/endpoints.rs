@@ -1,6 +1,7 @@
 //! Endpoints that come and go, and what operators say of them.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 
 use evenkeel_core::observe::{Failure, FailureKind};
 use evenkeel_core::table::State;
@@ -17,9 +18,11 @@ fn order(rig: &Rig, endpoint: &str, state: &str) {
 
 #[test]
 fn an_endpoint_that_answers_is_up_one_that_refuses_is_down_and_the_table_says_so() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let here = listener.local_addr().unwrap();
-    let rig = Rig::new(&config("", &[here, nowhere()]));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a1");
+    let listener = UnixListener::bind(&path).unwrap();
+    let here = format!("unix:{}", path.display());
+    let rig = Rig::new(&config("", &[here, nowhere().to_string()]));
     rig.until("both to be seen", |rig| {
         rig.state("a1") == "up" && rig.state("a2") == "down"
     });
@@ -34,8 +37,9 @@ fn an_endpoint_that_answers_is_up_one_that_refuses_is_down_and_the_table_says_so
         .collect();
     assert_eq!(states, [State::Up, State::Down]);
     drop(listener);
+    std::fs::remove_file(&path).unwrap();
     rig.until("the end of a1", |rig| rig.state("a1") == "down");
-    let _back = TcpListener::bind(here).unwrap();
+    let _back = UnixListener::bind(&path).unwrap();
     rig.until("a1 to come back", |rig| rig.state("a1") == "up");
 }
 
@@ -119,10 +123,11 @@ fn failures_of_real_traffic_eject_at_once() {
 fn a_host_name_is_resolved_and_one_that_does_not_resolve_stays_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let address = "127.0.0.1:1".parse().unwrap();
-    let text = config("", &[address, address])
-        .replacen("127.0.0.1:1\"", &format!("localhost:{port}\""), 1)
-        .replacen("127.0.0.1:1\"", "no-such-host.invalid:80\"", 1);
+    let named = [
+        format!("localhost:{port}"),
+        "no-such-host.invalid:80".to_owned(),
+    ];
+    let text = config("", &named);
     let rig = Rig::new(&text);
     rig.until("a1 to be up", |rig| rig.state("a1") == "up");
     assert_eq!(rig.state("a2"), "unknown");

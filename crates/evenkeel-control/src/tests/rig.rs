@@ -113,7 +113,7 @@ pub(super) struct Setup {
 }
 
 /// The configuration of a pool with these endpoints and this in front.
-pub(super) fn config(front: &str, endpoints: &[SocketAddr]) -> String {
+pub(super) fn config(front: &str, endpoints: &[impl std::fmt::Display]) -> String {
     let mut text = format!(
         "{front}\n[[listener]]\nname = \"web\"\nbind = [\"127.0.0.1:8080\"]\n[[route]]\npool = \"app\"\n[pool.app]\n[pool.app.check]\ninterval = \"100ms\"\nfast_interval = \"20ms\"\ntimeout = \"1s\"\n[pool.app.failover]\nhold = \"0s\"\nramp = \"0s\"\n"
     );
@@ -124,10 +124,13 @@ pub(super) fn config(front: &str, endpoints: &[SocketAddr]) -> String {
     text
 }
 
-/// An address where nothing listens.
+/// An address where nothing listens, and nothing will while the tests run: the port is bound, and kept.
 pub(super) fn nowhere() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 impl Rig {
