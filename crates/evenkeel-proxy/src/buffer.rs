@@ -4,6 +4,9 @@
 /// bodies are spliced.
 pub(crate) const IO_SIZE: usize = 16 * 1024;
 
+/// Less room than this is not worth a step of the framing machine.
+pub(crate) const ROOM_MIN: usize = 512;
+
 /// A vector whose front is given up by moving an offset.
 #[derive(Debug, Default)]
 pub(crate) struct Buf {

@@ -11,6 +11,7 @@ mod access;
 mod buffer;
 mod http;
 pub mod http1;
+mod line;
 mod options;
 mod pool;
 mod proxy;

@@ -220,6 +220,13 @@ impl Proxy {
     }
 }
 
+impl Drop for Proxy {
+    /// Cuts what is left; does nothing after [`stop`](Proxy::stop).
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
 /// Nothing behind these locks is left half done by a panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

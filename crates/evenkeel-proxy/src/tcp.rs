@@ -13,6 +13,7 @@ use evenkeel_core::counters::Reject;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
 
+use crate::line::{self, NoPlace};
 use crate::pool::{Attempt, ConnectError, Pick, Pool};
 use crate::rt::{self, Stream};
 use crate::tunnel::Tunnel;
@@ -32,8 +33,14 @@ pub(crate) async fn serve(
         listener.reject(Reject::NoEndpoint);
         return;
     };
-    let Some((attempt, endpoint)) = connect(&worker, pool, &listener, &conn).await else {
-        return;
+    let (attempt, endpoint) = match connect(&worker, pool, &conn, &client).await {
+        Ok(connected) => connected,
+        Err(reason) => {
+            reason
+                .into_iter()
+                .for_each(|reason| listener.reject(reason));
+            return;
+        }
     };
     endpoint.tune(true);
     attempt.succeeded();
@@ -54,25 +61,33 @@ pub(crate) async fn serve(
     listener.counters().bytes_out.add(carried.down);
 }
 
-/// Connects to one endpoint after the other, each once.
+/// Connects to one endpoint after the other, each once. `Err(None)`: the client left.
 async fn connect(
     worker: &Worker,
     pool: &Rc<Pool>,
-    listener: &ListenerView,
     conn: &Conn,
-) -> Option<(Attempt, Stream)> {
+    client: &Stream,
+) -> Result<(Attempt, Stream), Option<Reject>> {
     let mut tried: Vec<EndpointId> = Vec::new();
     let mut reason = Reject::NoEndpoint;
     loop {
         let now = rt::now();
         worker.refresh(now);
         let attempt = match pool.pick(&tried, now) {
-            Pick::Attempt(attempt) if !tried.contains(&attempt.endpoint.id) => attempt,
-            Pick::Attempt(_) | Pick::Full | Pick::Nobody => {
-                listener.reject(reason);
-                return None;
-            }
+            Pick::Attempt(attempt) => attempt,
+            Pick::Full => line::wait(worker, pool, conn, client, &tried, now)
+                .await
+                .map_err(|no| match no {
+                    NoPlace::Nobody => Some(reason),
+                    NoPlace::QueueFull => Some(Reject::QueueFull),
+                    NoPlace::TooLong => Some(Reject::QueueTimeout),
+                    NoPlace::Gone => None,
+                })?,
+            Pick::Nobody => return Err(Some(reason)),
         };
+        if tried.contains(&attempt.endpoint.id) {
+            return Err(Some(reason));
+        }
         if !tried.is_empty() {
             pool.counters().retries.inc();
         }
@@ -80,7 +95,7 @@ async fn connect(
         match open(&attempt, conn).await {
             Ok(stream) => {
                 attempt.counters().connects.inc();
-                return Some((attempt, stream));
+                return Ok((attempt, stream));
             }
             Err(ConnectError::Endpoint(kind)) => {
                 attempt.failed(kind, rt::now());
@@ -91,8 +106,7 @@ async fn connect(
             }
             Err(ConnectError::Local(error)) => {
                 tracing::warn!(%error, "cannot open a connection to an endpoint from here");
-                listener.reject(Reject::BadGateway);
-                return None;
+                return Err(Some(Reject::BadGateway));
             }
         }
     }

@@ -204,11 +204,16 @@ impl Worker {
                         listener,
                         sockets,
                     } => {
+                        if self.draining.get() {
+                            continue;
+                        }
                         let started = sockets
                             .into_iter()
                             .filter_map(|fd| Acceptor::start(self, &address, &listener, fd))
                             .collect();
-                        acceptors.insert(address, started);
+                        let replaced = acceptors.insert(address, started);
+                        let replaced = replaced.into_iter().flatten();
+                        replaced.for_each(Acceptor::stop);
                     }
                     Command::Unlisten { address } => {
                         for acceptor in acceptors.remove(&address).into_iter().flatten() {

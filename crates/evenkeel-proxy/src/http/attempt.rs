@@ -28,13 +28,8 @@ const INTERIM_MAX: usize = 64 * 1024;
 
 /// How a try ended.
 pub(super) enum Try {
-    /// The head is in `exchange.response`, its bytes are the first `head_len` of `answer_in`.
-    Answered {
-        stream: Stream,
-        head_len: usize,
-        /// The endpoint takes no more of the request.
-        deaf: bool,
-    },
+    /// The head is in `exchange.response`.
+    Answered(Answered),
     /// It failed; the endpoint is to blame.
     Failed(FailureKind),
     /// No connection could be opened, for want of something here.
@@ -47,6 +42,15 @@ pub(super) enum Try {
     Client(UploadError),
     /// The client was too slow with its body.
     TooSlow,
+}
+
+/// An endpoint that has begun to answer.
+pub(super) struct Answered {
+    pub(super) stream: Stream,
+    /// The head's bytes at the front of `answer_in`.
+    pub(super) head_len: usize,
+    /// The endpoint takes no more of the request.
+    pub(super) deaf: bool,
 }
 
 /// Whose deadline comes first.
@@ -160,11 +164,11 @@ impl Job<'_> {
         let mut deaf = false;
         let ended = poll_fn(|cx| self.poll_answer(cx, exchange, attempt, &stream, &mut deaf)).await;
         match ended {
-            Ok(head_len) => Try::Answered {
+            Ok(head_len) => Try::Answered(Answered {
                 stream,
                 head_len,
                 deaf,
-            },
+            }),
             Err(ended) => ended,
         }
     }

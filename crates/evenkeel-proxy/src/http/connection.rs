@@ -1,5 +1,6 @@
 //! A client's connection: one request after the other. Between them it holds a task and a descriptor, no buffer.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -36,6 +37,8 @@ pub(super) struct Client {
     /// The snapshot of the request under way.
     pub(super) view: Rc<View>,
     pub(super) listener: Rc<ListenerView>,
+    /// When the last request was over.
+    pub(super) served: Cell<Time>,
 }
 
 /// What came instead of a request, or with it.
@@ -66,6 +69,7 @@ pub(crate) async fn serve(
         conn,
         stream,
         listener,
+        served: Cell::new(Time::ZERO),
     };
     let mut exchange = client.worker.take_exchange();
     let mut fresh = true;
@@ -114,21 +118,18 @@ impl Client {
     /// Waits for the first byte of a request, without a buffer. False: nothing more is to come, or to be served.
     async fn wait_for_request(&self, fresh: bool) -> bool {
         let settings = self.listener.settings();
-        let patience = if fresh {
-            settings.header_timeout
-        } else {
-            settings.idle_timeout
-        };
-        self.conn.timer.set(rt::now() + patience);
+        self.conn.timer.set(match fresh {
+            true => rt::now() + settings.header_timeout,
+            false => self.served.get() + settings.idle_timeout,
+        });
         self.conn.idle.set(!fresh);
         let came = poll_fn(|cx| {
-            if self.worker.draining.get() && !fresh {
-                return Poll::Ready(false);
-            }
             if let Poll::Ready(readable) = self.stream.poll_readable(cx) {
                 return Poll::Ready(readable.is_ok());
             }
-            if self.conn.timer.poll_expired(cx) {
+            // A request that is here already is served, even now.
+            let unwanted = self.worker.draining.get() && !fresh && self.stream.is_quiet();
+            if unwanted || self.conn.timer.poll_expired(cx) {
                 return Poll::Ready(false);
             }
             Poll::Pending

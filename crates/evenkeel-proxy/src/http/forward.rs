@@ -1,8 +1,6 @@
 //! The tries of one request: pick, try, and on a failure decide whether and where to try again.
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
@@ -16,7 +14,8 @@ use super::own::{self, Own};
 use super::request::{Ended, Tally};
 use super::rule::{Tried, may_replay, may_retry};
 use super::upload::UploadError;
-use crate::pool::{Attempt, Pick, Pool, Ticket};
+use crate::line::{self, NoPlace};
+use crate::pool::{Attempt, Pick, Pool};
 use crate::rt;
 
 /// A request that is forwarded.
@@ -60,58 +59,70 @@ impl Job<'_> {
             exchange.tried.push(attempt.endpoint.id);
             let tried = self.attempt(exchange, &attempt, again, now).await;
             now = rt::now();
-            let (next, failed) = match tried {
-                Try::Answered {
-                    stream,
-                    head_len,
-                    deaf,
-                } => {
-                    let status = exchange.response.status();
-                    let mut next = None;
-                    if matches!(status, 502..=504) {
-                        let kind = FailureKind::Status(status);
-                        attempt.failed(kind, now);
-                        // The answer in hand is better than waiting in line for another.
-                        next = self.next(exchange, &attempt, kind, tally, now).ok();
-                    } else {
-                        attempt.succeeded();
-                    }
-                    match next {
-                        Some(next) => (Some(next), own::NO_ENDPOINT),
-                        None => {
-                            let relayed =
-                                self.relay(exchange, tally, &attempt, stream, head_len, deaf);
-                            return Ok(relayed.await);
-                        }
-                    }
-                }
-                Try::Failed(kind) => {
-                    attempt.failed(kind, now);
-                    let next = self
-                        .next_or_wait(exchange, &attempt, kind, tally, now)
-                        .await?;
-                    (next, own::failed(kind))
-                }
-                Try::OutOfTime => {
-                    attempt.failed(FailureKind::Timeout, now);
-                    (None, own::failed(FailureKind::Timeout))
-                }
-                Try::Local => {
-                    let kind = FailureKind::Connect;
-                    let next = self
-                        .next_or_wait(exchange, &attempt, kind, tally, now)
-                        .await?;
-                    (next, own::LOCAL)
-                }
-                Try::Moved => (self.moved(exchange, now), own::NO_ENDPOINT),
-                Try::TooSlow => return Err(Failed::Own(own::BODY_TOO_SLOW)),
-                Try::Client(e) => return Err(client_failed(&e)),
-            };
-            let Some((following, repeated)) = next else {
-                return Err(Failed::Own(failed));
+            let next = match tried {
+                Try::Answered(answered) => match self.judge(exchange, &attempt, tally, now) {
+                    Some(next) => next,
+                    None => return Ok(self.relay(exchange, tally, &attempt, answered).await),
+                },
+                tried => self.recover(exchange, &attempt, tried, tally, now).await?,
             };
             self.pool.counters().retries.inc();
-            (attempt, again) = (following, repeated);
+            (attempt, again) = next;
+        }
+    }
+
+    /// Looks at an answer's status before anything of it is passed on: where to try again instead, if it is a failure and
+    /// there is somewhere.
+    fn judge(
+        &self,
+        exchange: &Exchange,
+        attempt: &Attempt,
+        tally: &Tally,
+        now: Time,
+    ) -> Option<(Attempt, bool)> {
+        let status = exchange.response.status();
+        if !matches!(status, 502..=504) {
+            attempt.succeeded();
+            return None;
+        }
+        let kind = FailureKind::Status(status);
+        attempt.failed(kind, now);
+        // The answer in hand is better than waiting in line for another.
+        self.next(exchange, attempt, kind, tally, now).ok()
+    }
+
+    /// Where to go on after a try without an answer, or what the client is told.
+    async fn recover(
+        &self,
+        exchange: &Exchange,
+        attempt: &Attempt,
+        tried: Try,
+        tally: &Tally,
+        now: Time,
+    ) -> Result<(Attempt, bool), Failed> {
+        let (kind, told) = match tried {
+            Try::Failed(kind) => {
+                attempt.failed(kind, now);
+                (kind, own::failed(kind))
+            }
+            Try::Local => (FailureKind::Connect, own::LOCAL),
+            Try::OutOfTime => {
+                attempt.failed(FailureKind::Timeout, now);
+                return Err(Failed::Own(own::failed(FailureKind::Timeout)));
+            }
+            Try::Moved => return self.moved(exchange, now).await,
+            Try::TooSlow => return Err(Failed::Own(own::BODY_TOO_SLOW)),
+            Try::Client(e) => return Err(client_failed(&e)),
+            Try::Answered(_) => return Err(Failed::Gone),
+        };
+        match self.next(exchange, attempt, kind, tally, now) {
+            Ok(next) => Ok(next),
+            Err(Stop::Over) => Err(Failed::Own(told)),
+            Err(Stop::Full) => match self.wait(&exchange.tried, now).await {
+                Ok(next) => accept(exchange, next).map_err(|_| Failed::Own(told)),
+                Err(Failed::Own(_)) => Err(Failed::Own(told)),
+                Err(Failed::Gone) => Err(Failed::Gone),
+            },
         }
     }
 
@@ -129,45 +140,22 @@ impl Job<'_> {
 
     /// Waits in the pool's line for one not in `tried`.
     async fn wait(&self, tried: &[EndpointId], now: Time) -> Result<Attempt, Failed> {
-        let limit = self.pool.current().table.limit.clone();
-        let deadline = now + limit.queue_timeout;
-        let mut ticket = None;
-        poll_fn(|cx| {
-            let look = match &ticket {
-                Some(_) => true,
-                None => {
-                    let Some((joined, alone)) = Ticket::join(self.pool, limit.queue, cx) else {
-                        return Poll::Ready(Err(Failed::Own(own::QUEUE_FULL)));
-                    };
-                    ticket = Some(joined);
-                    alone
-                }
-            };
-            if look && let Some(ticket) = &ticket {
-                ticket.look(cx);
-                let now = rt::now();
-                self.client.worker.refresh(now);
-                match self.pool.pick(tried, now) {
-                    Pick::Attempt(attempt) => return Poll::Ready(Ok(attempt)),
-                    Pick::Nobody => return Poll::Ready(Err(Failed::Own(own::NO_ENDPOINT))),
-                    // What became free is of no use here, but may be to who comes after.
-                    Pick::Full if !tried.is_empty() => ticket.pass(),
-                    Pick::Full => {}
-                }
-            }
-            let timer = &self.client.conn.timer;
-            timer.set(deadline);
-            if timer.poll_expired(cx) {
-                return Poll::Ready(Err(Failed::Own(own::QUEUE_TIMEOUT)));
-            }
-            // Nobody pays for half-closing here but who waits in line: there, an end most likely means that the client
-            // gave up, and its place is worth more to the next.
-            if self.client.stream.poll_closing(cx) {
-                return Poll::Ready(Err(Failed::Gone));
-            }
-            Poll::Pending
-        })
+        let client = self.client;
+        line::wait(
+            &client.worker,
+            self.pool,
+            &client.conn,
+            &client.stream,
+            tried,
+            now,
+        )
         .await
+        .map_err(|no| match no {
+            NoPlace::Nobody => Failed::Own(own::NO_ENDPOINT),
+            NoPlace::QueueFull => Failed::Own(own::QUEUE_FULL),
+            NoPlace::TooLong => Failed::Own(own::QUEUE_TIMEOUT),
+            NoPlace::Gone => Failed::Gone,
+        })
     }
 
     /// Where to try again after this failure, and whether that endpoint was tried before.
@@ -196,42 +184,22 @@ impl Job<'_> {
         }
     }
 
-    /// The same, waiting in line if all who are left are busy. `None`: nowhere.
-    async fn next_or_wait(
-        &self,
-        exchange: &Exchange,
-        failed: &Attempt,
-        kind: FailureKind,
-        tally: &Tally,
-        now: Time,
-    ) -> Result<Option<(Attempt, bool)>, Failed> {
-        match self.next(exchange, failed, kind, tally, now) {
-            Ok(next) => Ok(Some(next)),
-            Err(Stop::Over) => Ok(None),
-            Err(Stop::Full) => match self.wait(&exchange.tried, now).await {
-                Ok(attempt) => Ok(accept(exchange, attempt).ok()),
-                Err(Failed::Own(_)) => Ok(None),
-                Err(Failed::Gone) => Err(Failed::Gone),
-            },
-        }
-    }
-
     fn late(&self, exchange: &Exchange, now: Time) -> bool {
         let ended = exchange.upload.ended();
         ended.is_some_and(|ended| now.since(ended) >= self.route.timeout)
     }
 
-    /// Where to go on after the endpoint went down under the request. Counted as a retry, but not held back by the budget:
-    /// the load was there already.
-    fn moved(&self, exchange: &Exchange, now: Time) -> Option<(Attempt, bool)> {
+    /// Where to go on after the endpoint went down under the request. Counted by the budget, but not held back by it: the
+    /// load was there already.
+    async fn moved(&self, exchange: &Exchange, now: Time) -> Result<(Attempt, bool), Failed> {
         let _ = self.pool.spend_retry(now);
-        match self.pool.pick(&exchange.tried, now) {
-            Pick::Attempt(attempt) => {
-                let before = exchange.tried.contains(&attempt.endpoint.id);
-                Some((attempt, before))
-            }
-            Pick::Full | Pick::Nobody => None,
-        }
+        let attempt = match self.pool.pick(&exchange.tried, now) {
+            Pick::Attempt(attempt) => attempt,
+            Pick::Full => self.wait(&exchange.tried, now).await?,
+            Pick::Nobody => return Err(Failed::Own(own::NO_ENDPOINT)),
+        };
+        let again = exchange.tried.contains(&attempt.endpoint.id);
+        Ok((attempt, again))
     }
 
     /// May the request leave the endpoint it waits for, and is there somewhere to go?

@@ -9,9 +9,10 @@ use evenkeel_core::observe::FailureKind;
 use evenkeel_core::time::Time;
 
 use super::Exchange;
+use super::attempt::Answered;
 use super::forward::Job;
 use super::request::{Ended, Tally};
-use crate::buffer::IO_SIZE;
+use crate::buffer::{IO_SIZE, ROOM_MIN};
 use crate::http1::{Body, Framing, ResponseForward, To, write_response_head};
 use crate::pool::Attempt;
 use crate::rt::{self, Stream};
@@ -68,10 +69,13 @@ impl Job<'_> {
         exchange: &mut Exchange,
         tally: &mut Tally,
         attempt: &Attempt,
-        endpoint: Stream,
-        head_len: usize,
-        deaf: bool,
+        answered: Answered,
     ) -> Ended {
+        let Answered {
+            stream: endpoint,
+            head_len,
+            deaf,
+        } = answered;
         tally.status = exchange.response.status();
         let date = self.client.worker.date();
         let forward = ResponseForward {
@@ -236,7 +240,7 @@ impl Relay<'_> {
         } = &mut *self.exchange;
         while !answer_in.is_empty() && !self.body.is_done() {
             let room = (2 * IO_SIZE).saturating_sub(down.unsent().len());
-            if room < 512 {
+            if room < ROOM_MIN {
                 break;
             }
             let copied = self

@@ -1,5 +1,7 @@
 //! One request: which route it takes, what that says, and what is written down about it afterwards.
 
+use std::rc::Rc;
+
 use evenkeel_core::route::Wanted;
 use evenkeel_core::settings::{RouteAction, RouteSpec};
 use evenkeel_core::time::Time;
@@ -13,7 +15,7 @@ use crate::access::Record;
 use crate::http1::{
     Canned, Framing, Known, OwnAnswer, RequestHead, write_canned, write_own_answer,
 };
-use crate::pool::EndpointName;
+use crate::pool::{EndpointName, Pool};
 use crate::rt;
 
 /// What becomes of the connection after a request.
@@ -65,38 +67,26 @@ impl Client {
             exchange.head_in.bytes(),
         );
         let route = position.and_then(|i| view.snapshot.specs.get(i));
-        self.begin_upload(exchange, route, &tally);
-        let ended = match route {
-            None => self.answer_own(exchange, &mut tally, &own::NO_ROUTE).await,
-            Some(route) if too_large(framing, route) => {
+        let pool = position.and_then(|i| view.pools.get(i)?.as_ref());
+        self.begin_upload(exchange, route, pool, started);
+        let ended = match (route, pool) {
+            (None, _) => self.answer_own(exchange, &mut tally, &own::NO_ROUTE).await,
+            (Some(route), _) if too_large(framing, route) => {
                 self.answer_own(exchange, &mut tally, &own::BODY_TOO_LARGE)
                     .await
             }
-            Some(route) => match &route.action {
-                RouteAction::Pool(_) => {
-                    let pool = position.and_then(|i| view.pools.get(i)?.as_ref());
-                    match pool {
-                        None => {
-                            self.answer_own(exchange, &mut tally, &own::NO_ENDPOINT)
-                                .await
-                        }
-                        Some(pool) => {
-                            let job = Job {
-                                client: self,
-                                pool,
-                                route,
-                                idempotent: exchange.request.method().idempotent(),
-                                trusted: self.is_trusted(),
-                                request_id,
-                            };
-                            job.run(exchange, &mut tally).await
-                        }
-                    }
-                }
-                RouteAction::Redirect { .. } | RouteAction::Respond { .. } => {
-                    self.answer_canned(exchange, &mut tally, route).await
-                }
-            },
+            (Some(route), Some(pool)) => {
+                let job = Job {
+                    client: self,
+                    pool,
+                    route,
+                    idempotent: exchange.request.method().idempotent(),
+                    trusted: self.is_trusted(),
+                    request_id,
+                };
+                job.run(exchange, &mut tally).await
+            }
+            (Some(route), None) => self.answer_canned(exchange, &mut tally, route).await,
         };
         self.account(exchange, &tally, position, len, request_id);
         exchange.end(len);
@@ -133,28 +123,29 @@ impl Client {
         })
     }
 
-    fn begin_upload(&self, exchange: &mut Exchange, route: Option<&RouteSpec>, tally: &Tally) {
+    fn begin_upload(
+        &self,
+        exchange: &mut Exchange,
+        route: Option<&RouteSpec>,
+        pool: Option<&Rc<Pool>>,
+        now: Time,
+    ) {
         let Exchange {
             upload, request, ..
         } = exchange;
-        let body_buffer = route
-            .and_then(|route| match &route.action {
-                RouteAction::Pool(name) => self.view.snapshot.pools.get(name),
-                RouteAction::Redirect { .. } | RouteAction::Respond { .. } => None,
-            })
-            .filter(|_| request.framing() != Framing::None)
-            .map_or(0, |cell| cell.table.load().retry.body_buffer);
         let limits = UploadLimits {
             max_body: route.map_or(0, |route| route.max_body),
             min_rate: self.listener.settings().body_min_rate,
-            body_buffer,
+            // What is never sent again need not be kept.
+            body_buffer: pool.map_or(0, |pool| {
+                let retry = &pool.current().table.retry;
+                match request.method().idempotent() || retry.non_idempotent {
+                    true => retry.body_buffer,
+                    false => 0,
+                }
+            }),
         };
-        upload.begin(
-            request.framing(),
-            request.expect_continue(),
-            limits,
-            tally.started,
-        );
+        upload.begin(request.framing(), request.expect_continue(), limits, now);
     }
 
     fn is_trusted(&self) -> bool {
@@ -217,7 +208,10 @@ impl Client {
             ..Canned::default()
         };
         match &route.action {
-            RouteAction::Pool(_) => {}
+            // A pool that the configuration does not have.
+            RouteAction::Pool(_) => {
+                return self.answer_own(exchange, tally, &own::NO_ENDPOINT).await;
+            }
             RouteAction::Redirect { to, status } => {
                 canned.status = *status;
                 canned.location = Some(to);
@@ -263,6 +257,7 @@ impl Client {
         request_id: u128,
     ) {
         let ended = tally.ended.unwrap_or_else(rt::now);
+        self.served.set(ended);
         let took = ended.since(tally.started);
         let counters = self.listener.counters();
         counters.bytes_in.add(len as u64 + exchange.upload.received);

@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use evenkeel_core::time::Time;
 
-use crate::buffer::{Buf, IO_SIZE, Out};
+use crate::buffer::{Buf, IO_SIZE, Out, ROOM_MIN};
 use crate::http1::{BadFraming, Body, Framing, To};
 use crate::rt::{self, Stream};
 use crate::splice::{Pipes, Pump, PumpError, Pumped, SPLICE_FROM};
 
 /// A client that waits this long in all before its body is complete has to keep up `body_min_rate`.
 const SLOW_AFTER: Duration = Duration::from_secs(5);
-/// Less room than this is not worth a step of the framing machine.
-const ROOM_MIN: usize = 512;
 
 /// Bounds for one request's body.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,7 +1,7 @@
 //! A proxy on real sockets, endpoints that do as a test says, and a client that reads what comes back.
 //!
 //! Everything listens on port 0. Reads give up after ten seconds, so that a broken promise fails instead of hanging.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
