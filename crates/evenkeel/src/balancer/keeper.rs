@@ -47,11 +47,14 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Introduces this process and takes in everything that was kept for it.
-    pub(crate) fn adopt(link: Link) -> io::Result<Adopted> {
-        link.send(&ToKeeper::Hello {
-            pid: std::process::id(),
-        })?;
+    /// Introduces this process, unless it was introduced before it changed its user, and takes in everything that was kept
+    /// for it.
+    pub(crate) fn adopt(link: Link, introduced: bool) -> io::Result<Adopted> {
+        if !introduced {
+            link.send(&ToKeeper::Hello {
+                pid: std::process::id(),
+            })?;
+        }
         let mut running = Vec::new();
         loop {
             match link.recv()?.message {

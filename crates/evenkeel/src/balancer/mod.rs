@@ -106,6 +106,7 @@ fn failed(what: &str) -> impl FnOnce(std::io::Error) -> Failed + '_ {
 }
 
 fn start(resume: bool, part: Part) -> Result<End, Failed> {
+    end_with_the_keeper();
     let link = Link::from_stdin().map_err(failed("balancer"))?;
     if let Some(name) = part
         .user
@@ -121,7 +122,7 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
             .map_err(failed("keeper"))?;
     }
     let descriptors = raise_descriptor_limit();
-    let adopted = Keeper::adopt(link).map_err(failed("keeper"))?;
+    let adopted = Keeper::adopt(link, part.user.is_some()).map_err(failed("keeper"))?;
     let (failures_in, failures) = mpsc::channel(FAILURES_MAX);
     let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
     let workers = config.node.workers.unwrap_or_else(cores);
@@ -203,6 +204,11 @@ fn become_user(link: &Link, name: &str, args: &[OsString]) -> Failed {
         End::Failed,
         format!("evenkeel: the balancer can't become user {name:?}: {why}"),
     )
+}
+
+/// The kernel ends this process with the keeper. The keeper asked for that already, but changing the user took it back.
+fn end_with_the_keeper() {
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
 }
 
 /// FILE's configuration; for a replacement the last applied one, and FILE only where that can't be had.

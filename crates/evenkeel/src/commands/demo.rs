@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hyper::Method;
+use nix::sys::signal::{SigSet, Signal};
 use serde_json::Value;
 
 use crate::End;
@@ -69,7 +70,14 @@ pub(crate) fn demo(print_config: bool) -> End {
             ));
         }
     }
-    std::thread::spawn(move || introduce(&ports));
+    // The keeper takes signals in its own way, and a thread that does not block them would take them in the kernel's.
+    let mut keepers = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        keepers.add(signal);
+    }
+    if keepers.thread_block().is_ok() {
+        std::thread::spawn(move || introduce(&ports));
+    }
     let end = run::run(&file);
     if let Err(e) = folder.close() {
         complain(&format!(
