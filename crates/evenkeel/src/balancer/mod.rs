@@ -214,7 +214,7 @@ fn end_with_the_keeper() {
 /// FILE's configuration; for a replacement the last applied one, and FILE only where that can't be had.
 fn read_config(resume: bool, part: &Part) -> Result<(Config, bool), Failed> {
     if resume && let Some((revision, text)) = evenkeel_control::last_applied(&part.state_dir) {
-        match Config::read(&text, &part.file) {
+        match Config::parse_and_resolve(&text, &part.file) {
             Ok(config) => return Ok((config, true)),
             Err(mistakes) => complain(&format!(
                 "evenkeel: the last applied revision {revision} can't be read again, so FILE is used:\n{}",
