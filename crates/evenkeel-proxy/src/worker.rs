@@ -5,15 +5,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_core::counters::{ListenerWorker, Reject, RouteWorker};
@@ -323,22 +319,8 @@ impl Worker {
         let (open, conn) = Open::new(&worker, &listener);
         rt::spawn(async move {
             let counted = listener.clone();
-            let mut serving = pin!(serve(
-                worker,
-                listener,
-                conn,
-                accepted.stream,
-                accepted.peer
-            ));
-            let panicked =
-                poll_fn(
-                    |cx| match catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(cx))) {
-                        Ok(Poll::Pending) => Poll::Pending,
-                        Ok(Poll::Ready(())) => Poll::Ready(false),
-                        Err(_) => Poll::Ready(true),
-                    },
-                )
-                .await;
+            let serving = serve(worker, listener, conn, accepted.stream, accepted.peer);
+            let panicked = rt::panics(serving).await;
             if panicked {
                 counted.reject(Reject::Internal);
                 tracing::error!(listener = %counted.settings().name, "a bug ended a connection");

@@ -1,9 +1,11 @@
 //! What is tried again, where, and what never is: CONTRACT section 3.
+#![allow(clippy::unwrap_used)] // in helpers, which the setting for tests does not know
 
 mod support;
 
-use std::sync::Arc;
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::counters::Reject;
@@ -388,4 +390,81 @@ fn runs_of_failures_are_counted_over_requests_and_end_with_a_success() {
     client.answer();
     assert_eq!(running.shared(0).failure_run.load(SeqCst), 0);
     assert_eq!(running.shared(0).workers.sum(|w| w.successes.value()), 1);
+}
+
+/// Takes each POST, and then does one of the things that servers do when they die.
+fn dying(seed: u32, executed: Arc<Mutex<Vec<String>>>) -> Endpoint {
+    let state = AtomicUsize::new(seed as usize);
+    Endpoint::raw(move |mut client, _| {
+        let draw = || {
+            let x = state
+                .fetch_add(0x9E37_79B9, SeqCst)
+                .wrapping_mul(0x85EB_CA6B);
+            (x >> 13) % 8
+        };
+        if draw() == 0 {
+            return;
+        }
+        while let Some(head) = client.head() {
+            let fate = draw();
+            if fate == 1 {
+                return;
+            }
+            client.body(&head, false);
+            let path = head.split(' ').nth(1).unwrap().to_owned();
+            executed.lock().unwrap().push(path);
+            let answer = ok("done");
+            let answer = match fate {
+                2 => return,
+                3 => b"HTTP/1.1 2".to_vec(),
+                4 => status(503, "no"),
+                _ => answer,
+            };
+            if client.stream.write_all(&answer).is_err() || fate == 3 || fate == 5 {
+                return;
+            }
+        }
+    })
+}
+
+#[test]
+fn no_post_is_ever_executed_twice_whatever_the_endpoints_do() {
+    let executed: Arc<Mutex<Vec<String>>> = Arc::default();
+    let endpoints: Vec<_> = (1..=3).map(|i| dying(i * 77, executed.clone())).collect();
+    let mut addresses: Vec<_> = endpoints.iter().map(|e| e.address).collect();
+    addresses.push(Endpoint::refusing());
+    let running = Arc::new(Setup::http(&addresses).workers(2).start());
+    let load: Vec<_> = (0..4)
+        .map(|n| {
+            let running = running.clone();
+            std::thread::spawn(move || {
+                let mut client = running.client();
+                let mut served = 0;
+                for i in 0..150 {
+                    let body = "x".repeat(i * 97 % 3000);
+                    client.send(post(&format!("/{n}-{i}"), &body));
+                    let answer = client.answer();
+                    assert!(matches!(answer.status, 200 | 502 | 503), "{answer:?}");
+                    served += usize::from(answer.status == 200);
+                    if answer.field("connection") == Some("close") {
+                        client = running.client();
+                    }
+                }
+                served
+            })
+        })
+        .collect();
+    let served: usize = load.into_iter().map(|l| l.join().unwrap()).sum();
+    let mut all = executed.lock().unwrap().clone();
+    let count = all.len();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), count, "a POST was executed twice");
+    assert!(
+        served > 100 && served <= count,
+        "{served} served, {count} executed"
+    );
+    until("nothing is in flight", || {
+        (0..4).all(|i| running.shared(i).in_flight.load(SeqCst) == 0)
+    });
 }

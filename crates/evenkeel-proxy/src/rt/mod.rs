@@ -8,10 +8,13 @@ mod listener;
 mod stream;
 mod timer;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::mpsc;
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -90,7 +93,46 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) -> Task {
     Task(tokio::task::spawn_local(future).abort_handle())
 }
 
+/// Runs a future to its end or to its panic, which goes no further. What the future holds is dropped either way, so all
+/// it shares with others must be right at every moment between two of its steps.
+pub(crate) async fn panics(future: impl Future<Output = ()>) -> bool {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => Poll::Ready(false),
+            Err(_) => Poll::Ready(true),
+        }
+    })
+    .await
+}
+
 /// Waits; for rare waits off the request path. A connection uses its [`Timer`].
 pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_own_task_and_no_other() {
+        let (done, outcome) = mpsc::channel();
+        let worker = thread("test".to_owned(), move || async move {
+            let told = done.clone();
+            spawn(async move {
+                let panicked = panics(async { panic!("on purpose") }).await;
+                told.send(panicked).expect("the test listens");
+            });
+            sleep(Duration::from_millis(1)).await;
+            done.send(panics(async {}).await).expect("the test listens");
+        });
+        worker
+            .expect("a thread can be started")
+            .join()
+            .expect("the loop goes on");
+        assert_eq!(outcome.iter().collect::<Vec<_>>(), [true, false]);
+    }
 }
