@@ -29,6 +29,8 @@ pub enum Deed {
     BehaveAll(Arc<str>, Behaviour),
     /// Dies and comes back every so often, so many times.
     Flap(Key, Duration, u32),
+    /// Nobody asks this pool for anything any more.
+    Silence(Arc<str>),
     /// An operator's state.
     Order(Key, Order),
     /// An operator's weight.
@@ -91,7 +93,7 @@ impl Story {
         let pool = &self.pools[rng.index(self.pools.len())];
         let endpoint = &pool.endpoints[rng.index(pool.endpoints.len())];
         let key: Key = (pool.name.clone(), endpoint.name.clone());
-        match rng.below(20) {
+        match rng.below(21) {
             0..=7 => Deed::Behave(key, behaviour(rng)),
             8 => Deed::BehaveAll(pool.name.clone(), behaviour(rng)),
             9 => Deed::BehaveAll(pool.name.clone(), Behaviour::Works),
@@ -110,6 +112,7 @@ impl Story {
                 Deed::Kill(self.services[rng.index(self.services.len())].name.clone())
             }
             19 if !self.services.is_empty() => Deed::ChangeServices,
+            20 => Deed::Silence(pool.name.clone()),
             _ => Deed::Reload,
         }
     }

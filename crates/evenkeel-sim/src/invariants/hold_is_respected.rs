@@ -1,7 +1,7 @@
 //! Nobody comes back from down before it passed its checks for the whole hold, unless nobody in the pool was usable
 //! meanwhile, or it had just become known anew (a restart, a maintenance, another configuration).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use evenkeel_core::engine::DecidedBy;
@@ -17,8 +17,10 @@ pub(super) struct HoldIsRespected {
     passing: BTreeMap<Key, Time>,
     /// When nobody in the pool was last seen usable.
     empty: BTreeMap<Arc<str>, Time>,
-    /// Its next verdict needs no hold.
-    fresh: BTreeMap<Key, ()>,
+    /// Its next answer decides without a hold.
+    fresh: BTreeSet<Key>,
+    /// Whose answer is being handled as such a one.
+    deciding: Option<Key>,
 }
 
 impl Invariant for HoldIsRespected {
@@ -29,30 +31,33 @@ impl Invariant for HoldIsRespected {
     fn see(&mut self, note: &Note<'_>, scene: &Scene) -> Result<(), String> {
         self.notice_empty(scene);
         match note {
-            Note::Restarted | Note::Reloaded { same: false, .. } => self.forget_all(scene),
+            Note::Restarted => {
+                self.passing.clear();
+                self.refresh(scene);
+            }
+            Note::Reloaded { same: false, .. } => self.refresh(scene),
             Note::Ordered { key } => {
-                self.fresh.insert((*key).clone(), ());
+                self.fresh.insert((*key).clone());
             }
             Note::ProbeAnswered {
                 key,
-                passed: true,
+                passed,
                 valid: true,
                 ..
             } => {
-                self.passing.entry((*key).clone()).or_insert(scene.now.at);
-            }
-            Note::ProbeAnswered {
-                key,
-                passed: false,
-                valid: true,
-                ..
-            } => {
-                self.passing.remove(*key);
-                self.fresh.remove(*key);
+                self.deciding = self.fresh.take(*key);
+                match passed {
+                    true => {
+                        self.passing.entry((*key).clone()).or_insert(scene.now.at);
+                    }
+                    false => {
+                        self.passing.remove(*key);
+                    }
+                }
             }
             Note::Changed(change) => {
                 let key = (change.pool.clone(), change.name.clone());
-                let fresh = self.fresh.remove(&key).is_some();
+                let fresh = self.deciding.as_ref() == Some(&key);
                 let returns = change.from == State::Down && change.to == State::Up;
                 if returns && change.decided_by == DecidedBy::Check && !fresh {
                     return self.check(&key, scene);
@@ -74,14 +79,13 @@ impl HoldIsRespected {
         }
     }
 
-    fn forget_all(&mut self, scene: &Scene) {
-        self.passing.clear();
+    fn refresh(&mut self, scene: &Scene) {
         for (pool, spec) in &scene.pools {
             let keys = spec
                 .endpoints
                 .iter()
                 .map(|e| (pool.clone(), e.name.clone()));
-            self.fresh.extend(keys.map(|key| (key, ())));
+            self.fresh.extend(keys);
         }
     }
 

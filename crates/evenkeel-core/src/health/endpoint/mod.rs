@@ -6,6 +6,9 @@
 //! A fault that the check can see is the check's: when it says down, an ejection by real traffic ends, and the way back
 //! is rise, hold and ramp. An endpoint whose checks pass while its traffic fails comes back by trial.
 
+mod operator;
+mod ruling;
+
 use std::sync::Arc;
 
 use crate::address::Address;
@@ -164,19 +167,6 @@ impl Endpoint {
         self.shown = self.found.clone();
     }
 
-    /// An operator's word from before a restart.
-    pub fn restore_operator(&mut self, order: Option<Order>, weight: Option<u32>, wall: WallTime) {
-        self.weight = weight;
-        self.order = order.filter(|&order| order != Order::Ready);
-        if self.order == Some(Order::Maintenance) {
-            self.schedule.stop();
-        }
-        self.show(Now {
-            at: Time::ZERO,
-            wall,
-        });
-    }
-
     /// A reload brings another specification. With another address it is the same endpoint with nothing known.
     pub fn respecify(&mut self, spec: EndpointSpec, around: &Around<'_>, now: Now) -> Outcome {
         let moved = spec.target != self.spec.target;
@@ -320,71 +310,6 @@ impl Endpoint {
         outcome
     }
 
-    fn on_order(&mut self, order: Order, around: &Around<'_>, now: Now) -> Outcome {
-        let wanted = Some(order).filter(|&order| order != Order::Ready);
-        let before = std::mem::replace(&mut self.order, wanted);
-        let (covered, shown) = (before.is_some(), self.shown.state);
-        let mut outcome = Outcome::default();
-        if before == Some(Order::Maintenance) && wanted != before {
-            self.forget(now.at);
-            self.ramps_next = true;
-            self.schedule.set(Pace::Now, &around.spec.check, now.at);
-            self.settle(
-                "not seen since its maintenance".into(),
-                DecidedBy::Operator,
-                now,
-            );
-        }
-        match order {
-            Order::Maintenance => {
-                self.schedule.stop();
-            }
-            Order::Ready => outcome = self.agree(around, now),
-            Order::Draining => {}
-        }
-        self.show(now);
-        if covered && self.order.is_none() {
-            self.shown.since = now.wall;
-            self.shown.why = clip(format!("an operator said ready; {}", self.found.why));
-        }
-        Outcome {
-            shown: (shown != self.shown.state).then_some((shown, self.shown.state)),
-            row: true,
-            record: true,
-            ..outcome
-        }
-    }
-
-    /// A person says ready: where failback is manual, that is what it waited for.
-    fn agree(&mut self, around: &Around<'_>, now: Now) -> Outcome {
-        let spec = around.spec;
-        if spec.failover.failback_auto {
-            return Outcome::default();
-        }
-        if self.outlier.ejected_until().is_some() {
-            let ruling = Some(self.outlier.begin_trial(now.at));
-            return self.rule(ruling, "an operator said ready", around, now);
-        }
-        match self.check.agree(&spec.check, &spec.failover, now.at) {
-            Some(turn) => {
-                self.turned(turn.to, turn.ramps, around, now.at);
-                let why = format!("an operator said ready; {}", turn.why);
-                self.settle(why, DecidedBy::Operator, now)
-            }
-            None => Outcome::default(),
-        }
-    }
-
-    fn on_weight(&mut self, weight: Option<u32>) -> Outcome {
-        let changed = weight != self.weight;
-        self.weight = weight;
-        Outcome {
-            row: changed,
-            record: changed,
-            ..Outcome::default()
-        }
-    }
-
     fn hurry(&mut self, pace: Pace, around: &Around<'_>, now: Now) -> Outcome {
         self.schedule.hurry(pace, &around.spec.check, now.at);
         Outcome::default()
@@ -410,64 +335,6 @@ impl Endpoint {
                 window,
             });
         }
-    }
-
-    /// Carries out what the outlier machine came to, if the pool can bear it.
-    fn rule(
-        &mut self,
-        ruling: Option<Ruling>,
-        why: &str,
-        around: &Around<'_>,
-        now: Now,
-    ) -> Outcome {
-        let Some(ruling) = ruling else {
-            return Outcome::default();
-        };
-        let (why, permits) = match ruling {
-            Ruling::Eject => match self.eject(around, now.at) {
-                Ok(length) => (format!("{why}; ejected for {length:?}"), None),
-                Err(obstacle) => return self.not_ejected(why, obstacle, around, now),
-            },
-            Ruling::Trial(permits) => (format!("{permits} requests decide"), Some(permits)),
-            Ruling::Good => {
-                self.begin_ramp(around, now.at);
-                (why.to_string(), None)
-            }
-        };
-        let outcome = self.settle(why, DecidedBy::Outlier, now);
-        Outcome { permits, ..outcome }
-    }
-
-    fn eject(
-        &mut self,
-        around: &Around<'_>,
-        at: Time,
-    ) -> Result<std::time::Duration, &'static str> {
-        let settings = &around.spec.outlier;
-        let allowed = settings
-            .max_ejection
-            .of(around.spec.endpoints.len() as u64)
-            .max(1);
-        let others_out = around.out - usize::from(self.outlier.out() && around.out > 0);
-        let is_up = self.usable() && self.shown.state == State::Up;
-        let others_up = around.up - usize::from(is_up && around.up > 0);
-        if !settings.enforce {
-            return Err("enforce = false");
-        }
-        if others_out as u64 >= allowed {
-            return Err("max_ejection is reached");
-        }
-        if others_up < settings.min_healthy as usize {
-            return Err("min_healthy would not be left");
-        }
-        self.ramp = None;
-        Ok(self.outlier.eject(settings, at))
-    }
-
-    fn not_ejected(&mut self, why: &str, obstacle: &str, around: &Around<'_>, now: Now) -> Outcome {
-        self.note = clip(format!("would be ejected, but {obstacle}: {why}"));
-        let ruling = self.outlier.refused(now.at);
-        self.rule(ruling, "its trial goes on", around, now)
     }
 
     /// Nothing is known of it any more.
@@ -537,26 +404,6 @@ impl Endpoint {
         Outcome {
             record: changed,
             ..Outcome::default()
-        }
-    }
-
-    /// Covers what was found with the operator's word.
-    fn show(&mut self, now: Now) {
-        let (state, word) = match self.order {
-            Some(Order::Draining) => (State::Draining, "draining"),
-            Some(Order::Maintenance) => (State::Maintenance, "maintenance"),
-            _ => {
-                self.shown = self.found.clone();
-                return;
-            }
-        };
-        if self.shown.state != state {
-            self.shown = Standing {
-                state,
-                since: now.wall,
-                why: format!("an operator said {word}"),
-                by: DecidedBy::Operator,
-            };
         }
     }
 }

@@ -1,0 +1,108 @@
+//! The operator's word: it covers what was found, and stays until it is taken back.
+
+use crate::health::schedule::Pace;
+use crate::health::standing::{DecidedBy, Order, Standing, clip};
+use crate::table::State;
+use crate::time::{Now, Time, WallTime};
+
+use super::{Around, Endpoint, Outcome};
+
+impl Endpoint {
+    /// An operator's word from before a restart.
+    pub fn restore_operator(&mut self, order: Option<Order>, weight: Option<u32>, wall: WallTime) {
+        self.weight = weight;
+        self.order = order.filter(|&order| order != Order::Ready);
+        if self.order == Some(Order::Maintenance) {
+            self.schedule.stop();
+        }
+        self.show(Now {
+            at: Time::ZERO,
+            wall,
+        });
+    }
+
+    pub(super) fn on_order(&mut self, order: Order, around: &Around<'_>, now: Now) -> Outcome {
+        let wanted = Some(order).filter(|&order| order != Order::Ready);
+        let before = std::mem::replace(&mut self.order, wanted);
+        let (covered, shown) = (before.is_some(), self.shown.state);
+        let mut outcome = Outcome::default();
+        if before == Some(Order::Maintenance) && wanted != before {
+            self.forget(now.at);
+            self.ramps_next = true;
+            self.schedule.set(Pace::Now, &around.spec.check, now.at);
+            self.settle(
+                "not seen since its maintenance".into(),
+                DecidedBy::Operator,
+                now,
+            );
+        }
+        match order {
+            Order::Maintenance => {
+                self.schedule.stop();
+            }
+            Order::Ready => outcome = self.agree(around, now),
+            Order::Draining => {}
+        }
+        self.show(now);
+        if covered && self.order.is_none() {
+            self.shown.since = now.wall;
+            self.shown.why = clip(format!("an operator said ready; {}", self.found.why));
+        }
+        Outcome {
+            shown: (shown != self.shown.state).then_some((shown, self.shown.state)),
+            row: true,
+            record: true,
+            ..outcome
+        }
+    }
+
+    /// A person says ready: where failback is manual, that is what it waited for.
+    fn agree(&mut self, around: &Around<'_>, now: Now) -> Outcome {
+        let spec = around.spec;
+        if spec.failover.failback_auto {
+            return Outcome::default();
+        }
+        if self.outlier.ejected_until().is_some() {
+            let ruling = Some(self.outlier.begin_trial(now.at));
+            return self.rule(ruling, "an operator said ready", around, now);
+        }
+        match self.check.agree(&spec.check, &spec.failover, now.at) {
+            Some(turn) => {
+                self.turned(turn.to, turn.ramps, around, now.at);
+                let why = format!("an operator said ready; {}", turn.why);
+                self.settle(why, DecidedBy::Operator, now)
+            }
+            None => Outcome::default(),
+        }
+    }
+
+    pub(super) fn on_weight(&mut self, weight: Option<u32>) -> Outcome {
+        let changed = weight != self.weight;
+        self.weight = weight;
+        Outcome {
+            row: changed,
+            record: changed,
+            ..Outcome::default()
+        }
+    }
+
+    /// Covers what was found with the operator's word.
+    pub(super) fn show(&mut self, now: Now) {
+        let (state, word) = match self.order {
+            Some(Order::Draining) => (State::Draining, "draining"),
+            Some(Order::Maintenance) => (State::Maintenance, "maintenance"),
+            _ => {
+                self.shown = self.found.clone();
+                return;
+            }
+        };
+        if self.shown.state != state {
+            self.shown = Standing {
+                state,
+                since: now.wall,
+                why: format!("an operator said {word}"),
+                by: DecidedBy::Operator,
+            };
+        }
+    }
+}

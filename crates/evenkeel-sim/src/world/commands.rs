@@ -1,0 +1,227 @@
+//! What the engine wants, carried out: probes that are late or lost, services that take their time.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use evenkeel_core::engine::{Command, DecidedBy, Event};
+use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::table::State;
+
+use super::{Process, What, World};
+use crate::scene::{Behaviour, Key, Note, Scene};
+
+impl World {
+    /// Hands one event in and carries out what comes of it. Returns how many commands changed something.
+    pub(super) fn feed(&mut self, event: Event) -> usize {
+        self.engine.handle(event, self.scene.now);
+        let mut acting = 0;
+        while let Some(command) = self.engine.poll() {
+            acting += usize::from(!matches!(command, Command::Probe { .. }));
+            self.carry_out(command);
+        }
+        acting
+    }
+
+    pub(super) fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Publish(table) => {
+                self.fence(table.epoch);
+                self.summary.tables += 1;
+                self.note(&Note::Published(&table));
+                let keys = (0..table.endpoints.len())
+                    .map(|n| (table.endpoints[n].id, Scene::key(&table, n)));
+                self.keys.extend(keys);
+                self.scene.tables.insert(table.name.clone(), table);
+            }
+            Command::Withdraw { name, epoch, .. } => {
+                self.fence(epoch);
+                self.scene.tables.remove(&name);
+            }
+            Command::StartTrial {
+                endpoint, permits, ..
+            } => self.start_trial(endpoint, permits),
+            Command::Probe { endpoint, epoch } => {
+                self.fence(epoch);
+                self.probe(endpoint, epoch);
+            }
+            Command::Changed(transition) => {
+                self.summary.changes += 1;
+                let ejected =
+                    transition.decided_by == DecidedBy::Outlier && transition.to == State::Down;
+                self.summary.ejections += u64::from(ejected);
+                self.note(&Note::Changed(&transition));
+            }
+            Command::Persist(record) => {
+                self.note(&Note::Stored(&record));
+                self.records.insert(record.key(), record);
+            }
+            Command::Forget { pool, endpoint } => {
+                self.records.remove(&format!("{pool}/{endpoint}"));
+            }
+            Command::StartService { service, epoch } => {
+                self.fence(epoch);
+                self.start_service(service);
+            }
+            Command::SignalService {
+                service,
+                pid,
+                signal,
+                epoch,
+            } => {
+                self.fence(epoch);
+                self.signal_service(service, pid, signal);
+            }
+            Command::ProbeReady { service, epoch } => {
+                self.fence(epoch);
+                if let Some(view) = self.engine.service(service) {
+                    let what = What::ReadyAnswer(
+                        self.scene.process,
+                        service,
+                        view.spec.name.clone(),
+                        epoch,
+                    );
+                    self.plan(Duration::from_millis(5), what);
+                }
+            }
+            Command::ServiceChanged(transition) => self.note(&Note::Service(&transition)),
+        }
+    }
+
+    pub(super) fn fence(&mut self, epoch: Epoch) {
+        self.note(&Note::Fence(epoch));
+        self.last_fence = self.last_fence.max(epoch);
+    }
+
+    pub(super) fn start_trial(&mut self, endpoint: EndpointId, permits: u32) {
+        self.note(&Note::Trial { endpoint, permits });
+        let rows = self
+            .scene
+            .tables
+            .values()
+            .flat_map(|table| table.endpoints.iter());
+        for row in rows.filter(|row| row.id == endpoint) {
+            row.shared.trial_left.store(permits, Relaxed);
+        }
+    }
+
+    /// Most answers come soon, some come when nobody waits for them any more, a few never.
+    pub(super) fn probe(&mut self, endpoint: EndpointId, epoch: Epoch) {
+        let view = self
+            .engine
+            .endpoint(endpoint)
+            .expect("a probe names an endpoint there is");
+        let key: Key = (view.pool_name.clone(), view.name.clone());
+        let timeout = view.check.timeout;
+        self.note(&Note::ProbeSent { key: &key });
+        self.probing.insert(endpoint, epoch);
+        let (passed, takes) = match self.effective(&key) {
+            Behaviour::Works | Behaviour::Erroring | Behaviour::Flaky => (true, self.ms(1, 20)),
+            Behaviour::Dead | Behaviour::FailsChecks => (false, self.ms(1, 5)),
+            Behaviour::Hung => (false, timeout),
+        };
+        let answer = What::ProbeAnswer {
+            process: self.scene.process,
+            endpoint,
+            key,
+            epoch,
+            passed,
+        };
+        if self.scene.peace || !self.rng.chance(1, 30) {
+            self.plan(takes, answer);
+        } else if self.rng.chance(3, 4) {
+            let late = self.ms(2_500, 20_000);
+            self.plan(late, answer);
+        }
+    }
+
+    pub(super) fn probe_answered(
+        &mut self,
+        endpoint: EndpointId,
+        key: &Key,
+        epoch: Epoch,
+        passed: bool,
+    ) {
+        let valid = self.probing.get(&endpoint) == Some(&epoch);
+        if valid {
+            self.probing.remove(&endpoint);
+        } else {
+            self.summary.stale += 1;
+        }
+        let detail = if passed { "200" } else { "refused" }.to_string();
+        let answer = Note::ProbeAnswered {
+            key,
+            passed,
+            valid,
+            commands: 0,
+        };
+        self.note(&answer);
+        let commands = self.feed(Event::Probed {
+            endpoint,
+            epoch,
+            passed,
+            detail,
+        });
+        if !valid {
+            self.note(&Note::ProbeAnswered {
+                key,
+                passed,
+                valid,
+                commands,
+            });
+        }
+    }
+
+    pub(super) fn start_service(&mut self, service: ServiceId) {
+        let view = self
+            .engine
+            .service(service)
+            .expect("a start names a service there is");
+        let (name, restarts) = (view.spec.name.clone(), view.restarts);
+        let alive = self.processes.contains_key(&name);
+        self.note(&Note::Start {
+            service,
+            name: &name,
+            alive,
+        });
+        self.last_pid += 1;
+        let pid = self.last_pid;
+        let ready_at = self.scene.now.at + self.ms(20, 800);
+        let process = Process {
+            pid,
+            ready_at,
+            restarts,
+        };
+        self.processes.insert(name, process);
+        let answer = What::Started(self.scene.process, service, pid);
+        self.plan(Duration::from_millis(2), answer);
+    }
+
+    pub(super) fn signal_service(&mut self, service: ServiceId, pid: u32, signal: i32) {
+        let view = self
+            .engine
+            .service(service)
+            .expect("a signal names a service there is");
+        let name = view.spec.name.clone();
+        let stubborn = signal != 9 && self.rng.chance(1, 5);
+        if !stubborn {
+            let takes = self.ms(1, 200);
+            self.plan(takes, What::Exits(name, pid));
+        }
+    }
+
+    /// How it behaves, counting in the service behind it.
+    pub(super) fn effective(&self, key: &Key) -> Behaviour {
+        let spec = self.scene.pools.get(&key.0);
+        let spec = spec.and_then(|pool| pool.endpoints.iter().find(|e| e.name == key.1));
+        let service = spec.and_then(|endpoint| endpoint.service.as_ref());
+        let serves = service.is_none_or(|name| {
+            let process = self.processes.get(name);
+            process.is_some_and(|process| self.scene.now.at >= process.ready_at)
+        });
+        if serves {
+            self.scene.behaviour(key)
+        } else {
+            Behaviour::Dead
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Requests and their tries, and the sweep of the counters.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use evenkeel_core::balance::Choice;
+use evenkeel_core::engine::Event;
+use evenkeel_core::observe::{Failure, FailureKind};
+
+use super::{BEAT, REQUEST_EVERY_MS, What, World};
+use crate::scene::{Behaviour, Note, Scene};
+use crate::story::PEACE;
+use crate::traffic::{Request, Try};
+
+impl World {
+    pub(super) fn plan_request(&mut self, worker: usize, pool: &Arc<str>) {
+        let request = Request {
+            process: self.scene.process,
+            worker,
+            pool: pool.clone(),
+            tried: Vec::new(),
+            tries: 0,
+        };
+        let after = self.ms(REQUEST_EVERY_MS / 2, REQUEST_EVERY_MS * 3 / 2);
+        self.plan(after, What::Request(request));
+    }
+
+    pub(super) fn request(&mut self, mut request: Request) {
+        self.plan_request(request.worker, &request.pool.clone());
+        if self.silent.contains(&request.pool) {
+            return;
+        }
+        request.process = self.scene.process;
+        self.summary.requests += 1;
+        let Some(table) = self.scene.tables.get(&request.pool).cloned() else {
+            return;
+        };
+        let now = self.scene.now.at;
+        let (seed, workers) = (self.story.seed, self.story.workers);
+        let lane = self.lanes.lane(request.worker, &table, seed, workers);
+        lane.budget.request(now);
+        let (worker, pool) = (request.worker, &request.pool.clone());
+        self.note(&Note::Request { worker, pool });
+        self.attempt(request);
+    }
+
+    pub(super) fn attempt(&mut self, mut request: Request) {
+        let Some(table) = self.scene.tables.get(&request.pool).cloned() else {
+            return;
+        };
+        let (seed, workers) = (self.story.seed, self.story.workers);
+        let lane = self.lanes.lane(request.worker, &table, seed, workers);
+        let choice = lane.picker.pick(&table, &request.tried, self.scene.now.at);
+        self.note(&Note::Picked {
+            table: &table,
+            tried: &request.tried,
+            choice,
+        });
+        let Choice::Endpoint(index) = choice else {
+            return self.done(&request.pool, false);
+        };
+        self.summary.tries += 1;
+        let row = &table.endpoints[index];
+        row.shared.in_flight.fetch_add(1, Relaxed);
+        row.shared.workers.of(request.worker).tries.inc();
+        request.tries += 1;
+        if !request.tried.contains(&row.id) {
+            request.tried.push(row.id);
+        }
+        let (answered, takes) = match self.effective(&Scene::key(&table, index)) {
+            Behaviour::Works | Behaviour::FailsChecks => (true, self.ms(2, 30)),
+            Behaviour::Dead => (false, self.ms(1, 2)),
+            Behaviour::Hung => (false, table.retry.per_try_timeout),
+            Behaviour::Erroring => (false, self.ms(2, 10)),
+            Behaviour::Flaky => (!self.rng.chance(1, 3), self.ms(2, 30)),
+        };
+        let ended = Try {
+            request,
+            endpoint: row.id,
+            shared: row.shared.clone(),
+            answered,
+        };
+        self.plan(takes, What::TryEnds(ended));
+    }
+
+    pub(super) fn try_ended(&mut self, ended: Try) {
+        if ended.request.process != self.scene.process {
+            return; // it died with its balancer
+        }
+        let counters = ended.shared.workers.of(ended.request.worker);
+        ended.shared.in_flight.fetch_sub(1, Relaxed);
+        if ended.answered {
+            counters.successes.inc();
+            ended.shared.failure_run.store(0, Relaxed);
+            return self.done(&ended.request.pool, true);
+        }
+        counters.failures.inc();
+        let run = ended.shared.failure_run.fetch_add(1, Relaxed) + 1;
+        let at = self.scene.now.at;
+        // The queue to control may be full.
+        if !self.rng.chance(1, 20) {
+            self.feed(Event::Failed(Failure {
+                endpoint: ended.endpoint,
+                kind: FailureKind::Reset,
+                run,
+                at,
+            }));
+        }
+        self.retry(ended.request);
+    }
+
+    pub(super) fn retry(&mut self, request: Request) {
+        let Some(table) = self.scene.tables.get(&request.pool).cloned() else {
+            return;
+        };
+        let (seed, workers) = (self.story.seed, self.story.workers);
+        let lane = self.lanes.lane(request.worker, &table, seed, workers);
+        let more = request.tries <= table.retry.retries;
+        if !more || !lane.budget.try_spend(self.scene.now.at) {
+            return self.done(&request.pool, false);
+        }
+        let (worker, pool) = (request.worker, &request.pool.clone());
+        self.note(&Note::Retried { worker, pool });
+        self.attempt(request);
+    }
+
+    pub(super) fn done(&mut self, pool: &Arc<str>, served: bool) {
+        if !served {
+            self.summary.failed += 1;
+            self.last_failure = self.scene.now.at;
+        }
+        self.note(&Note::Done { pool, served });
+    }
+
+    pub(super) fn beat(&mut self) {
+        self.plan(BEAT, What::Beat);
+        let rows: Vec<_> = self
+            .scene
+            .tables
+            .values()
+            .flat_map(|table| table.endpoints.iter())
+            .map(|row| (row.id, row.shared.clone()))
+            .collect();
+        for (endpoint, shared) in rows {
+            let sums = (
+                shared.workers.sum(|worker| worker.successes.value()),
+                shared.workers.sum(|worker| worker.failures.value()),
+            );
+            let before = self.swept.insert(endpoint, sums).unwrap_or_default();
+            let (successes, failures) = (sums.0 - before.0, sums.1 - before.1);
+            if successes + failures > 0 {
+                self.feed(Event::Swept {
+                    endpoint,
+                    successes,
+                    failures,
+                });
+            }
+        }
+        self.note(&Note::Beat);
+        if !self.scene.peace && self.scene.now.at >= PEACE {
+            self.make_peace();
+        }
+        let beats = self.scene.now.at.as_nanos() / BEAT.as_nanos() as u64;
+        if self.scene.peace && beats.is_multiple_of(50) {
+            self.attend();
+        }
+    }
+}
