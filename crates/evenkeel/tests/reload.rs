@@ -37,7 +37,7 @@ fn reloads_under_traffic_lose_no_request_and_no_websocket() {
             }
         }
     });
-    for round in 0..25 {
+    for round in 0..100 {
         let extra = format!("[pool.app.retry]\nretries = {}\n", 1 + round % 2);
         evenkeel.rewrite(&app(&endpoints.each_ref(), &extra));
         evenkeel.ask("POST", "/v1/reload", "");
