@@ -24,6 +24,8 @@ use crate::{Broken, Summary};
 
 /// Between two requests of one worker to one pool.
 const REQUEST_EVERY_MS: u64 = 80;
+/// So many ticks at one moment are no coincidence.
+const SPINNING: u32 = 1000;
 const BEAT: Duration = Duration::from_millis(100);
 
 /// Something that is going to happen.
@@ -77,6 +79,8 @@ pub struct World {
     last_failure: Time,
     invariants: Vec<Box<dyn Invariant>>,
     broken: Option<Broken>,
+    /// Ticks in a row without time passing.
+    idle_ticks: u32,
     summary: Summary,
 }
 
@@ -106,6 +110,7 @@ impl World {
             last_failure: Time::ZERO,
             invariants: invariants::all(),
             broken: None,
+            idle_ticks: 0,
             summary: Summary::default(),
             story,
         };
@@ -152,6 +157,7 @@ impl World {
         let due = due.unwrap_or(Time::NEVER);
         match self.engine.next_wakeup() {
             Some(wakeup) if wakeup <= due => {
+                self.notice_spinning(wakeup);
                 self.pass_to(wakeup);
                 self.feed(Event::Tick);
             }
@@ -161,6 +167,23 @@ impl World {
                     self.happen(what);
                 }
             }
+        }
+    }
+
+    /// An engine that is due again and again at the same moment would keep its driver busy for ever.
+    fn notice_spinning(&mut self, wakeup: Time) {
+        self.idle_ticks = if wakeup <= self.scene.now.at {
+            self.idle_ticks + 1
+        } else {
+            0
+        };
+        if self.idle_ticks > SPINNING {
+            self.broken = Some(Broken {
+                seed: self.story.seed,
+                invariant: "the engine waits for something",
+                at: self.scene.now.at,
+                what: "it is always due".into(),
+            });
         }
     }
 
