@@ -309,6 +309,9 @@ impl Body {
         if self.trailer_lines > TRAILER_LINES_MAX {
             return Err(bad("too many trailers"));
         }
+        if !is_text(line) {
+            return Err(bad("control byte in the trailers"));
+        }
         let field = parse_line(&self.line, 0, line.len()).map_err(bad)?;
         let name = field.name.of(&self.line);
         if !field.hop && may_trail(field.known, name) {

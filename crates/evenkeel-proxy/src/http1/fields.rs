@@ -1,7 +1,7 @@
 //! The field lines of a head: offsets, and known names told by length and first byte.
 
 use super::framing::{LengthError, Lengths};
-use super::scan::{Span, is_text, list, token_len, trim};
+use super::scan::{Span, TOKEN, list, token_len, trim};
 
 /// Field names that evenkeel itself looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,27 +136,46 @@ pub struct Field {
 /// What is wrong with a field line.
 pub(crate) type Wrong = &'static str;
 
-/// Cuts one field line, which stands at `start..end` of `buf`, without its CR LF.
+/// What a byte of a name is: 0 no `tchar`, else one; `_` has a mark of its own.
+const NAME: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        class[b] = TOKEN[b] as u8;
+        b += 1;
+    }
+    class[b'_' as usize] |= UNDERSCORE;
+    class
+};
+const UNDERSCORE: u8 = 2;
+
+/// Cuts one field line, which stands at `start..end` of `buf`, without its CR LF. Whether its value is text, the caller has
+/// to look: for heads that is done once for all lines.
 pub(crate) fn parse_line(buf: &[u8], start: usize, end: usize) -> Result<Field, Wrong> {
     let line = &buf[start..end];
-    let colon = token_len(line);
+    let mut colon = 0;
+    let mut seen = 0;
+    while let Some(&b) = line.get(colon)
+        && NAME[b as usize] != 0
+    {
+        seen |= NAME[b as usize];
+        colon += 1;
+    }
     if colon == 0 || line.get(colon) != Some(&b':') {
         return Err(wrong_name(line, colon));
     }
-    let name = &line[..colon];
-    let raw = &line[colon + 1..];
-    if !is_text(raw) {
-        return Err("control byte in a field value");
+    let mut at = colon + 1;
+    while let Some(b' ' | b'\t') = line.get(at) {
+        at += 1;
     }
-    let lead = raw.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-    let value = trim(raw);
-    let at = start + colon + 1 + lead;
+    let value = trim(&line[at..]);
+    let name = &line[..colon];
     let known = Known::of(name);
     Ok(Field {
         name: Span::new(start, start + colon),
-        value: Span::new(at, at + value.len()),
+        value: Span::new(start + at, start + at + value.len()),
         known,
-        hop: known.hop_by_hop() || is_look_alike(name),
+        hop: known.hop_by_hop() || seen & UNDERSCORE != 0 && is_look_alike(name),
     })
 }
 
@@ -174,7 +193,7 @@ fn wrong_name(line: &[u8], colon: usize) -> Wrong {
 /// `Content-Length` there. Such look-alikes of names that mean something here go no further.
 fn is_look_alike(name: &[u8]) -> bool {
     const LONGEST: usize = 24;
-    if name.len() > LONGEST || memchr::memchr(b'_', name).is_none() {
+    if name.len() > LONGEST {
         return false;
     }
     let mut dashed = [0; LONGEST];
@@ -192,6 +211,9 @@ pub(crate) struct Options {
     pub(crate) upgrade: bool,
 }
 
+// `Fields::seen` has a bit for each.
+const _: () = assert!((Known::XRequestId as u32) < u32::BITS);
+
 /// More connection options than this in one head are refused: each is looked for among all fields.
 const OPTIONS_MAX: usize = 32;
 
@@ -201,6 +223,8 @@ pub(crate) struct Fields {
     pub(crate) lines: Vec<Field>,
     pub(crate) options: Options,
     pub(crate) lengths: Lengths,
+    /// One bit for each [`Known`] among them.
+    seen: u32,
 }
 
 impl Fields {
@@ -208,24 +232,33 @@ impl Fields {
         self.lines.clear();
         self.options = Options::default();
         self.lengths = Lengths::default();
+        self.seen = 0;
+    }
+
+    /// Is there a line of this name?
+    pub(crate) fn has(&self, known: Known) -> bool {
+        self.seen & 1 << known as u32 != 0
     }
 
     /// Adds the line at `start..end`.
-    pub(crate) fn push(&mut self, buf: &[u8], start: usize, end: usize) -> Result<Field, Wrong> {
+    pub(crate) fn push(&mut self, buf: &[u8], start: usize, end: usize) -> Result<(), Wrong> {
         let field = parse_line(buf, start, end)?;
-        let value = &buf[field.value.start as usize..field.value.end as usize];
-        match field.known {
-            Known::ContentLength => self.lengths.content_length(value),
-            Known::TransferEncoding => self.lengths.transfer_encoding(value),
+        self.seen |= 1 << field.known as u32;
+        let read = match field.known {
+            Known::ContentLength => self.lengths.content_length(field.value.of(buf)),
+            Known::TransferEncoding => self.lengths.transfer_encoding(field.value.of(buf)),
             _ => Ok(()),
-        }
-        .map_err(|LengthError(reason)| reason)?;
+        };
+        read.map_err(|LengthError(reason)| reason)?;
         self.lines.push(field);
-        Ok(field)
+        Ok(())
     }
 
     /// Reads the `Connection` fields and marks what they name.
     pub(crate) fn read_options(&mut self, buf: &[u8]) -> Result<(), Wrong> {
+        if !self.has(Known::Connection) {
+            return Ok(());
+        }
         let mut count = 0;
         for at in 0..self.lines.len() {
             if self.lines[at].known != Known::Connection {
@@ -267,8 +300,11 @@ impl Fields {
 
     /// The first line of this name.
     pub(crate) fn first<'a>(&self, buf: &'a [u8], known: Known) -> Option<&'a [u8]> {
+        if !self.has(known) {
+            return None;
+        }
         let field = self.lines.iter().find(|f| f.known == known)?;
-        buf.get(field.value.start as usize..field.value.end as usize)
+        Some(field.value.of(buf))
     }
 
     /// Values of all lines of this name.

@@ -265,6 +265,9 @@ impl RequestHead {
 
     /// What only the whole head can tell.
     fn judge(&mut self, buf: &[u8]) -> Result<(), Refusal> {
+        if !self.lines.are_text(buf) {
+            return Err(bad("control byte in the head"));
+        }
         self.fields.read_options(buf).map_err(bad)?;
         self.judge_framing()?;
         let options = self.fields.options;

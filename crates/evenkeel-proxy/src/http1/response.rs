@@ -143,6 +143,9 @@ impl ResponseHead {
     }
 
     fn judge(&mut self, buf: &[u8], asked: Asked) -> Result<(), Garbage> {
+        if !self.lines.are_text(buf) {
+            return Err(garbage("control byte in the head"));
+        }
         self.fields.read_options(buf).map_err(garbage)?;
         let lengths = self.fields.lengths;
         if lengths.chunked && self.version == Version::Http10 {

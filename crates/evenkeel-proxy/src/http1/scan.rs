@@ -48,6 +48,8 @@ pub(crate) struct Lines {
     start: usize,
     /// No LF in `start..searched`.
     searched: usize,
+    /// Lines so far.
+    count: usize,
 }
 
 impl Lines {
@@ -61,10 +63,17 @@ impl Lines {
         let (start, lf) = (self.start, self.searched + at);
         self.start = lf + 1;
         self.searched = lf + 1;
+        self.count += 1;
         if lf == start || buf[lf - 1] != b'\r' {
             return Err(LoneLineFeed);
         }
         Ok(Some((start, lf - 1)))
+    }
+
+    /// Has what was cut so far no control bytes but tabs and the CR LF of each line? One pass over a whole head costs less
+    /// than one over each value.
+    pub(crate) fn are_text(&self, buf: &[u8]) -> bool {
+        controls(&buf[..self.start]) == 2 * self.count
     }
 
     /// Where the next line starts: one past the last line's CR LF.
@@ -100,23 +109,32 @@ pub(crate) fn token_len(bytes: &[u8]) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// May these bytes stand in a field value or a reason phrase: visible, space, tab, and 0x80–0xff, which stay opaque
-/// (RFC 9110 section 5.5). Written without a branch so that it is vectorised.
+/// May this byte not stand in a field value or a reason phrase? Visible ones, space, tab, and 0x80–0xff, which stay opaque, may
+/// (RFC 9110 section 5.5).
+const fn is_control(b: u8) -> bool {
+    ((b < 0x20) & (b != b'\t')) | (b == 0x7f)
+}
+
+/// How many control bytes there are. Counted in bytes, 128 at a time, so that it is vectorised.
+fn controls(bytes: &[u8]) -> usize {
+    let count = |part: &[u8]| part.iter().fold(0u8, |n, &b| n + u8::from(is_control(b)));
+    bytes.chunks(128).map(|part| usize::from(count(part))).sum()
+}
+
+/// Has it no control bytes?
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |bad, &b| {
-        bad | ((b < 0x20) & (b != b'\t')) | (b == 0x7f)
-    })
+    controls(bytes) == 0
 }
 
 /// Without spaces and tabs at both ends.
-pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
-    let blank = |b: &u8| *b == b' ' || *b == b'\t';
-    let start = bytes.iter().position(|b| !blank(b)).unwrap_or(bytes.len());
-    let end = bytes
-        .iter()
-        .rposition(|b| !blank(b))
-        .map_or(start, |i| i + 1);
-    &bytes[start..end]
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// Elements of a comma-separated list (RFC 9110 section 5.6.1), trimmed, empty ones left out.
