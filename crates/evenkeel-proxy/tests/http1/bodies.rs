@@ -200,7 +200,7 @@ fn decode(mut input: &[u8]) -> (Vec<u8>, Vec<u8>) {
             .windows(2)
             .position(|w| w == b"\r\n")
             .expect("a size line");
-        let size = std::str::from_utf8(&input[..end]).unwrap();
+        let size = std::str::from_utf8(&input[..end]).expect("an ASCII size");
         assert!(
             size == "0" || !size.starts_with('0'),
             "size {size:?} is not canonical"
@@ -260,7 +260,9 @@ fn copy(
     for end in ends {
         while at < end && !body.is_done() {
             let before = out.len();
-            let copied = body.copy(&input[at..end], to, &mut out, room).unwrap();
+            let copied = body
+                .copy(&input[at..end], to, &mut out, room)
+                .expect("right framing");
             let trailers = if copied.done {
                 body.trailers().len()
             } else {

@@ -188,7 +188,7 @@ fn every_split_of_an_answer_gives_the_same_verdict() {
 
 fn sent(text: &str, asked: Asked, forward: ResponseForward<'_>) -> (Sent, Vec<u8>) {
     let (head, result) = parse_as(text.as_bytes(), asked);
-    result.unwrap();
+    result.expect("a right head");
     let mut out = Vec::new();
     let sent = write_response_head(&mut out, &head, text.as_bytes(), &forward);
     (sent, out)

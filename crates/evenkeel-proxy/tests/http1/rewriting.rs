@@ -23,7 +23,7 @@ const ID: &str = "0123456789abcdef0011223344556677";
 
 fn forwarded(text: &str, forward: &Forward<'_>) -> Judged {
     let mut head = RequestHead::default();
-    head.parse(text.as_bytes(), &LIMITS).unwrap();
+    head.parse(text.as_bytes(), &LIMITS).expect("a right head");
     let mut out = Vec::new();
     write_request_head(&mut out, &head, text.as_bytes(), forward);
     request(&out)
