@@ -213,3 +213,31 @@ fn a_services_output_is_in_the_log_with_its_name() {
             .then_some(())
     });
 }
+
+#[test]
+fn a_log_for_programs_is_one_object_a_line() {
+    let config = format!(
+        "[log]\nformat = \"json\"\n{}[[pool.app.endpoint]]\nname = \"a1\"\naddress = \"127.0.0.1:{}\"\nservice = \"talker\"\n\
+         [service.talker]\ncommand = [\"/bin/sh\", \"-c\", \"sleep 0.1; echo 'it said \\\"hello\\\"'; exec sleep 1000\"]\nready = {{ kind = \"none\" }}\n",
+        app(&[], ""),
+        free_port()
+    );
+    let evenkeel = Evenkeel::run(&config);
+    let line = eventually("the line is there", || {
+        let log = evenkeel.log();
+        log.lines()
+            .find(|l| l.contains("it said"))
+            .map(str::to_owned)
+    });
+    let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(object.to_string().contains("talker"), "{line}");
+    let log = evenkeel.log();
+    let changed = log
+        .lines()
+        .find(|l| l.contains("serving"))
+        .unwrap_or_default();
+    assert!(
+        serde_json::from_str::<serde_json::Value>(changed).is_ok(),
+        "{log}"
+    );
+}

@@ -14,12 +14,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::Epoch;
 use crate::rng::Rng;
 use crate::settings::{Ready, ServiceSpec};
 use crate::time::Time;
 
 use super::backoff;
+use super::words::{Act, Change, Input, ServiceEvent, ServiceState, Step};
 
 /// Between two looks at whether a starting service is ready: a restart should not be seen to take longer than it does.
 const READY_AGAIN: Duration = Duration::from_millis(100);
@@ -28,132 +28,6 @@ const READY_LOST: Duration = Duration::from_secs(5);
 /// Ready for this long, a service is over its trouble: its next death is a first one again.
 const HEALTHY: Duration = Duration::from_secs(10);
 const KILL: i32 = 9;
-
-/// Where a service is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ServiceState {
-    /// Does not run and is not meant to.
-    #[default]
-    Stopped,
-    /// Its process was asked for or runs, and is not ready yet.
-    Starting,
-    /// Serves.
-    Ready,
-    /// Was asked to end.
-    Stopping,
-    /// Ended; will be started again in a moment.
-    Backoff,
-    /// Started too often in too short a time: needs a person.
-    Failed,
-}
-
-impl ServiceState {
-    /// All states, in the order of their numbers.
-    pub const ALL: [ServiceState; 6] = [
-        ServiceState::Stopped,
-        ServiceState::Starting,
-        ServiceState::Ready,
-        ServiceState::Stopping,
-        ServiceState::Backoff,
-        ServiceState::Failed,
-    ];
-
-    /// The word in status, log and API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ServiceState::Stopped => "stopped",
-            ServiceState::Starting => "starting",
-            ServiceState::Ready => "ready",
-            ServiceState::Stopping => "stopping",
-            ServiceState::Backoff => "backoff",
-            ServiceState::Failed => "failed",
-        }
-    }
-}
-
-/// What the shells saw of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServiceEvent {
-    /// Its process runs.
-    Started {
-        /// Its number.
-        pid: u32,
-    },
-    /// It could not be started.
-    StartFailed {
-        /// Why.
-        why: String,
-    },
-    /// Its process ended.
-    Exited {
-        /// Which one: that of an older process says nothing of the present one.
-        pid: u32,
-        /// How, for people: `status 1`, `signal KILL`.
-        status: String,
-    },
-    /// The answer to [`Command::ProbeReady`](crate::engine::Command::ProbeReady).
-    ReadyProbed {
-        /// Its fence.
-        epoch: Epoch,
-        /// Is it?
-        passed: bool,
-    },
-    /// A person says: try again.
-    Reset,
-}
-
-/// What a supervisor is told.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// It shall run.
-    Run,
-    /// It runs already, under this number.
-    Adopt {
-        /// Its process.
-        pid: u32,
-        /// Restarts so far.
-        restarts: u32,
-    },
-    /// It shall end and stay so.
-    Stop,
-    /// It shall end and be started anew, because its specification changed.
-    Restart,
-    /// Something happened.
-    Event(ServiceEvent),
-    /// Time passed.
-    Tick,
-}
-
-/// What is to be done about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Start it.
-    Start,
-    /// Send its process this signal.
-    Signal(i32),
-    /// Look whether it is ready.
-    ProbeReady,
-}
-
-/// A change of state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// From this.
-    pub from: ServiceState,
-    /// To this.
-    pub to: ServiceState,
-    /// Why.
-    pub why: String,
-}
-
-/// What came of an input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// If the state changed.
-    pub change: Option<Change>,
-    /// If something is to be done.
-    pub act: Option<Act>,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {

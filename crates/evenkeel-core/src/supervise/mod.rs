@@ -3,6 +3,8 @@
 mod backoff;
 mod machine;
 mod rolling;
+mod words;
 
-pub use machine::{Act, Change, Input, ServiceEvent, ServiceState, Step, Supervisor};
+pub use machine::Supervisor;
 pub use rolling::Rolling;
+pub use words::{Act, Change, Input, ServiceEvent, ServiceState, Step};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use evenkeel_control::{Input, Running, ServiceEvent};
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::ServiceSpec;
-use evenkeel_keeper::{Address, FromKeeper, Link, Received, Start, ToKeeper};
+use evenkeel_keeper::{Address, FromKeeper, Link, LogFormat, Received, Start, ToKeeper};
 use tokio::sync::mpsc;
 
 use crate::user::User;
@@ -125,6 +125,11 @@ impl Keeper {
         self.tell(&ToKeeper::Close {
             key: key.to_owned(),
         });
+    }
+
+    /// Asks for the services' output and the keeper's own lines as JSON.
+    pub(crate) fn speak_json(&self) {
+        self.tell(&ToKeeper::LogFormat(LogFormat::Json));
     }
 
     /// The data plane serves: from now on this process is judged by its `Alive`s.

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_control::{FAILURES_MAX, INPUTS_MAX};
-use evenkeel_keeper::{Link, LogFormat as KeeperFormat, ToKeeper};
+use evenkeel_core::observe::Failure;
+use evenkeel_keeper::{Link, ToKeeper};
 use evenkeel_proxy::{AccessTarget, Options, Proxy};
 use evenkeel_schema::config::{AccessFormat, AccessLog, Config, LogFormat, Node};
 use tokio::sync::mpsc;
@@ -117,23 +118,16 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
     }
     let (config, resume) = read_config(resume, &part)?;
     crate::logging::start(&config.log);
-    if config.log.format == LogFormat::Json {
-        link.send(&ToKeeper::LogFormat(KeeperFormat::Json))
-            .map_err(failed("keeper"))?;
-    }
     let descriptors = raise_descriptor_limit();
     let adopted = Keeper::adopt(link, part.user.is_some()).map_err(failed("keeper"))?;
     let (failures_in, failures) = mpsc::channel(FAILURES_MAX);
     let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
     let workers = config.node.workers.unwrap_or_else(cores);
-    let proxy = Proxy::start(Options {
-        workers,
-        failures: failures_in,
-        access_log: access_log(&config),
-        seed: seed(),
-    });
-    let proxy = Arc::new(proxy.map_err(failed("data plane"))?);
+    let proxy = start_proxy(&config, workers, failures_in).map_err(failed("data plane"))?;
     let (keeper, running) = adopted.listen(inputs_in).map_err(failed("keeper"))?;
+    if config.log.format == LogFormat::Json {
+        keeper.speak_json();
+    }
     let host = Arc::new(BalancerHost::new(
         proxy.clone(),
         keeper.clone(),
@@ -165,6 +159,20 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
     });
     control.map_err(failed("control"))?.join();
     Ok(end(&host, &keeper, &proxy))
+}
+
+fn start_proxy(
+    config: &Config,
+    workers: usize,
+    failures: mpsc::Sender<Failure>,
+) -> std::io::Result<Arc<Proxy>> {
+    let options = Options {
+        workers,
+        failures,
+        access_log: access_log(config),
+        seed: seed(),
+    };
+    Proxy::start(options).map(Arc::new)
 }
 
 /// Control has ended: in order, after a shutdown; or by a bug, and then this process makes room for another one.

@@ -1,0 +1,11 @@
+//! What a configuration asks for, checked and in the shapes the machines use. The schema crate parses into these, so a
+//! value of these types is already known to be right (ranges, names that exist). Defaults live beside their
+//! settings, each with its reason.
+
+mod pool;
+mod service;
+mod traffic;
+
+pub use pool::*;
+pub use service::*;
+pub use traffic::*;
