@@ -19,7 +19,7 @@ pub use embedded::{Embedded, FILE_NAME};
 pub use error::Error;
 pub use lease::Lease;
 pub use memory::Memory;
-pub use watch::{Change, WATCH_BACKLOG, Watch};
+pub use watch::{Change, Lost, WATCH_BACKLOG, Watch};
 
 /// Longest key, in bytes: a few path-like names; anything longer is data in the wrong place.
 pub const KEY_BYTES_MAX: usize = 512;
