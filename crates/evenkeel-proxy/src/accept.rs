@@ -9,6 +9,7 @@ use evenkeel_core::counters::Reject;
 use std::os::fd::OwnedFd;
 
 use crate::rt::{self, Listener};
+use crate::seldom::Seldom;
 use crate::worker::{ListenerView, Worker};
 
 /// While `max_connections` are open, or while the listener is not configured yet, the socket is looked at this often:
@@ -72,42 +73,41 @@ impl Acceptor {
 }
 
 async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener: Rc<Listener>) {
-    let mut failing = false;
-    let mut full = false;
+    let failing = Seldom::default();
+    let full = Seldom::default();
+    let mut was_full = false;
     loop {
         worker.refresh(rt::now());
         let Some(view) = worker.view().listeners.get(&name).cloned() else {
             rt::sleep(LOOK_AGAIN).await;
             continue;
         };
-        if !has_room(&view, &mut full) {
+        if !has_room(&view, &mut was_full, &full) {
             rt::sleep(LOOK_AGAIN).await;
             continue;
         }
         match listener.accept().await {
-            Ok(accepted) => {
-                failing = false;
-                worker.serve(&view, accepted);
-            }
+            Ok(accepted) => worker.serve(&view, accepted),
             Err(error) => {
-                if !failing {
-                    tracing::warn!(%error, %address, "cannot accept connections for now; clients wait");
+                if let Some(unsaid) = failing.due(rt::now()) {
+                    tracing::warn!(%error, %address, unsaid, "cannot accept connections for now; clients wait");
                 }
-                failing = true;
                 rt::sleep(REST).await;
             }
         }
     }
 }
 
-/// Counts and tells of it once each time the limit is reached.
-fn has_room(view: &ListenerView, full: &mut bool) -> bool {
+/// Counts each time the limit is reached, and tells of it seldom: at the limit that is with every connection.
+fn has_room(view: &ListenerView, was_full: &mut bool, full: &Seldom) -> bool {
     let max = view.settings().max_connections;
     let room = view.open().load(Relaxed) < max;
-    if !room && !*full {
+    if !room && !*was_full {
         view.reject(Reject::TooManyConnections);
-        tracing::warn!(listener = %view.settings().name, max, "max_connections reached; clients wait");
+        if let Some(unsaid) = full.due(rt::now()) {
+            tracing::warn!(listener = %view.settings().name, max, unsaid, "max_connections reached; clients wait");
+        }
     }
-    *full = !room;
+    *was_full = !room;
     room
 }

@@ -17,6 +17,7 @@ mod pool;
 mod proxy;
 mod random;
 mod rt;
+mod seldom;
 mod snapshot;
 mod splice;
 mod tcp;

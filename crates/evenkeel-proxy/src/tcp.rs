@@ -105,7 +105,7 @@ async fn connect(
                 };
             }
             Err(ConnectError::Local(error)) => {
-                tracing::warn!(%error, "cannot open a connection to an endpoint from here");
+                worker.cannot_connect(&error);
                 return Err(Some(Reject::BadGateway));
             }
         }

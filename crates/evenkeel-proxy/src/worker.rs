@@ -25,6 +25,7 @@ use crate::http1::http_date;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::rt::{self, Accepted, Timer, Wheel};
+use crate::seldom::Seldom;
 use crate::snapshot::{Command, ListenerEntry, Shared, Snapshot};
 use crate::splice::Pipes;
 use crate::tcp;
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     pub(crate) random: Random,
     pub(crate) log: Option<access::Sink>,
     pub(crate) draining: Cell<bool>,
+    no_way_out: Seldom,
     date: Cell<[u8; 29]>,
     swept: Cell<Time>,
     seen: Cell<u64>,
@@ -152,6 +154,7 @@ impl Worker {
             random: Random::new(seed),
             log,
             draining: Cell::new(false),
+            no_way_out: Seldom::default(),
             date: Cell::new(http_date(rt::wall().0)),
             swept: Cell::new(now),
             seen: Cell::new(u64::MAX),
@@ -292,6 +295,13 @@ impl Worker {
     /// The snapshot in use.
     pub(crate) fn view(&self) -> Rc<View> {
         self.view.borrow().clone()
+    }
+
+    /// A connection to an endpoint could not be opened for want of something here.
+    pub(crate) fn cannot_connect(&self, error: &std::io::Error) {
+        if let Some(unsaid) = self.no_way_out.due(rt::now()) {
+            tracing::warn!(%error, unsaid, "cannot open a connection to an endpoint from here");
+        }
     }
 
     /// The value of `Date`.

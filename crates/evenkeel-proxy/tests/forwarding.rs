@@ -2,7 +2,10 @@
 
 mod support;
 
+use std::io::Write;
 use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use evenkeel_core::settings::RouteAction;
@@ -249,6 +252,32 @@ fn interim_answers_are_passed_on_before_the_final_one() {
     let early = client.head().unwrap();
     assert!(early.starts_with("HTTP/1.1 103 ") && field(&early, "link") == Some("</a>"));
     assert_eq!(client.answer().text(), "final");
+}
+
+/// Whether the client reads them or not: what is held for it must not grow with what the endpoint sends.
+#[test]
+fn an_endpoint_that_floods_with_interim_answers_is_cut_off() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = sent.clone();
+    let endpoint = Endpoint::raw(move |mut client, _| {
+        client.head();
+        let some = "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n".repeat(100);
+        while client.stream.write_all(some.as_bytes()).is_ok() {
+            count.fetch_add(some.len(), SeqCst);
+        }
+    });
+    let running = Setup::http(&[endpoint.address]).start();
+    let mut client = running.client();
+    client.send(get("/"));
+    let last = loop {
+        let head = client.head().unwrap();
+        if !head.starts_with("HTTP/1.1 103 ") {
+            break head;
+        }
+    };
+    assert!(last.starts_with("HTTP/1.1 502 "), "{last}");
+    // Beside what was passed on, the sockets' own buffers.
+    assert!(sent.load(SeqCst) < 16 << 20, "{}", sent.load(SeqCst));
 }
 
 #[test]

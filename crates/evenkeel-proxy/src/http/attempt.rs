@@ -23,7 +23,8 @@ const ANSWER_LIMITS: Limits = Limits {
     max_head: 128 * 1024,
     max_fields: 512,
 };
-/// Interim answers that a client does not read are held up to this.
+/// An endpoint may say this much in interim answers to one request: two thousand of the usual length. More is a flood,
+/// which would be held here for as long as the final answer does not come.
 const INTERIM_MAX: usize = 64 * 1024;
 
 /// How a try ended.
@@ -102,7 +103,7 @@ impl Job<'_> {
                 return Poll::Ready(connected.map_err(|e| match e {
                     ConnectError::Endpoint(kind) => Try::Failed(kind),
                     ConnectError::Local(error) => {
-                        tracing::warn!(%error, "cannot open a connection to an endpoint from here");
+                        self.client.worker.cannot_connect(&error);
                         Try::Local
                     }
                 }));
@@ -226,8 +227,8 @@ impl Job<'_> {
         };
         loop {
             self.poll_interim(cx, exchange);
-            if exchange.down.unsent().len() > INTERIM_MAX {
-                return Poll::Pending;
+            if exchange.down.data.len() > INTERIM_MAX {
+                return Poll::Ready(Err(FailureKind::Garbage));
             }
             if !exchange.answer_in.is_empty() {
                 let bytes = exchange.answer_in.bytes();

@@ -121,10 +121,10 @@ pub(crate) const fn failed(kind: FailureKind) -> Own {
     }
 }
 
-/// No connection could be opened for want of something on this machine.
+/// No connection could be opened for want of something on this machine: no endpoint was asked.
 pub(crate) const LOCAL: Own = own(
-    502,
+    503,
     "proxy_internal_error",
     "no connection to an endpoint could be opened from here",
-    Reject::BadGateway,
+    Reject::NoEndpoint,
 );
