@@ -26,6 +26,8 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Where a probe ended, as in HAProxy's L4CON and L7STS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
+    /// Before the network: this machine had no descriptor or memory left for it. It says nothing of the endpoint.
+    Here,
     /// At connecting.
     L4,
     /// At the answer.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use evenkeel_core::address::Address;
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -28,11 +29,20 @@ pub(crate) async fn connect(address: &Address, limit: Duration) -> Result<Stream
     };
     match timeout(limit, opened).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(Seen::fail(Layer::L4, words(&error))),
+        Ok(Err(error)) => Err(Seen::fail(layer(&error), words(&error))),
         Err(_) => Err(Seen::fail(
             Layer::L4,
             format!("no connection within {}", text(limit)),
         )),
+    }
+}
+
+/// Who is to blame for a connection that could not be opened. A want of ports (`EADDRNOTAVAIL`) is not ours alone: it is
+/// also what an address this machine has no network for gives, and traffic does not get there either.
+fn layer(error: &io::Error) -> Layer {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Layer::Here,
+        _ => Layer::L4,
     }
 }
 

@@ -241,3 +241,36 @@ fn a_log_for_programs_is_one_object_a_line() {
         "{log}"
     );
 }
+
+/// How many descriptors a process may have.
+fn limit_descriptors(pid: u32, most: u64) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(1024),
+    };
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap());
+    prlimit(pid, Resource::Nofile, limit).unwrap();
+}
+
+#[test]
+fn a_balancer_out_of_descriptors_blames_no_endpoint_and_recovers() {
+    let endpoint = Endpoint::start("a1");
+    let evenkeel = Evenkeel::run(&app(&[&endpoint], ""));
+    let (web, pid) = (evenkeel.address("web"), evenkeel.worker_pid());
+    evenkeel.until("app", "a1", "up");
+    limit_descriptors(pid, 8);
+    eventually("the checks say that they cannot look", || {
+        evenkeel.log().contains("checks cannot look").then_some(())
+    });
+    limit_descriptors(pid, 1024);
+    eventually("the checks look again", || {
+        evenkeel
+            .log()
+            .contains("checks can look again")
+            .then_some(())
+    });
+    assert_eq!(get(web, "/").unwrap().status, 200);
+    assert_eq!(evenkeel.worker_pid(), pid);
+    assert!(!evenkeel.log().contains("up → down"), "{}", evenkeel.log());
+}

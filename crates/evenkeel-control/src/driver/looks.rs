@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use evenkeel_core::address::{Address, Target};
 use evenkeel_core::engine::Event;
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::supervise::ServiceEvent;
-use evenkeel_probe::Outcome;
+use evenkeel_probe::{Layer, Outcome};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{Driver, Report};
@@ -25,6 +26,29 @@ const READY_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Looks {
     permits: Arc<Semaphore>,
     reports: mpsc::Sender<Report>,
+    blind: Arc<Blind>,
+}
+
+/// Whether checks can look at all. Out of descriptors they see nothing, which must not be taken for endpoints that are
+/// down: what is known stays until they see again.
+#[derive(Default)]
+struct Blind(AtomicBool);
+
+impl Blind {
+    /// Did this check see nothing, for want of something here? The first and the last time are told.
+    fn is(&self, outcome: &Outcome) -> bool {
+        let blind = outcome.layer == Layer::Here;
+        if self.0.swap(blind, Relaxed) != blind {
+            match blind {
+                true => tracing::error!(
+                    error = %outcome.detail,
+                    "checks cannot look: this process is out of descriptors or memory (ulimit -n); endpoints stay as they are"
+                ),
+                false => tracing::info!("checks can look again"),
+            }
+        }
+        blind
+    }
 }
 
 impl Looks {
@@ -32,6 +56,7 @@ impl Looks {
         Looks {
             permits: Arc::new(Semaphore::new(LOOKS_MAX)),
             reports,
+            blind: Arc::default(),
         }
     }
 
@@ -61,9 +86,15 @@ impl Driver {
             return;
         };
         let (check, host) = (view.check.clone(), host_field(view.target));
+        let blind = self.looks.blind.clone();
         self.looks.start(async move {
-            let outcome = evenkeel_probe::run(&check, &address, &host).await;
-            Report::Probed(endpoint, epoch, outcome)
+            loop {
+                let outcome = evenkeel_probe::run(&check, &address, &host).await;
+                if !blind.is(&outcome) {
+                    return Report::Probed(endpoint, epoch, outcome);
+                }
+                tokio::time::sleep(check.fast_interval).await;
+            }
         });
     }
 
