@@ -9,6 +9,7 @@
 //! - The program that calls [`run`] must route a hidden first argument ([`Settings::trampoline`]) to [`exec::main`].
 //! - What is deliberately absent: the upgrade of a running keeper, control groups, and any restart policy for services.
 
+mod allowance;
 mod balancer;
 mod children;
 pub mod exec;

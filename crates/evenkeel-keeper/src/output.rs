@@ -216,6 +216,12 @@ impl Lines {
         }
     }
 
+    /// Passes over bytes that nobody is to see, and over the rest of the line they end in.
+    pub(crate) fn skip(&mut self, bytes: &[u8]) {
+        self.partial.clear();
+        self.skipping = !bytes.ends_with(b"\n");
+    }
+
     /// Gives out a last line without a line end.
     pub(crate) fn finish(&mut self, mut line: impl FnMut(&[u8], bool)) {
         if !self.partial.is_empty() {

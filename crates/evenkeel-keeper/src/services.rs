@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal};
 
+use crate::allowance::Allowance;
 use crate::children::{self, Launched, number, signal_group};
 use crate::exec::FAILED;
 use crate::link::receive_packet;
@@ -39,6 +40,7 @@ struct Service {
     since: Duration,
     becoming: Becoming,
     output: Vec<Pipe>,
+    allowance: Allowance,
 }
 
 /// What became of the start.
@@ -208,15 +210,21 @@ impl Services {
         &mut self,
         name: &str,
         part: Part,
+        now: Duration,
         log: &mut Log,
     ) -> Option<FromKeeper> {
         let service = self.records.get_mut(name)?.running.as_mut()?;
         match part {
             Part::Channel => service.look_whether_it_runs(name),
             Part::Pipe(stream) => {
-                let open = |pipe: &mut Pipe| {
-                    pipe.stream != stream || pipe.forward(name, READ_PER_TURN, log)
+                let mut to = Forward {
+                    name,
+                    now,
+                    log,
+                    allowance: &mut service.allowance,
                 };
+                let open =
+                    |pipe: &mut Pipe| pipe.stream != stream || pipe.forward(&mut to, READ_PER_TURN);
                 service.output.retain_mut(open);
                 None
             }
@@ -252,12 +260,20 @@ impl Services {
         else {
             return Vec::new();
         };
+        let allowance = &mut service.allowance;
+        let mut to = Forward {
+            name,
+            now,
+            log,
+            allowance,
+        };
         for pipe in &mut service.output {
-            if pipe.forward(name, READ_AT_END, log) {
+            if pipe.forward(&mut to, READ_AT_END) {
                 pipe.lines
-                    .finish(|line, cut| log.forward(name, pipe.stream, line, cut));
+                    .finish(|line, cut| to.log.forward(name, pipe.stream, line, cut));
             }
         }
+        to.note();
         let mut told = Vec::from_iter(service.look_whether_it_runs(name));
         let (name, epoch, pid) = (name.to_owned(), service.epoch, number(service.pid));
         told.push(match service.becoming {
@@ -301,6 +317,7 @@ impl Service {
             since,
             becoming: Becoming::Waiting(launched.channel),
             output,
+            allowance: Allowance::new(since),
         }
     }
 
@@ -329,18 +346,46 @@ impl Service {
     }
 }
 
+/// Where a service's output goes.
+struct Forward<'a> {
+    name: &'a str,
+    now: Duration,
+    log: &'a mut Log,
+    allowance: &'a mut Allowance,
+}
+
+impl Forward<'_> {
+    /// Takes bytes of a pipe as far as the service is allowed to speak.
+    fn take(&mut self, bytes: &[u8], stream: Stream, lines: &mut Lines) {
+        if self.allowance.spend(bytes.len(), self.now) {
+            self.note();
+            lines.feed(bytes, |line, cut| {
+                self.log.forward(self.name, stream, line, cut)
+            });
+        } else {
+            self.allowance.drop_lines(bytes);
+            lines.skip(bytes);
+        }
+    }
+
+    /// Says what was dropped.
+    fn note(&mut self) {
+        if let Some(note) = self.allowance.note(self.name) {
+            self.log.say(&note);
+        }
+    }
+}
+
 impl Pipe {
     /// Forwards what is there, up to a budget. False when the pipe's end has come.
-    fn forward(&mut self, name: &str, budget: usize, log: &mut Log) -> bool {
+    fn forward(&mut self, to: &mut Forward<'_>, budget: usize) -> bool {
         let mut buffer = [0; 16 * 1024];
         let mut left = budget;
         while left > 0 {
             match rustix::io::read(&self.descriptor, &mut buffer) {
                 Ok(0) => break,
                 Ok(length) => {
-                    self.lines.feed(&buffer[..length], |line, cut| {
-                        log.forward(name, self.stream, line, cut)
-                    });
+                    to.take(&buffer[..length], self.stream, &mut self.lines);
                     left = left.saturating_sub(length);
                 }
                 Err(rustix::io::Errno::INTR) => {}
@@ -352,7 +397,7 @@ impl Pipe {
             return true;
         }
         self.lines
-            .finish(|line, cut| log.forward(name, self.stream, line, cut));
+            .finish(|line, cut| to.log.forward(to.name, self.stream, line, cut));
         false
     }
 }

@@ -155,7 +155,9 @@ impl Keeper {
                     Source::Signals => self.on_signals(),
                     Source::Link => self.listen(HEARD_PER_TURN),
                     Source::Service(name, part) => {
-                        let news = self.services.on_readable(&name, part, &mut self.log);
+                        let news = self
+                            .services
+                            .on_readable(&name, part, self.now, &mut self.log);
                         self.tell_all(news);
                     }
                 }

@@ -39,6 +39,7 @@ pub(crate) const ALL: &[(&str, fn())] = all![
     output_lines_carry_the_services_name,
     json_output_is_one_object_per_line,
     a_service_that_floods_its_output_does_not_stall_the_keeper,
+    a_service_that_floods_its_output_is_cut_to_its_allowance_and_told_of,
     more_sockets_than_one_packet_carries_arrive_whole,
     a_held_descriptor_keeps_its_lock_over_a_replacement,
     a_closed_address_is_refused_and_not_handed_on,
@@ -612,6 +613,17 @@ fn a_service_that_floods_its_output_does_not_stall_the_keeper() {
     assert!(
         !world.said.lock().unwrap().contains("killing"),
         "the child was heard all the time"
+    );
+}
+
+fn a_service_that_floods_its_output_is_cut_to_its_allowance_and_told_of() {
+    let (world, mut puppet) = World::ready();
+    puppet.start("flood", &["flood"]);
+    world.wait_said("lines of service flood were dropped: it writes more than 256 KiB a second");
+    let said = world.said.lock().unwrap().len();
+    assert!(
+        said < 6 << 20,
+        "{said} bytes, with a burst of 4 MiB allowed"
     );
 }
 
