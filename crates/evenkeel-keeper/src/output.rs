@@ -69,16 +69,27 @@ impl Log {
 
     /// A line of the keeper itself.
     pub(crate) fn say(&mut self, text: &str) {
-        match self.format {
-            LogFormat::Text => self.batch.extend(format!("keeper: {text}\n").bytes()),
+        self.own("INFO", text);
+    }
+
+    /// A line of the keeper itself about something that should not be.
+    pub(crate) fn warn(&mut self, text: &str) {
+        self.own("WARN", text);
+    }
+
+    /// The same shape as the balancer's lines, so that one eye and one parser read both.
+    fn own(&mut self, level: &str, text: &str) {
+        let time = timestamp(SystemTime::now());
+        let line = match self.format {
+            LogFormat::Text => format!("{time} {level:5} keeper: {text}\n"),
             LogFormat::Json => {
-                let (time, text) = (timestamp(SystemTime::now()), json_string(text));
-                let line = format!(
-                    "{{\"timestamp\":\"{time}\",\"level\":\"INFO\",\"target\":\"keeper\",\"message\":{text}}}\n"
-                );
-                self.batch.extend(line.bytes());
+                let text = json_string(text);
+                format!(
+                    "{{\"timestamp\":\"{time}\",\"level\":\"{level}\",\"target\":\"keeper\",\"message\":{text}}}\n"
+                )
             }
-        }
+        };
+        self.batch.extend(line.bytes());
         self.line_done();
     }
 
@@ -157,7 +168,7 @@ impl Log {
 
     fn say_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
-        self.say(&format!(
+        self.warn(&format!(
             "{dropped} log lines were dropped, because standard error did not take them fast enough"
         ));
     }
@@ -323,6 +334,23 @@ mod tests {
             json_string("a\"b\\c\td\u{1}é"),
             "\"a\\\"b\\\\c\\td\\u0001é\""
         );
+    }
+
+    #[test]
+    fn its_own_lines_have_time_and_level_like_the_balancers() {
+        let gate = Gate(Arc::default(), channel().0);
+        let mut log = Log::to(gate.clone());
+        log.say("balancer started as pid 7");
+        log.set_format(LogFormat::Json);
+        log.warn("killing \"it\"");
+        log.close(Duration::from_secs(60));
+        let text = String::from_utf8(gate.0.lock().unwrap().clone()).unwrap();
+        let (plain, json) = text.split_once('\n').unwrap();
+        let (time, rest) = plain.split_at("2026-01-01T00:00:00.000Z".len());
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        assert_eq!(rest, " INFO  keeper: balancer started as pid 7");
+        let rest = "\"level\":\"WARN\",\"target\":\"keeper\",\"message\":\"killing \\\"it\\\"\"}\n";
+        assert!(json.ends_with(rest), "{json}");
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Keeper {
             .into_iter()
             .map(|pid| number(pid).to_string())
             .collect();
-        self.log.say(&format!(
+        self.log.warn(&format!(
             "these processes could not be killed, and are left: {}",
             left.join(", ")
         ));

@@ -60,7 +60,7 @@ pub fn run(settings: Settings) -> ExitCode {
         Ok(keeper) => keeper.run(),
         Err(error) => {
             let mut log = Log::to_stderr();
-            log.say(&format!("cannot begin: {error}"));
+            log.warn(&format!("cannot begin: {error}"));
             log.close(Duration::from_secs(1));
             ExitCode::FAILURE
         }
@@ -239,7 +239,7 @@ impl Keeper {
             Some(Verdict::Silent) => "has served and then said nothing for 2 s",
             Some(Verdict::NeverReady) => "did not come to serve within 30 s",
         };
-        self.log.say(&format!(
+        self.log.warn(&format!(
             "balancer (pid {}) {verdict}: killing it",
             child.number()
         ));

@@ -91,11 +91,16 @@ impl Keeper {
             return;
         };
         let lived = self.now.saturating_sub(child.started);
-        self.log.say(&format!(
+        let ended = format!(
             "balancer (pid {}) ended after {:.1} s: {ending}",
             child.number(),
             lived.as_secs_f64()
-        ));
+        );
+        if child.leaving {
+            self.log.say(&ended);
+        } else {
+            self.log.warn(&ended);
+        }
         if child.leaving {
             self.clean(exit_code(ending));
         } else {
@@ -111,7 +116,7 @@ impl Keeper {
                 self.due = self.now + pause;
                 match pause.as_millis() {
                     0 => self.start_child(),
-                    ms => self.log.say(&format!(
+                    ms => self.log.warn(&format!(
                         "the balancer died quickly several times: starting the next in {ms} ms"
                     )),
                 }

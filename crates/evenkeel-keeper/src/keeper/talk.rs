@@ -37,7 +37,7 @@ impl Keeper {
             let Some(child) = self.child.as_mut() else {
                 return;
             };
-            self.log.say(&format!(
+            self.log.warn(&format!(
                 "balancer (pid {}) is not to be believed any more: {wrong}: killing it",
                 child.number()
             ));
@@ -203,7 +203,7 @@ impl Keeper {
             return;
         };
         if !child.say(message, descriptors) {
-            self.log.say(&format!(
+            self.log.warn(&format!(
                 "balancer (pid {}) does not read what it is told: killing it",
                 child.number()
             ));
