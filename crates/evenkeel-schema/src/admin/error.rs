@@ -51,7 +51,7 @@ impl ErrorAnswer {
         let mut answer = ErrorAnswer::new(
             ErrorCode::ConfigRejected,
             message,
-            "nothing was changed; `evenkeel check FILE` shows every mistake",
+            "nothing was changed; `evenkeel check FILE` looks without applying",
         );
         answer.error.mistakes = mistakes;
         answer

@@ -21,7 +21,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -52,10 +52,16 @@ pub(super) fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
 
 /// The file's text, or what was found and wanted instead.
 fn read(file: &Path) -> Result<String, (String, &'static str)> {
-    let fail = |e: std::io::Error| (e.to_string(), "a configuration file");
+    let fail = |e: std::io::Error| match e.kind() {
+        ErrorKind::NotFound => ("nothing".into(), "a configuration file"),
+        _ => (e.to_string(), "a configuration file"),
+    };
     // A folder has no text, and a pipe could keep us waiting for ever.
     if !std::fs::metadata(file).map_err(fail)?.is_file() {
-        return Err(("no file".into(), "a configuration file"));
+        return Err((
+            "a folder, or a pipe or device".into(),
+            "a configuration file",
+        ));
     }
     let mut bytes = Vec::new();
     let limit = TEXT_BYTES_MAX as u64 + 1;

@@ -100,7 +100,11 @@ fn known_policy(table: &Table<'_, '_>, text: &Text<'_>) -> Option<PolicySpec> {
         Some(_) => not_built(&format!("policy {:?}", text.value)),
         None => {
             let built = balance::POLICIES.iter().map(|entry| entry.part.name);
-            let hint = did_you_mean(text.value, PROMISED.iter().map(|(name, _)| *name));
+            let hint = match text.value {
+                // As HAProxy and nginx call it.
+                "leastconn" | "least_conn" => Some("did you mean \"least_requests\"?".into()),
+                other => did_you_mean(other, PROMISED.iter().map(|(name, _)| *name)),
+            };
             Wrong::value(quote(text.value), one_of(built)).hint(hint)
         }
     };

@@ -253,7 +253,7 @@ impl<'r, 't> Table<'r, 't> {
             let hint = value
                 .value
                 .as_str()
-                .map(|text| format!("write a list: [{text:?}]"));
+                .map(|text| write_a_list(key.name, text));
             self.mismatch(key, value, hint);
             return None;
         };
@@ -284,4 +284,13 @@ impl<'r, 't> Table<'r, 't> {
         };
         map.iter().filter_map(entry).collect()
     }
+}
+
+/// A command was probably meant as a shell takes it apart; any other text is one item.
+fn write_a_list(key: &str, text: &str) -> String {
+    let words: Vec<&str> = match key {
+        "command" if !text.contains(['"', '\'', '\\', '$']) => text.split_whitespace().collect(),
+        _ => vec![text],
+    };
+    format!("write a list: {words:?}")
 }
