@@ -1,7 +1,7 @@
-//! `/metrics`: what the counters say at this moment, in the Prometheus text format. Nothing is kept here; every scrape
+//! `/metrics`: what the counters say at this moment, as OpenMetrics or in the older Prometheus text format. Nothing is kept here; every scrape
 //! reads the counters that are counted anyway. Labels are names of the configuration, never anything a client sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,17 +41,39 @@ pub(crate) struct Sample {
     pub(crate) started_s: u64,
 }
 
-/// The content type of the text.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// The whole text.
-pub(crate) fn text(sample: Sample) -> String {
+/// Content type and text: OpenMetrics for a scraper that accepts it, else the older format that everything reads.
+pub(crate) fn page(sample: Sample, accept: &str) -> (&'static str, String) {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(sample));
     let mut text = String::new();
     // Only the writer can fail, and a String does not.
     let _ = encode(&mut text, &registry);
-    text
+    match accept.contains("application/openmetrics-text") {
+        true => (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            text,
+        ),
+        false => ("text/plain; version=0.0.4; charset=utf-8", classic(&text)),
+    }
+}
+
+/// The older format knows no `# EOF`, and its counters are described under their whole name, with `_total`.
+fn classic(text: &str) -> String {
+    let counters: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut classic = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(word), Some(name), Some(rest)) if counters.contains(name) => {
+                classic.extend(["# ", word, " ", name, "_total ", rest, "\n"]);
+            }
+            _ => classic.extend([line, "\n"]),
+        }
+    }
+    classic
 }
 
 /// A metric's name, its help, and where its value is.
@@ -339,7 +361,7 @@ impl Family<'_> {
                 *total += count;
             }
         }
-        let bounds = LATENCY_BOUNDS_S.into_iter().chain([f64::MAX]);
+        let bounds = LATENCY_BOUNDS_S.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(counts).collect();
         self.0
             .encode_family(&labels)?

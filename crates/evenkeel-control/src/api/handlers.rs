@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use evenkeel_schema::admin::{
@@ -48,8 +48,9 @@ pub(super) async fn readyz(call: Call) -> Outcome<Response> {
 
 pub(super) async fn metrics(call: Call) -> Outcome<Response> {
     let sample = call.asker.ask(Ask::Metrics).await?;
-    let text = metrics::text(sample);
-    Ok(with_type(StatusCode::OK, metrics::CONTENT_TYPE, text))
+    let accept = call.headers.get(ACCEPT).and_then(|v| v.to_str().ok());
+    let (content_type, text) = metrics::page(sample, accept.unwrap_or_default());
+    Ok(with_type(StatusCode::OK, content_type, text))
 }
 
 pub(super) async fn openapi(_: Call) -> Outcome<Response> {

@@ -181,6 +181,7 @@ fn metrics_have_the_promised_names_and_only_configured_labels() {
     for line in [
         r#"evenkeel_requests_total{listener="web",route="*/",pool="app",code="2xx"} 3"#,
         r#"evenkeel_request_seconds_bucket{le="0.0025",listener="web",route="*/",pool="app"} 1"#,
+        r#"evenkeel_request_seconds_bucket{le="+Inf",listener="web",route="*/",pool="app"} 1"#,
         r#"evenkeel_request_seconds_sum{listener="web",route="*/",pool="app"} 0.0015"#,
         r#"evenkeel_connections{listener="web"} 0"#,
         r#"evenkeel_rejected_total{listener="web",reason="no_route"} 0"#,
@@ -188,9 +189,16 @@ fn metrics_have_the_promised_names_and_only_configured_labels() {
         r#"evenkeel_endpoint_state{pool="app",endpoint="a1"} "#,
         "evenkeel_config_revision 1",
         "evenkeel_config_rejected_total 0",
-        "# TYPE evenkeel_retries counter",
-        "# EOF",
+        "# TYPE evenkeel_retries_total counter",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+    assert!(!text.contains("# EOF"), "{text}");
+    let accept = (
+        "accept",
+        "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+    );
+    let open = rig.ask("GET", "/metrics", &[accept], "");
+    assert!(open.body().contains("# TYPE evenkeel_retries counter\n"));
+    assert!(open.body().ends_with("# EOF\n"));
 }
