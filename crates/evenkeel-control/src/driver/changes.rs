@@ -77,7 +77,8 @@ impl Driver {
         };
         let kept: Vec<_> = self.revisions.numbers();
         let hint = match (kept.first(), kept.last()) {
-            (Some(first), Some(last)) => format!("kept are {} from {first} to {last}", kept.len()),
+            (Some(only), Some(last)) if only == last => format!("only revision {only} is kept"),
+            (Some(first), Some(last)) => format!("revisions {first} to {last} are kept"),
             _ => "none is kept".to_owned(),
         };
         ErrorAnswer::new(ErrorCode::NoSuchRevision, message, hint)
@@ -143,7 +144,7 @@ impl Driver {
         };
         let revision = self.revisions.current();
         let news = match (number, &noted.new) {
-            (Some(_), _) => "gone back to",
+            (Some(_), _) => "applied again",
             (None, Some(_)) => "applied",
             (None, None) => "unchanged",
         };

@@ -30,7 +30,7 @@ impl Driver {
                 endpoint, permits, ..
             } => self.start_trial(endpoint, permits),
             Command::Probe { endpoint, epoch } => self.probe(endpoint, epoch),
-            Command::Changed(transition) => log_transition(&transition),
+            Command::Changed(transition) => log_transition(&transition, self.begins(&transition)),
             // What is seen of endpoints whose services are being stopped says nothing of the next start.
             Command::Persist(_)
                 if self.phase.stopping() && self.durability == Durability::Relaxed => {}
@@ -59,6 +59,14 @@ impl Driver {
         }
     }
 
+    /// Is it only that its service has just been started and does not listen yet? That happens at every start.
+    fn begins(&self, transition: &Transition) -> bool {
+        let service = self.engine.endpoint(transition.endpoint);
+        let service = service.and_then(|endpoint| self.engine.service(endpoint.service?));
+        transition.from == State::Unknown
+            && service.is_some_and(|s| s.state == ServiceState::Starting && s.restarts == 0)
+    }
+
     fn start_trial(&self, endpoint: EndpointId, permits: u32) {
         if let Some(view) = self.engine.endpoint(endpoint) {
             view.shared.trial_left.store(permits, Relaxed);
@@ -67,12 +75,12 @@ impl Driver {
 }
 
 /// "app/a3 up → down: 2 of 2 checks failed: connection refused (check)".
-fn log_transition(t: &Transition) {
+fn log_transition(t: &Transition, begins: bool) {
     let (from, to, by) = (t.from.name(), t.to.name(), t.decided_by.name());
     let line = format!("{}/{} {from} → {to}: {} ({by})", t.pool, t.name, t.why);
     let (pool, endpoint) = (&*t.pool, &*t.name);
     match t.to {
-        State::Down => {
+        State::Down if !begins => {
             tracing::warn!(target: "evenkeel::endpoint", pool, endpoint, from, to, by, "{line}");
         }
         _ => tracing::info!(target: "evenkeel::endpoint", pool, endpoint, from, to, by, "{line}"),
@@ -82,12 +90,18 @@ fn log_transition(t: &Transition) {
 /// "service api-1 ready → backoff: signal KILL (pid 4242, 1 restart)".
 fn log_service(t: &ServiceTransition) {
     let (from, to) = (t.from.name(), t.to.name());
-    let pid = t.pid.map(|pid| format!("pid {pid}, ")).unwrap_or_default();
-    let plural = if t.restarts == 1 { "" } else { "s" };
-    let line = format!(
-        "service {} {from} → {to}: {} ({pid}{} restart{plural})",
-        t.name, t.why, t.restarts
-    );
+    let pid = t.pid.map(|pid| format!("pid {pid}"));
+    let restarts = match t.restarts {
+        0 => None,
+        1 => Some("1 restart".to_owned()),
+        more => Some(format!("{more} restarts")),
+    };
+    let more: Vec<String> = pid.into_iter().chain(restarts).collect();
+    let more = match more.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", more.join(", ")),
+    };
+    let line = format!("service {} {from} → {to}: {}{more}", t.name, t.why);
     let service = &*t.name;
     match t.to {
         ServiceState::Failed => {

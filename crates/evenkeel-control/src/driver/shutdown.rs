@@ -66,10 +66,12 @@ impl Driver {
             return;
         }
         let delay = self.config.node.shutdown_delay;
-        tracing::info!(
-            "shutting down: /readyz answers 503, traffic is served for {}ms more",
-            delay.as_millis()
-        );
+        match delay.as_millis() {
+            0 => tracing::info!("shutting down: /readyz answers 503"),
+            ms => tracing::info!(
+                "shutting down: /readyz answers 503, traffic is served for {ms} ms more"
+            ),
+        }
         self.phase = Phase::Leaving {
             until: now().at + delay,
         };
@@ -81,7 +83,8 @@ impl Driver {
             && until <= at
         {
             self.host.drain();
-            tracing::info!(open = self.host.open_connections(), "draining connections");
+            let open = self.host.open_connections();
+            tracing::info!("no new connections are taken; {open} are open and may finish");
             self.phase = Phase::Draining {
                 until: at + self.config.node.drain_timeout,
             };

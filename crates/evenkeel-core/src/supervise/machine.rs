@@ -167,7 +167,7 @@ impl Supervisor {
         self.restarts = restarts;
         self.starts.push_back(now);
         self.since = now;
-        let why = format!("ran already as process {pid}");
+        let why = "ran already".to_owned();
         self.await_readiness(why, now)
     }
 

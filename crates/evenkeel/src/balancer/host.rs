@@ -1,5 +1,6 @@
 //! What control may ask of its surroundings, over the real data plane and the real keeper.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +31,8 @@ pub(crate) struct BalancerHost {
     descriptors: u64,
     user: Option<String>,
     slots: Mutex<Slots>,
+    /// The values of max_connections that were said to be too high: once is enough, not at each reload.
+    clamped: Mutex<BTreeSet<u32>>,
     served: AtomicBool,
     draining: AtomicBool,
 }
@@ -50,6 +53,7 @@ impl BalancerHost {
             descriptors,
             user: config.node.user.clone(),
             slots: Mutex::default(),
+            clamped: Mutex::default(),
             served: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }
@@ -134,23 +138,28 @@ impl BalancerHost {
         });
     }
 
-    /// A listener's settings, with no more connections than there can be descriptors: each takes two.
-    fn clamped(&self, settings: &ListenerSettings) -> Arc<ListenerSettings> {
+    /// The listeners' settings, with no more connections than there can be descriptors: each takes two.
+    fn clamped(&self, config: &Config) -> Vec<Arc<ListenerSettings>> {
         let most = u32::try_from(self.descriptors.saturating_sub(DESCRIPTORS_RESERVED) / 2)
             .unwrap_or(u32::MAX)
             .max(1);
-        let mut settings = settings.clone();
-        if settings.max_connections > most {
+        let settings = config.listeners.iter().map(|l| &l.settings);
+        let wanted = settings.clone().map(|s| s.max_connections);
+        let too_many: BTreeSet<u32> = wanted.filter(|&wanted| wanted > most).collect();
+        let mut said = self.clamped.lock().unwrap_or_else(PoisonError::into_inner);
+        for wanted in too_many.difference(&said) {
             tracing::warn!(
-                listener = %settings.name,
-                wanted = settings.max_connections,
-                limit = most,
-                "max_connections is clamped: this process may have {} descriptors (ulimit -n)",
+                "max_connections = {wanted} is more than this process can have: a listener takes {most} at most; \
+                 raise `ulimit -n`, which is {}, for more",
                 self.descriptors
             );
-            settings.max_connections = most;
         }
-        Arc::new(settings)
+        *said = too_many;
+        let clamp = |s: &ListenerSettings| ListenerSettings {
+            max_connections: s.max_connections.min(most),
+            ..s.clone()
+        };
+        settings.map(|s| Arc::new(clamp(s))).collect()
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -166,11 +175,7 @@ impl Host for BalancerHost {
     fn apply(&self, config: &Arc<Config>, revision: u64, tables: Vec<Arc<PoolTable>>) {
         self.proxy.apply(Traffic {
             revision,
-            listeners: config
-                .listeners
-                .iter()
-                .map(|l| self.clamped(&l.settings))
-                .collect(),
+            listeners: self.clamped(config),
             routes: config.routes.clone(),
             tables,
         });
