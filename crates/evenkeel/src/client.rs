@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use evenkeel_schema::Mistake;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -29,6 +30,15 @@ pub(crate) struct Client {
 enum Place {
     Tcp(String),
     Unix(PathBuf),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Tcp(address) => write!(f, "http://{address}"),
+            Place::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// A request that did not bring what was asked for, already worded for a person.
@@ -113,7 +123,7 @@ impl Client {
         if status.is_success() {
             Ok(bytes)
         } else {
-            Err(refused(status, &bytes))
+            Err(self.refused(status, &bytes))
         }
     }
 
@@ -170,38 +180,43 @@ impl Client {
         Ok((status, body.to_bytes()))
     }
 
-    fn unreachable(&self, why: &str) -> Problem {
-        let place = match &self.place {
-            Place::Tcp(address) => format!("http://{address}"),
-            Place::Unix(path) => format!("unix:{}", path.display()),
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Problem {
+        let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let error = &answer["error"];
+        let Some(message) = error["message"].as_str() else {
+            return Problem::new(
+                End::Failed,
+                format!(
+                    "evenkeel: {} answered {status}, but not as evenkeel's admin API does: another program has this address\n\
+                     Where it really is says [admin] bind in its configuration; name that by --admin or EVENKEEL_ADMIN.",
+                    self.place
+                ),
+            );
         };
+        let mut text = format!("evenkeel: {message}");
+        let mistakes: Vec<Mistake> =
+            serde_json::from_value(error["mistakes"].clone()).unwrap_or_default();
+        // A single one is the message.
+        for mistake in mistakes.iter().filter(|_| mistakes.len() > 1) {
+            text.push_str(&format!("\n{mistake}"));
+        }
+        if let Some(hint) = error["hint"].as_str().filter(|h| !h.is_empty()) {
+            text.push('\n');
+            text.push_str(hint);
+        }
+        Problem::new(End::Failed, text)
+    }
+
+    fn unreachable(&self, why: &str) -> Problem {
         Problem::new(
             End::Unreachable,
             format!(
-                "evenkeel: the admin API at {place} can't be reached: {why}\n\
-                 Is `evenkeel run` running, with this address under [admin] bind? Another one is named by --admin or EVENKEEL_ADMIN."
+                "evenkeel: the admin API at {} can't be reached: {why}\n\
+                 Is `evenkeel run` running, with this address under [admin] bind? Another one is named by --admin or EVENKEEL_ADMIN.",
+                self.place
             ),
         )
     }
-}
-
-fn refused(status: StatusCode, body: &[u8]) -> Problem {
-    let error: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let text = |key: &str| {
-        error
-            .as_ref()
-            .and_then(|e| e["error"][key].as_str())
-            .map(str::to_owned)
-    };
-    let mut message = format!(
-        "evenkeel: {}",
-        text("message").unwrap_or_else(|| format!("the answer was {status}"))
-    );
-    if let Some(hint) = text("hint").filter(|h| !h.is_empty()) {
-        message.push('\n');
-        message.push_str(&hint);
-    }
-    Problem::new(End::Failed, message)
 }
 
 fn env(name: &str) -> Option<String> {

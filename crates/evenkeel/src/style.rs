@@ -1,4 +1,4 @@
-//! Terminal output: aligned and coloured for a person, plain for a pipe.
+//! Terminal output: aligned and coloured for a person, plain and one line an item for a pipe.
 
 use std::io::{IsTerminal, Write};
 
@@ -7,14 +7,33 @@ use anstyle::{AnsiColor, Style};
 /// Writes to standard output, in colour only where a person reads it.
 pub(crate) struct Out {
     colour: bool,
+    /// Columns of the terminal; a pipe has no end.
+    width: usize,
 }
+
+/// A row of a table, and what is to be said about it: beside it where there is room, else below it.
+pub(crate) struct Row {
+    pub(crate) cells: Vec<String>,
+    pub(crate) note: String,
+}
+
+/// Notes below their rows stand in from here.
+const NOTE_INDENT: &str = "    ";
 
 impl Out {
     /// Standard output as it is now. `NO_COLOR` (any value but empty) turns colour off, as no-color.org asks.
     pub(crate) fn new() -> Out {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let terminal = std::io::stdout().is_terminal();
+        let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col);
         Out {
-            colour: std::io::stdout().is_terminal() && !refused,
+            colour: terminal && !refused,
+            // A terminal that does not know its width says 0.
+            width: if terminal && width > 0 {
+                width.into()
+            } else {
+                usize::MAX
+            },
         }
     }
 
@@ -54,45 +73,125 @@ impl Out {
         }
     }
 
-    /// A table: columns as wide as their widest cell, the last one free. `paint` may colour a cell after it was padded.
+    /// A table. `paint` may colour a cell after it was padded.
     pub(crate) fn table(
         &self,
         header: &[&str],
-        rows: &[Vec<String>],
-        paint: impl Fn(usize, &[String], &str) -> String,
+        rows: &[Row],
+        paint: impl Fn(usize, &Row, &str) -> String,
     ) {
-        let widths: Vec<usize> = header
-            .iter()
-            .enumerate()
-            .map(|(c, h)| {
-                rows.iter()
-                    .map(|r| r[c].chars().count())
-                    .chain([h.len()])
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        let pad = |c: usize, text: &str| {
-            if c + 1 == header.len() {
-                text.to_owned()
-            } else {
-                format!("{text:<width$}  ", width = widths[c])
-            }
-        };
-        let head: String = header.iter().enumerate().map(|(c, h)| pad(c, h)).collect();
-        self.line(&self.dim(head.trim_end()));
-        for row in rows {
-            let line: String = row
-                .iter()
-                .enumerate()
-                .map(|(c, cell)| paint(c, row, &pad(c, cell)))
-                .collect();
-            self.line(line.trim_end());
+        for line in self.lay_out(header, rows, paint) {
+            self.line(&line);
         }
     }
+
+    /// Columns as wide as their widest cell, numbers to the right. The last heading is that of the notes: they stand in a
+    /// column of their own if every line then fits, else below their rows.
+    fn lay_out(
+        &self,
+        header: &[&str],
+        rows: &[Row],
+        paint: impl Fn(usize, &Row, &str) -> String,
+    ) -> Vec<String> {
+        let (notes, columns) = header.split_last().unwrap_or((&"", &[]));
+        let cells = |c: usize| rows.iter().map(move |row| row.cells[c].as_str());
+        let wide = |text: &str| text.chars().count();
+        let width = |c: usize| cells(c).map(wide).chain([columns[c].len()]).max();
+        let widths: Vec<usize> = (0..columns.len()).filter_map(width).collect();
+        let right: Vec<bool> = (0..columns.len())
+            .map(|c| cells(c).all(|text| text == "-" || text.bytes().all(|b| b.is_ascii_digit())))
+            .collect();
+        let pad = |c: usize, text: &str| match right[c] {
+            true => format!("{text:>width$}  ", width = widths[c]),
+            false => format!("{text:<width$}  ", width = widths[c]),
+        };
+        let table: usize = widths.iter().map(|width| width + 2).sum();
+        let longest = rows.iter().map(|row| wide(&row.note)).max().unwrap_or(0);
+        let beside = table.saturating_add(longest) <= self.width;
+
+        let mut head: String = columns.iter().enumerate().map(|(c, h)| pad(c, h)).collect();
+        if beside {
+            head.push_str(notes);
+        }
+        let mut lines = vec![self.dim(head.trim_end())];
+        for row in rows {
+            let painted = |(c, cell): (usize, &String)| paint(c, row, &pad(c, cell));
+            let mut line: String = row.cells.iter().enumerate().map(painted).collect();
+            if beside {
+                line.push_str(&row.note);
+            }
+            lines.push(line.trim_end().to_owned());
+            if !beside && !row.note.is_empty() {
+                let room = self.width.saturating_sub(NOTE_INDENT.len()).max(20);
+                let folded = fold(&row.note, room);
+                lines.extend(folded.iter().map(|part| format!("{NOTE_INDENT}{part}")));
+            }
+        }
+        lines
+    }
+}
+
+/// `text` in lines of at most `room` characters, cut between words; a longer word has a line of its own.
+fn fold(text: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// One line on standard error, for a person.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(width: usize) -> Vec<String> {
+        let out = Out {
+            colour: false,
+            width,
+        };
+        let row = |name: &str, requests: &str, note: &str| Row {
+            cells: vec![name.into(), requests.into()],
+            note: note.into(),
+        };
+        let rows = [
+            row("a1", "7", "3 of 3 checks failed: refused"),
+            row("backup", "1200", ""),
+        ];
+        out.lay_out(&["ENDPOINT", "REQUESTS", "WHY"], &rows, |_, _, cell| {
+            cell.to_owned()
+        })
+    }
+
+    #[test]
+    fn a_pipe_gets_one_line_for_each_row() {
+        let want = [
+            "ENDPOINT  REQUESTS  WHY",
+            "a1               7  3 of 3 checks failed: refused",
+            "backup        1200",
+        ];
+        assert_eq!(shown(usize::MAX), want);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let want = [
+            "ENDPOINT  REQUESTS",
+            "a1               7",
+            "    3 of 3 checks",
+            "    failed: refused",
+            "backup        1200",
+        ];
+        assert_eq!(shown(24), want);
+    }
 }

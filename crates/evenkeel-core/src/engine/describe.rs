@@ -136,13 +136,8 @@ fn plainly(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> String {
         due if due <= now.at => "a check is due".to_string(),
         due => format!("a check in {}", about(due.since(now.at))),
     };
-    if let Some(order) = endpoint.order.filter(|&order| order != Order::Ready) {
-        let word = if order == Order::Draining {
-            "drains"
-        } else {
-            "rests"
-        };
-        return format!("{word} until an operator says ready");
+    if endpoint.order.is_some_and(|order| order != Order::Ready) {
+        return "comes back when an operator says ready".into();
     }
     if endpoint.address.is_none() {
         return "waits for its name to be resolved".into();

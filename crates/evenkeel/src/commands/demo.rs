@@ -205,33 +205,81 @@ fn introduce(ports: &Ports) {
         return;
     };
     let out = Out::new();
-    let pid = |e: &Value| e["service"]["pid"].to_string();
-    let pids: Vec<String> = status["pools"][0]["endpoints"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(pid)
-        .collect();
-    let first = pids.first().cloned().unwrap_or_default();
-    let flag = if ports.admin == 9440 {
-        String::new()
-    } else {
-        format!(" --admin http://127.0.0.1:{}", ports.admin)
-    };
     out.line(&format!(
-        "\n{}\n\n  curl http://127.0.0.1:{web}/            answers from a1, a2 and a3 in turn (processes {pids})\n  \
-         kill -9 {first:<24}      kills a1: nobody outside notices, it is started again\n  \
-         kill -STOP {first:<21}      freezes a1: found by its check and by real traffic\n  \
-         kill -9 {worker:<24}      kills the balancer itself: replaced on the same sockets\n  \
-         evenkeel status{flag}{pad} who serves, in what state, since when, why\n  \
-         evenkeel drain app/a2{flag}     takes a2 out; `evenkeel ready app/a2{flag}` takes it back\n  \
-         evenkeel demo --print-config         the configuration behind this\n\n  Ctrl-C ends it and cleans up.\n",
-        out.bold("evenkeel is up."),
-        web = ports.web,
-        pids = pids.join(", "),
-        worker = status["worker_pid"],
-        pad = " ".repeat(20usize.saturating_sub(flag.len())),
+        "\n{}\n",
+        out.bold("evenkeel is up. In a second terminal:")
     ));
+    for (what, command) in to_try(&status, ports, &program()) {
+        out.line(&format!("  {what:<WHAT_WIDTH$}{}", out.bold(&command)));
+    }
+    out.line("\n  Ctrl-C here ends it and cleans up.\n");
+}
+
+/// The commands stand last, because they may be long, and whole, because they are copied.
+const WHAT_WIDTH: usize = 48;
+
+/// What it does, and how it is typed. Each process is named once: the numbers of those that were killed are gone.
+fn to_try(status: &Value, ports: &Ports, program: &str) -> Vec<(&'static str, String)> {
+    let pid = |n: usize| status["pools"][0]["endpoints"][n]["service"]["pid"].to_string();
+    let admin = match ports.admin {
+        9440 => String::new(),
+        port => format!(" --admin http://127.0.0.1:{port}"),
+    };
+    let evenkeel = |args: &str| format!("{program} {args}{admin}");
+    vec![
+        (
+            "a1, a2 and a3 answer in turn",
+            format!("curl http://127.0.0.1:{}/", ports.web),
+        ),
+        (
+            "who serves, in what state, since when, why",
+            evenkeel("status"),
+        ),
+        (
+            "kill a1: no request fails, it is started again",
+            format!("kill -9 {}", pid(0)),
+        ),
+        (
+            "freeze a2: its check and real traffic notice",
+            format!("kill -STOP {}", pid(1)),
+        ),
+        ("let it go on", format!("kill -CONT {}", pid(1))),
+        (
+            "kill the balancer: nobody is refused",
+            format!("kill -9 {}", status["worker_pid"]),
+        ),
+        ("take a3 out", evenkeel("drain app/a3")),
+        ("take that back", evenkeel("ready app/a3")),
+        (
+            "the configuration behind this",
+            format!("{program} demo --print-config"),
+        ),
+    ]
+}
+
+/// How this program is started from another terminal: by its name only if the shell would find this very file.
+fn program() -> String {
+    let Ok(exe) = std::env::current_exe() else {
+        return "evenkeel".into();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join("evenkeel"))
+        .find(|file| file.is_file());
+    match found.and_then(|file| file.canonicalize().ok()) {
+        Some(file) if file == exe => "evenkeel".into(),
+        _ => shell_word(&exe.display().to_string()),
+    }
+}
+
+/// `text` as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -253,5 +301,34 @@ mod tests {
             config.services[0].command[0],
             "/opt/with \"quotes\"/evenkeel"
         );
+    }
+
+    #[test]
+    fn what_it_tells_to_type_can_be_typed() {
+        let ports = Ports {
+            web: 8081,
+            admin: 9441,
+            samples: [9001, 9002, 9003],
+        };
+        let endpoint = |pid: u32| serde_json::json!({ "service": { "pid": pid } });
+        let endpoints = [endpoint(11), endpoint(12), endpoint(13)];
+        let status = serde_json::json!({ "worker_pid": 7, "pools": [{ "endpoints": endpoints }] });
+        let program = shell_word("/opt/it's here/evenkeel");
+        let lines = to_try(&status, &ports, &program);
+        let commands: Vec<&str> = lines.iter().map(|(_, command)| command.as_str()).collect();
+        for wanted in [
+            "curl http://127.0.0.1:8081/",
+            r"'/opt/it'\''s here/evenkeel' status --admin http://127.0.0.1:9441",
+            "kill -9 11",
+            "kill -STOP 12",
+            "kill -CONT 12",
+            "kill -9 7",
+        ] {
+            assert!(
+                commands.contains(&wanted),
+                "{wanted} is not in {commands:?}"
+            );
+        }
+        assert!(lines.iter().all(|(what, _)| what.len() + 1 < WHAT_WIDTH));
     }
 }

@@ -1,12 +1,14 @@
 //! The commands that change something: each is one call of the admin API, and a sentence about what came of it.
 
 use hyper::Method;
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::End;
 use crate::cli::{Admin, At, Weight};
 use crate::client::{Client, Problem};
-use crate::style::Out;
+use crate::commands::status::age;
+use crate::style::{Out, Row};
 
 /// `drain`, `maint`, `ready`.
 pub(crate) fn state(at: &At, state: &str) -> End {
@@ -51,7 +53,7 @@ pub(crate) fn rollback(revision: Option<u64>, admin: &Admin) -> End {
     let body = revision.map(|revision| json!({ "revision": revision }));
     finish(admin, Method::POST, "/v1/rollback", body, |answer| {
         format!(
-            "rolled back: its text is applied as revision {}",
+            "rolled back: revision {} is applied again",
             answer["revision"]
         )
     })
@@ -65,27 +67,28 @@ pub(crate) fn revisions(admin: &Admin) -> End {
     };
     let out = Out::new();
     if admin.json {
-        out.line(&answer.to_string());
+        out.line(answer.text());
         return End::Done;
     }
-    let list = answer
-        .as_array()
-        .or_else(|| answer["revisions"].as_array())
-        .cloned()
-        .unwrap_or_default();
+    let list = answer.value["revisions"].as_array();
     let word = |value: &Value| {
         value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned)
     };
-    let rows: Vec<Vec<String>> = list
-        .iter()
-        .map(|r| {
-            let current = if r["current"] == true { "current" } else { "" };
-            vec![word(&r["revision"]), word(&r["applied"]), current.into()]
-        })
-        .collect();
-    out.table(&["REVISION", "APPLIED", ""], &rows, |_, _, cell| {
+    let row = |r: &Value| {
+        let current = if r["current"] == true { "current" } else { "" };
+        Row {
+            cells: vec![
+                word(&r["revision"]),
+                word(&r["applied"]),
+                age(&r["applied"]),
+            ],
+            note: current.into(),
+        }
+    };
+    let rows: Vec<Row> = list.into_iter().flatten().map(row).collect();
+    out.table(&["REVISION", "APPLIED", "AGO", ""], &rows, |_, _, cell| {
         cell.to_owned()
     });
     End::Done
@@ -93,10 +96,13 @@ pub(crate) fn revisions(admin: &Admin) -> End {
 
 fn endpoint_line(pool: &str, answer: &Value) -> String {
     let word = |key: &str| answer[key].as_str().unwrap_or("?").to_owned();
+    let state = match word("state").as_str() {
+        "maintenance" => "in maintenance".to_owned(),
+        other => other.to_owned(),
+    };
     format!(
-        "{pool}/{} is {}, weight {}: {}",
+        "{pool}/{} is {state}, weight {}: {}",
         word("name"),
-        word("state"),
         answer["weight"],
         word("why")
     )
@@ -112,14 +118,27 @@ fn finish(
     match call(admin, method, path, body) {
         Ok(answer) => {
             let text = if admin.json {
-                answer.to_string()
+                answer.text().to_owned()
             } else {
-                sentence(&answer)
+                sentence(&answer.value)
             };
             Out::new().line(&text);
             End::Done
         }
         Err(problem) => problem.report(),
+    }
+}
+
+/// What the admin API answered.
+pub(crate) struct Answer {
+    bytes: Bytes,
+    pub(crate) value: Value,
+}
+
+impl Answer {
+    /// As it came: for `--json`, with the API's own order of fields.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or_default().trim()
     }
 }
 
@@ -129,12 +148,16 @@ pub(crate) fn call(
     method: Method,
     path: &str,
     body: Option<Value>,
-) -> Result<Value, Problem> {
+) -> Result<Answer, Problem> {
     let bytes = Client::new(admin)?.call(method, path, body.map(|b| b.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|_| Problem {
-        end: End::Failed,
-        message: "evenkeel: the answer is not JSON: is this really evenkeel's admin API?".into(),
-    })
+    match serde_json::from_slice(&bytes) {
+        Ok(value) => Ok(Answer { bytes, value }),
+        Err(_) => Err(Problem {
+            end: End::Failed,
+            message: "evenkeel: the answer is not JSON: is this really evenkeel's admin API?"
+                .into(),
+        }),
+    }
 }
 
 /// `name` as one segment of a path.

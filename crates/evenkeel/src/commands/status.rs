@@ -1,12 +1,21 @@
-//! `evenkeel status`: who serves, in what state, since when and why.
+//! `evenkeel status`: who serves, in what state, since when, why, and what happens next.
+//!
+//! Made for a person who was just woken: ages instead of dates, what is wrong in colour, one line an endpoint where the
+//! terminal is wide enough. Programs read `--json`, which is the admin API's answer as it came.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use evenkeel_schema::Stamp;
 use hyper::Method;
 use serde_json::Value;
 
 use crate::End;
 use crate::cli::Admin;
 use crate::commands::operate::{call, segment};
-use crate::style::Out;
+use crate::style::{Out, Row};
+
+/// Of a configuration with many mistakes, as many are shown; `evenkeel check` shows the rest.
+const REJECTED_LINES_MAX: usize = 5;
 
 /// All pools, or one.
 pub(crate) fn status(pool: Option<&str>, admin: &Admin) -> End {
@@ -20,39 +29,33 @@ pub(crate) fn status(pool: Option<&str>, admin: &Admin) -> End {
     };
     let out = Out::new();
     if admin.json {
-        out.line(&answer.to_string());
-        return End::Done;
-    }
-    if pool.is_some() {
-        print_pool(&out, &answer);
+        out.line(answer.text());
+    } else if pool.is_some() {
+        print_pool(&out, &answer.value);
     } else {
-        print_all(&out, &answer);
+        print_all(&out, &answer.value);
     }
     End::Done
 }
 
 fn print_all(out: &Out, status: &Value) {
     out.line(&format!(
-        "{}  keeper {}, balancer {}, revision {}",
+        "{}  revision {}, keeper {}, balancer {} for {}",
         out.bold(&word(&status["node"])),
+        status["revision"],
         status["pid"],
         status["worker_pid"],
-        status["revision"]
+        age(&status["since"]),
     ));
     for listener in list(&status["listeners"]) {
         let binds: Vec<String> = list(&listener["bind"]).iter().map(word).collect();
         out.line(&format!(
-            "listener {}: {}",
+            "listener {}  {}",
             word(&listener["name"]),
             binds.join(", ")
         ));
     }
-    if let Some(why) = status["rejected"]
-        .as_str()
-        .or_else(|| status["rejected"]["why"].as_str())
-    {
-        out.line(&out.state("down", &format!("the configuration was rejected: {why}")));
-    }
+    print_rejected(out, &status["rejected"]);
     for pool in list(&status["pools"]) {
         out.line("");
         print_pool(out, pool);
@@ -64,90 +67,105 @@ fn print_all(out: &Out, status: &Value) {
     }
 }
 
+fn print_rejected(out: &Out, rejected: &Value) {
+    let Some(why) = rejected["why"].as_str() else {
+        return;
+    };
+    let ago = age(&rejected["at"]);
+    let head = format!("the configuration was rejected {ago} ago; the revision above is in force");
+    out.line(&out.state("down", &head));
+    for line in why.lines().take(REJECTED_LINES_MAX) {
+        out.line(&format!("    {line}"));
+    }
+    let more = why.lines().count().saturating_sub(REJECTED_LINES_MAX);
+    if more > 0 {
+        out.line(&format!("    and {more} more: `evenkeel check` says all"));
+    }
+}
+
 fn print_pool(out: &Out, pool: &Value) {
     let endpoints = list(&pool["endpoints"]);
-    let usable = endpoints
-        .iter()
-        .filter(|e| matches!(e["state"].as_str(), Some("up" | "trial")))
-        .count();
+    let serves = |e: &&Value| matches!(e["state"].as_str(), Some("up" | "trial"));
+    let usable = endpoints.iter().filter(serves).count();
+    let colour = match usable {
+        0 => "down",
+        some if some < endpoints.len() => "trial",
+        _ => "up",
+    };
     out.line(&format!(
-        "{}  {} of {} usable, {}",
+        "{}  {}, {}",
         out.bold(&format!("pool {}", word(&pool["name"]))),
-        usable,
-        endpoints.len(),
+        out.state(colour, &format!("{usable} of {} usable", endpoints.len())),
         word(&pool["policy"])
     ));
-    let rows: Vec<Vec<String>> = endpoints
+    let tiers = endpoints
         .iter()
-        .map(|e| {
-            let mut why = format!("{} ({})", word(&e["why"]), word(&e["decided_by"]));
-            if let Some(next) = e["next"].as_str().filter(|n| !n.is_empty()) {
-                why.push_str("; next: ");
-                why.push_str(next);
-            }
-            vec![
-                word(&e["name"]),
-                word(&e["state"]),
-                word(&e["since"]),
-                word(&e["address"]),
-                e["weight"].to_string(),
-                e["in_flight"].to_string(),
-                e["requests"].to_string(),
-                e["failures"].to_string(),
-                e["service"]["pid"]
-                    .as_u64()
-                    .map_or_else(|| "-".into(), |pid| pid.to_string()),
-                why,
-            ]
-        })
-        .collect();
-    let header = [
-        "ENDPOINT",
-        "STATE",
-        "SINCE",
-        "ADDRESS",
-        "WEIGHT",
-        "IN FLIGHT",
-        "REQUESTS",
-        "FAILURES",
-        "PID",
-        "WHY",
+        .any(|e| e["tier"].as_u64().unwrap_or(0) > 0);
+    let mut header = vec!["ENDPOINT", "STATE", "SINCE", "ADDRESS", "PID"];
+    if tiers {
+        header.push("TIER");
+    }
+    header.extend(["WEIGHT", "IN FLIGHT", "REQUESTS", "FAILURES", "WHY"]);
+    let rows: Vec<Row> = endpoints.iter().map(|e| endpoint(e, tiers)).collect();
+    print_table(out, &header, &rows);
+}
+
+fn endpoint(e: &Value, tiers: bool) -> Row {
+    let mut cells = vec![
+        word(&e["name"]),
+        word(&e["state"]),
+        age(&e["since"]),
+        word(&e["address"]),
+        word(&e["service"]["pid"]),
     ];
-    out.table(&header, &rows, |column, row, cell| {
-        if column == 1 {
-            out.state(&row[1], cell)
-        } else {
-            cell.to_owned()
-        }
-    });
+    if tiers {
+        cells.push(word(&e["tier"]));
+    }
+    let numbers = ["weight", "in_flight", "requests", "failures"];
+    cells.extend(numbers.map(|key| word(&e[key])));
+    Row {
+        cells,
+        note: note(e),
+    }
+}
+
+/// Why, by whom, and what is next; of one that is simply up, the next check is no news.
+fn note(e: &Value) -> String {
+    let (mut note, by) = (word(&e["why"]), word(&e["decided_by"]));
+    if !note.contains(&by) {
+        note = format!("{note} ({by})");
+    }
+    let next = e["next"].as_str().unwrap_or_default();
+    let news = e["state"] != "up" || !next.starts_with("a check");
+    if news && !next.is_empty() {
+        note.push_str("; next: ");
+        note.push_str(next);
+    }
+    note
 }
 
 fn print_services(out: &Out, services: &[Value]) {
-    let rows: Vec<Vec<String>> = services
-        .iter()
-        .map(|s| {
-            vec![
-                word(&s["name"]),
-                word(&s["state"]),
-                s["pid"]
-                    .as_u64()
-                    .map_or_else(|| "-".into(), |pid| pid.to_string()),
-                s["restarts"].to_string(),
-                word(&s["why"]),
-            ]
-        })
-        .collect();
-    out.table(
-        &["SERVICE", "STATE", "PID", "RESTARTS", "WHY"],
-        &rows,
-        |column, row, cell| {
-            if column == 1 {
-                out.state(&row[1], cell)
-            } else {
-                cell.to_owned()
-            }
-        },
-    );
+    let row = |s: &Value| Row {
+        cells: vec![
+            word(&s["name"]),
+            word(&s["state"]),
+            age(&s["since"]),
+            word(&s["pid"]),
+            word(&s["restarts"]),
+        ],
+        note: word(&s["why"]),
+    };
+    let rows: Vec<Row> = services.iter().map(row).collect();
+    let header = ["SERVICE", "STATE", "SINCE", "PID", "RESTARTS", "WHY"];
+    print_table(out, &header, &rows);
+}
+
+/// The second column is a state, and has its colour.
+fn print_table(out: &Out, header: &[&str], rows: &[Row]) {
+    out.table(header, rows, |column, row, cell| match column {
+        1 => out.state(&row.cells[1], cell),
+        _ => cell.to_owned(),
+    });
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -160,5 +178,62 @@ fn word(value: &Value) -> String {
         Value::Null => "-".into(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// How long ago a moment of the API was, as a person says it.
+pub(crate) fn age(since: &Value) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_s = now.unwrap_or_default().as_secs();
+    match since.as_str().and_then(|at| at.parse::<Stamp>().ok()) {
+        Some(at) => about(now_s.saturating_sub(at.0.0 / 1000)),
+        None => word(since),
+    }
+}
+
+/// In the largest unit of which there are two, so that it is never off by more than a half.
+fn about(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_age_is_short_and_never_far_off() {
+        assert_eq!(about(0), "0 s");
+        assert_eq!(about(119), "119 s");
+        assert_eq!(about(120), "2 min");
+        assert_eq!(about(7_199), "119 min");
+        assert_eq!(about(7_200), "2 h");
+        assert_eq!(about(200_000), "2 d");
+        assert_eq!(
+            age(&json!("2026-01-01T00:00:00Z")).rsplit(' ').next(),
+            Some("d")
+        );
+        assert_eq!(age(&Value::Null), "-");
+    }
+
+    #[test]
+    fn a_note_says_what_matters_once() {
+        let up = json!({"state": "up", "why": "2 of 2 checks passed", "decided_by": "check", "next": "a check in 0.7 s"});
+        assert_eq!(note(&up), "2 of 2 checks passed");
+        let ramp = json!({"state": "up", "why": "trial passed", "decided_by": "outlier", "next": "its whole share in 3.0 s"});
+        assert_eq!(
+            note(&ramp),
+            "trial passed (outlier); next: its whole share in 3.0 s"
+        );
+        let down = json!({"state": "down", "why": "connection refused", "decided_by": "check", "next": "a check in 0.7 s"});
+        assert_eq!(
+            note(&down),
+            "connection refused (check); next: a check in 0.7 s"
+        );
     }
 }
