@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use support::{Endpoint, Evenkeel, alive, app, binary, eventually, get, kill};
+use support::{Endpoint, Evenkeel, alive, app, binary, eventually, freeze, get, kill};
 
 /// A supervised sample service on a free port, as configuration.
 fn supervised(name: &str, port: u16) -> String {
@@ -75,7 +75,7 @@ fn a_frozen_balancer_is_replaced() {
     let endpoint = Endpoint::start("a1");
     let evenkeel = Evenkeel::run(&app(&[&endpoint], ""));
     let (web, old) = (evenkeel.address("web"), evenkeel.worker_pid());
-    kill(old, "STOP");
+    freeze(old);
     let began = Instant::now();
     assert_eq!(get(web, "/").unwrap().status, 200, "the client only waits");
     assert!(

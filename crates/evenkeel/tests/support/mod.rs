@@ -249,6 +249,21 @@ pub fn alive(pid: u32) -> bool {
         .is_some_and(|state| !"ZX".contains(state))
 }
 
+/// `kill -STOP PID`, and waits until every thread stands: one that does not yet could still answer.
+pub fn freeze(pid: u32) {
+    kill(pid, "STOP");
+    eventually("every thread stands", || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let mut states = tasks.flatten().map(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(')')
+                .next()
+                .and_then(|rest| rest.trim().chars().next())
+        });
+        states.all(|state| state == Some('T')).then_some(())
+    });
+}
+
 /// An answer, as it came.
 #[derive(Debug)]
 pub struct Answer {
