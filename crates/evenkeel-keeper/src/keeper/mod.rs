@@ -24,7 +24,7 @@ use crate::life::{LOOK_EVERY, Pauses, Verdict};
 use crate::output::Log;
 use crate::services::{Part, Services};
 use crate::sockets::Sockets;
-use crate::wire::{FromKeeper, MESSAGE_BYTES_MAX};
+use crate::wire::{FromKeeper, LogFormat, MESSAGE_BYTES_MAX};
 
 /// Messages of the child heard in one turn, so that a talkative one does not keep the services' output waiting.
 const HEARD_PER_TURN: usize = 256;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub environment: Vec<(OsString, OsString)>,
     /// The hidden arguments with which this executable runs [`crate::exec::main`]; usually `["__exec"]`.
     pub trampoline: Vec<OsString>,
+    /// Of the first lines; the child may say otherwise later.
+    pub log_format: LogFormat,
 }
 
 /// Runs the keeper until its child ends on purpose, fails before its first `Ready`, or a signal asks for the end.
@@ -116,9 +118,11 @@ impl Keeper {
         asked.thread_block()?;
         let signals = SignalFd::with_flags(&asked, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let mut log = Log::to_stderr();
+        log.set_format(settings.log_format);
         Ok(Self {
             settings,
-            log: Log::to_stderr(),
+            log,
             signals,
             now: clock(),
             phase: Phase::Running,

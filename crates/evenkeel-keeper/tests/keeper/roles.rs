@@ -25,6 +25,7 @@ pub(crate) fn keeper(args: impl Iterator<Item = OsString>) -> ExitCode {
         replacement_args,
         environment: vec![("PUPPET".into(), "yes".into())],
         trampoline: vec!["__exec".into()],
+        log_format: evenkeel_keeper::LogFormat::Text,
     })
 }
 

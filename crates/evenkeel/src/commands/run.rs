@@ -8,7 +8,8 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use evenkeel_schema::config::{Config, Node};
+use evenkeel_keeper::LogFormat;
+use evenkeel_schema::config::{self, Config, Node};
 use rustix::fs::FlockOperation;
 
 use crate::End;
@@ -19,13 +20,14 @@ use crate::user::User;
 /// Runs until it is told to end.
 pub(crate) fn run(file: &Path) -> End {
     match prepare(file) {
-        Ok((part, lock)) => {
+        Ok((part, lock, log_format)) => {
             let end = evenkeel_keeper::run(evenkeel_keeper::Settings {
                 program: "/proc/self/exe".into(),
                 first_args: part.args(false),
                 replacement_args: part.args(true),
                 environment: Vec::new(),
                 trampoline: vec!["__exec".into()],
+                log_format,
             });
             drop(lock);
             End::Exit(end)
@@ -37,7 +39,7 @@ pub(crate) fn run(file: &Path) -> End {
     }
 }
 
-fn prepare(file: &Path) -> Result<(Part, File), (End, String)> {
+fn prepare(file: &Path) -> Result<(Part, File, LogFormat), (End, String)> {
     let config =
         Config::load(file).map_err(|mistakes| (End::Usage, evenkeel_schema::explain(&mistakes)))?;
     let file = fs::canonicalize(file)
@@ -52,6 +54,10 @@ fn prepare(file: &Path) -> Result<(Part, File), (End, String)> {
             user: user.map(|u| u.name),
         },
         lock,
+        match config.log.format {
+            config::LogFormat::Text => LogFormat::Text,
+            config::LogFormat::Json => LogFormat::Json,
+        },
     ))
 }
 
