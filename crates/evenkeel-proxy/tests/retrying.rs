@@ -152,6 +152,22 @@ fn with_one_endpoint_a_get_is_tried_once_more_over_a_new_connection() {
 }
 
 #[test]
+fn a_failed_try_gives_up_its_place_before_the_next_one_looks_for_one() {
+    let count = AtomicUsize::new(0);
+    let flaky = Endpoint::http(move |_| match count.fetch_add(1, SeqCst) {
+        0 => Vec::new(),
+        _ => ok("fine"),
+    });
+    let running = Setup::http(&[flaky.address])
+        .pool(|table| {
+            table.limit.per_endpoint = 1;
+            table.limit.queue = 0;
+        })
+        .start();
+    assert_eq!(running.once(&get("/")).text(), "fine");
+}
+
+#[test]
 fn a_body_that_fits_the_buffer_is_sent_again_whole_and_a_larger_one_is_not() {
     let good = Endpoint::http(|r| ok(&r.body.len().to_string()));
     let bad = resetting();

@@ -15,7 +15,7 @@ use super::request::{Ended, Tally};
 use super::rule::{Tried, may_replay, may_retry};
 use super::upload::UploadError;
 use crate::line::{self, NoPlace};
-use crate::pool::{Attempt, Pick, Pool};
+use crate::pool::{Attempt, Current, Pick, Pool};
 use crate::rt;
 
 /// A request that is forwarded.
@@ -64,7 +64,7 @@ impl Job<'_> {
                     Some(next) => next,
                     None => return Ok(self.relay(exchange, tally, &attempt, answered).await),
                 },
-                tried => self.recover(exchange, &attempt, tried, tally, now).await?,
+                tried => self.recover(exchange, attempt, tried, tally, now).await?,
             };
             self.pool.counters().retries.inc();
             (attempt, again) = next;
@@ -88,14 +88,15 @@ impl Job<'_> {
         let kind = FailureKind::Status(status);
         attempt.failed(kind, now);
         // The answer in hand is better than waiting in line for another.
-        self.next(exchange, attempt, kind, tally, now).ok()
+        self.next(exchange, &attempt.current, kind, tally, now).ok()
     }
 
-    /// Where to go on after a try without an answer, or what the client is told.
+    /// Where to go on after a try without an answer, or what the client is told. The try gives up its place before another
+    /// is looked for: at `limit.per_endpoint` that may be the only one.
     async fn recover(
         &self,
         exchange: &Exchange,
-        attempt: &Attempt,
+        attempt: Attempt,
         tried: Try,
         tally: &Tally,
         now: Time,
@@ -110,12 +111,17 @@ impl Job<'_> {
                 attempt.failed(FailureKind::Timeout, now);
                 return Err(Failed::Own(own::failed(FailureKind::Timeout)));
             }
-            Try::Moved => return self.moved(exchange, now).await,
+            Try::Moved => {
+                drop(attempt);
+                return self.moved(exchange, now).await;
+            }
             Try::TooSlow => return Err(Failed::Own(own::BODY_TOO_SLOW)),
             Try::Client(e) => return Err(client_failed(&e)),
             Try::Answered(_) => return Err(Failed::Gone),
         };
-        match self.next(exchange, attempt, kind, tally, now) {
+        let failed = attempt.current.clone();
+        drop(attempt);
+        match self.next(exchange, &failed, kind, tally, now) {
             Ok(next) => Ok(next),
             Err(Stop::Over) => Err(Failed::Own(told)),
             Err(Stop::Full) => match self.wait(&exchange.tried, now).await {
@@ -162,12 +168,12 @@ impl Job<'_> {
     fn next(
         &self,
         exchange: &Exchange,
-        failed: &Attempt,
+        failed: &Current,
         kind: FailureKind,
         tally: &Tally,
         now: Time,
     ) -> Result<(Attempt, bool), Stop> {
-        let retry = &failed.current.table.retry;
+        let retry = &failed.table.retry;
         let tried = self.tried(exchange, tally.tries);
         let untouched = exchange.down.data.is_empty();
         if !untouched || !may_retry(retry, kind, &tried) || self.late(exchange, now) {
