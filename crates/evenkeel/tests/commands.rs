@@ -117,3 +117,24 @@ fn revisions_are_listed() {
     assert_eq!(code, 0);
     assert!(table.contains('1'), "{table}");
 }
+
+#[test]
+fn an_access_log_that_is_a_pipe_nobody_reads_is_an_error_and_no_standstill() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("access.pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let config = format!(
+        "[log]\naccess = \"{}\"\n{}",
+        pipe.display(),
+        app(&[&Endpoint::start("a1")], "")
+    );
+    let mut evenkeel = Evenkeel::launch(&config);
+    assert!(!support::wait(&mut evenkeel.child).success());
+    eventually("it says why", || {
+        evenkeel
+            .log()
+            .contains("access.pipe: it is a named pipe")
+            .then_some(())
+    });
+}

@@ -1,7 +1,7 @@
 //! From the workers to the log: buffers over a bounded channel to one writer thread.
 
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,6 +10,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::{AccessFormat, AccessLog, AccessTarget, Record};
 use crate::rt;
@@ -18,6 +22,8 @@ use crate::rt;
 const FULL: usize = 32 * 1024;
 /// Buffers that may wait for the writer: 2 MiB of lines; then lines are dropped.
 const WAITING: usize = 64;
+/// How long the end waits for them to be written: a disk that works takes them in a tenth of that.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// One worker's end.
 pub(crate) struct Sink {
@@ -85,9 +91,12 @@ impl Writer {
         Ok((Writer(thread), sinks))
     }
 
-    /// Waits until everything is written; the sinks must be gone.
+    /// Waits until everything is written, but not for long: a pipe that nobody reads takes nothing. The sinks must be gone.
     pub(crate) fn join(self) {
-        let _ = self.0.join();
+        let until = Instant::now() + LAST_LINES;
+        while !self.0.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
@@ -121,7 +130,9 @@ impl Output {
         Ok(match to {
             AccessTarget::Stdout => Output::Stdout,
             AccessTarget::File(path) => Output::File {
-                file: append(path)?,
+                file: append(path).map_err(|e| {
+                    io::Error::new(e.kind(), format!("access log {}: {e}", path.display()))
+                })?,
                 path: path.as_path().into(),
             },
         })
@@ -143,6 +154,15 @@ impl Output {
     }
 }
 
+/// Without waiting: a named pipe that nobody reads is an error and no reason to stand still. Once open it may wait, since
+/// only the writer thread does.
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    let flags =
+        OFlags::CREATE | OFlags::APPEND | OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)).map_err(|e| match e {
+        Errno::NXIO => io::Error::other("it is a named pipe, and nobody reads it"),
+        e => e.into(),
+    })?;
+    rustix::io::ioctl_fionbio(&file, false)?;
+    Ok(file.into())
 }

@@ -302,6 +302,7 @@ impl Adopted {
                         Ok(received) => ears.hear(received),
                         Err(error) => {
                             tracing::error!(%error, "the keeper is gone; ending");
+                            crate::logging::finish();
                             std::process::exit(1);
                         }
                     }

@@ -91,7 +91,9 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> End {
         );
         return End::Usage;
     };
-    match start(resume, part) {
+    let ended = start(resume, part);
+    crate::logging::finish();
+    match ended {
         Ok(end) => end,
         Err((end, message)) => {
             complain(message.trim_end());
@@ -117,7 +119,7 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
         return Err(become_user(&link, name, &part.args(resume)));
     }
     let (config, resume) = read_config(resume, &part)?;
-    crate::logging::start(&config.log);
+    crate::logging::start(&config.log).map_err(failed("log"))?;
     let descriptors = raise_descriptor_limit();
     let adopted = Keeper::adopt(link, part.user.is_some()).map_err(failed("keeper"))?;
     let (failures_in, failures) = mpsc::channel(FAILURES_MAX);

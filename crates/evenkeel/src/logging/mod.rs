@@ -3,7 +3,11 @@
 //! In text, a line is a sentence. What happens to endpoints and services is told by the sentence alone: the fields of those
 //! events say the same again, word by word, and are for JSON.
 
+mod queue;
+
 use std::fmt;
+use std::io;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use evenkeel_core::time::WallTime;
@@ -20,16 +24,32 @@ use tracing_subscriber::registry::LookupSpan;
 /// Targets of the events whose sentence says all that their fields say.
 const SENTENCES: [&str; 2] = ["evenkeel::endpoint", "evenkeel::service"];
 
+/// The balancer process's log, once it has begun.
+static QUEUE: OnceLock<queue::Queue> = OnceLock::new();
+
+/// Waits, not for long, until everything said is written: to be called before the process ends.
+pub(crate) fn finish() {
+    if let Some(queue) = QUEUE.get() {
+        queue.finish();
+    }
+}
+
 /// Starts the log of the balancer process. A second call changes nothing.
-pub(crate) fn start(log: &Log) {
+///
+/// # Errors
+/// No thread could be had.
+pub(crate) fn start(log: &Log) -> io::Result<()> {
+    let queue = queue::Queue::start(io::stderr())?;
+    let queue = QUEUE.get_or_init(|| queue);
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| queue.clone());
     let _ = match log.format {
         LogFormat::Text => builder.with_ansi(false).event_format(Text).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+    Ok(())
 }
 
 /// `2026-01-01T00:00:00.000Z WARN  app/a1 up → down: …`: the same shape as the keeper's own lines.
