@@ -49,6 +49,8 @@ enum Message {
     Job(String, Job),
     /// Answered when all before it is on the disk.
     Sync(oneshot::Sender<()>),
+    /// Answered when all before it was written, as durably as it asked for.
+    Mark(oneshot::Sender<()>),
 }
 
 /// The control loop's end of the queue.
@@ -124,9 +126,21 @@ impl Storage {
 
     /// When everything so far is on the disk; `None` if the queue is full.
     pub(crate) fn sync(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.told_after(Message::Sync)
+    }
+
+    /// When everything so far was written, as durably as it asked for; `None` if the queue is full.
+    pub(crate) fn written(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.told_after(Message::Mark)
+    }
+
+    fn told_after(
+        &mut self,
+        message: impl FnOnce(oneshot::Sender<()>) -> Message,
+    ) -> Option<oneshot::Receiver<()>> {
         self.flush();
         let (done, answer) = oneshot::channel();
-        self.jobs.try_send(Message::Sync(done)).ok()?;
+        self.jobs.try_send(message(done)).ok()?;
         self.waiting.is_empty().then_some(answer)
     }
 }
@@ -169,6 +183,7 @@ impl Keeper {
                     self.sync();
                     let _ = done.send(());
                 }
+                Ok(Message::Mark(done)) => drop(done.send(())),
                 Err(RecvTimeoutError::Timeout) => self.tick(),
                 Err(RecvTimeoutError::Disconnected) => return self.sync(),
             }

@@ -120,7 +120,7 @@ impl Driver {
                 let revision = self.take_in(config, number);
                 if let Some(answer) = answer {
                     // Who asked may have gone: the change is made all the same.
-                    let _ = answer.send(Ok(RevisionAnswer { revision }));
+                    self.answer_once_written(answer, Ok(RevisionAnswer { revision }));
                 }
             }
             Err(refusal) => {

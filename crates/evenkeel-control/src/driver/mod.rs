@@ -42,6 +42,8 @@ const REPORTS_MAX: usize = 1024;
 const BATCH: usize = 128;
 /// Counters are swept this often: quick enough to notice an endpoint's recovery, cheap enough to forget about.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// How long an operator waits at most for the disk: one that works takes a few ms.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a task brings back.
 pub(crate) enum Report {
@@ -269,15 +271,33 @@ impl Driver {
                 endpoint,
                 state,
                 answer,
-            } => drop(answer.send(self.order(&pool, &endpoint, state))),
+            } => {
+                let done = self.order(&pool, &endpoint, state);
+                self.answer_once_written(answer, done);
+            }
             Ask::Weight {
                 pool,
                 endpoint,
                 weight,
                 answer,
-            } => drop(answer.send(self.weight(&pool, &endpoint, weight))),
+            } => {
+                let done = self.weight(&pool, &endpoint, weight);
+                self.answer_once_written(answer, done);
+            }
             Ask::Change(change, answer) => self.ask_change(change, Some(answer)),
         }
+    }
+
+    /// Who reads "done" may pull the plug, so the answer waits for the disk; but not for one that stalls, which the log
+    /// tells of.
+    fn answer_once_written<T: Send + 'static>(&mut self, answer: oneshot::Sender<T>, done: T) {
+        let written = self.storage.written();
+        tokio::spawn(async move {
+            if let Some(written) = written {
+                let _ = tokio::time::timeout(WRITTEN_WITHIN, written).await;
+            }
+            let _ = answer.send(done);
+        });
     }
 
     fn current(&self) -> Current {
