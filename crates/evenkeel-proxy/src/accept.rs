@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use evenkeel_core::counters::Reject;
+use evenkeel_core::settings::Protocol;
 use std::os::fd::OwnedFd;
 
 use crate::rt::{self, Listener};
@@ -76,12 +77,18 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
     let failing = Seldom::default();
     let full = Seldom::default();
     let mut was_full = false;
+    let mut deferred = None;
     loop {
         worker.refresh(rt::now());
         let Some(view) = worker.view().listeners.get(&name).cloned() else {
             rt::sleep(LOOK_AGAIN).await;
             continue;
         };
+        let client_first = view.settings().protocol == Protocol::Http;
+        if deferred != Some(client_first) {
+            listener.defer(client_first);
+            deferred = Some(client_first);
+        }
         if !has_room(&view, &mut was_full, &full) {
             rt::sleep(LOOK_AGAIN).await;
             continue;

@@ -4,12 +4,26 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
+use nix::{getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::Stream;
+
+/// The kernel holds a connection back for this long at most while nothing was sent on it. Rounded by the kernel to its
+/// first repeated handshake, so a client that only connects is accepted after that second.
+const DEFER_S: u32 = 1;
+
+sockopt_impl!(
+    /// `TCP_DEFER_ACCEPT` (tcp(7)), which no crate offers ready-made.
+    DeferAccept,
+    Both,
+    libc::IPPROTO_TCP,
+    libc::TCP_DEFER_ACCEPT,
+    u32
+);
 
 /// A listening socket of one worker. Dropping it stops accepting; the socket itself lives on with whoever else holds it.
 pub(crate) struct Listener {
@@ -30,6 +44,13 @@ impl Listener {
         Ok(Listener {
             fd: super::watch(fd, Interest::READABLE)?,
         })
+    }
+
+    /// Whether to be told of a connection only when its first bytes are there: right where the client speaks first, since
+    /// one wake-up and one read in vain are saved. A unix socket knows no such thing.
+    pub(crate) fn defer(&self, on: bool) {
+        let seconds = if on { DEFER_S } else { 0 };
+        let _ = nix::sys::socket::setsockopt(self.fd.get_ref(), DeferAccept, &seconds);
     }
 
     /// The next connection.
@@ -81,5 +102,21 @@ fn plain(peer: SocketAddr) -> SocketAddr {
     match peer.ip().to_canonical() {
         IpAddr::V4(v4) => SocketAddr::new(IpAddr::V4(v4), peer.port()),
         IpAddr::V6(_) => peer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_is_told_whether_the_client_speaks_first() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Listener::new(socket.into()).unwrap();
+        for on in [true, false] {
+            listener.defer(on);
+            let seconds = nix::sys::socket::getsockopt(listener.fd.get_ref(), DeferAccept).unwrap();
+            assert_eq!(seconds > 0, on);
+        }
     }
 }
