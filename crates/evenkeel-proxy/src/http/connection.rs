@@ -59,7 +59,6 @@ pub(crate) async fn serve(
     stream: Stream,
     peer: Option<SocketAddr>,
 ) {
-    stream.tune(false);
     let ip = peer.map(|p| p.ip());
     let mut client = Client {
         view: worker.view(),
@@ -92,13 +91,21 @@ pub(crate) async fn serve(
         match ended {
             Ended::Next => {}
             Ended::Close => {
-                client.linger(&mut exchange).await;
+                if !nothing_follows(&exchange) {
+                    client.linger(&mut exchange).await;
+                }
                 break;
             }
             Ended::Cut => break,
         }
     }
     client.worker.put_exchange(exchange);
+}
+
+/// Did the client say itself that this was its last request (RFC 9112 section 9.6), and has all of it been read? Then
+/// there is nothing that a plain close could lose.
+fn nothing_follows(exchange: &Exchange) -> bool {
+    !exchange.request.persistent() && exchange.upload.is_received() && exchange.head_in.is_empty()
 }
 
 impl Client {

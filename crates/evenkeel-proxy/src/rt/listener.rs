@@ -41,6 +41,8 @@ impl Listener {
     /// `fd` must listen already; it is made non-blocking.
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Listener> {
         rustix::io::ioctl_fionbio(&fd, true)?;
+        // What is accepted inherits it: one system call less for each connection. A unix socket has no such delay.
+        let _ = net::sockopt::set_tcp_nodelay(&fd, true);
         Ok(Listener {
             fd: super::watch(fd, Interest::READABLE)?,
         })
@@ -118,5 +120,15 @@ mod tests {
             let seconds = nix::sys::socket::getsockopt(listener.fd.get_ref(), DeferAccept).unwrap();
             assert_eq!(seconds > 0, on);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_accepted_sends_small_writes_at_once() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = Listener::new(socket.into()).unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let accepted = net::accept(listener.fd.get_ref()).unwrap();
+        assert_eq!(net::sockopt::tcp_nodelay(&accepted), Ok(true));
     }
 }
