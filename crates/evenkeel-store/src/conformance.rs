@@ -324,3 +324,17 @@ fn bytes_flipped_anywhere_never_end_the_process() {
         }
     }
 }
+
+#[test]
+fn only_its_owner_reads_what_is_stored() {
+    use std::os::unix::fs::PermissionsExt;
+    for kind in persistent() {
+        let folder = tempfile::tempdir().unwrap();
+        let _opened = (kind.open)(folder.path()).unwrap();
+        let mode = std::fs::metadata(folder.path().join(FILE_NAME))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", kind.name);
+    }
+}

@@ -5,6 +5,8 @@
 //! sense is set aside under a name that says so, and a new one begun: evenkeel heals others, it does not crash in a loop
 //! over its own notes. A file that another process holds is neither touched nor replaced.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -72,6 +74,12 @@ impl Embedded {
     fn open_file(path: &Path) -> Result<Embedded, Error> {
         // redb asserts where a file contradicts itself; to us that is one more way of being damaged.
         guarded(path, || {
+            // Made here and not by redb, so that only its owner reads it: it holds whole configurations.
+            let _ = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path);
             let database = Database::builder()
                 .set_cache_size(CACHE_BYTES)
                 .create(path)
