@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::time::Time;
 
 /// A count with **one writer**: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
@@ -118,6 +121,10 @@ pub struct EndpointWorker {
     pub connects: Counter,
 }
 
+/// For this long a failed try speaks against its endpoint where a request can be sent only once. By then requests that can
+/// be tried again, or the check, have decided; and where there are only such as cannot, one looks again every second.
+pub const FAILED_JUST_NOW: Duration = Duration::from_secs(1);
+
 /// What all workers share of one endpoint. Made when the endpoint is first configured, kept over reloads.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -126,6 +133,8 @@ pub struct EndpointShared {
     pub in_flight: AtomicU32,
     /// Failed tries in a row: a worker adds on failure and stores 0 on success if it is not 0 already.
     pub failure_run: AtomicU32,
+    /// When the last failed try failed, in nanoseconds of [`Time`](crate::time::Time): a worker stores with each failure.
+    pub failed_at: AtomicU64,
     /// Requests a trial may still be given: control stores, a worker takes one with each pick.
     pub trial_left: AtomicU32,
     /// Per-worker counts.
@@ -138,9 +147,16 @@ impl EndpointShared {
         EndpointShared {
             in_flight: AtomicU32::new(0),
             failure_run: AtomicU32::new(0),
+            failed_at: AtomicU64::new(0),
             trial_left: AtomicU32::new(0),
             workers: PerWorker::new(workers),
         }
+    }
+
+    /// Did its last try fail, and that within [`FAILED_JUST_NOW`]?
+    pub fn failed_just_now(&self, now: Time) -> bool {
+        let failed_at = Time::from_nanos(self.failed_at.load(Relaxed));
+        self.failure_run.load(Relaxed) > 0 && now.since(failed_at) < FAILED_JUST_NOW
     }
 
     /// Takes one of the trial's requests; false when none is left.

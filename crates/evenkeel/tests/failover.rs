@@ -134,6 +134,30 @@ fn a_post_is_never_executed_twice() {
 }
 
 #[test]
+fn posts_avoid_an_endpoint_that_just_failed() {
+    let endpoints = [
+        Endpoint::start("a1"),
+        Endpoint::start("a2"),
+        Endpoint::start("a3"),
+    ];
+    let evenkeel = Evenkeel::run(&app(&endpoints.each_ref(), ""));
+    let web = evenkeel.address("web");
+    endpoints[2]
+        .answer
+        .store(503, std::sync::atomic::Ordering::SeqCst);
+    let failed = (0..12)
+        .filter(|i| {
+            request(web, "POST", "/", &format!("order-{i}"))
+                .unwrap()
+                .status
+                == 503
+        })
+        .count();
+    // One finds out; a machine so slow that a second passes may send another.
+    assert!((1..=3).contains(&failed), "{failed} of 12");
+}
+
+#[test]
 fn with_nothing_usable_the_answer_says_so() {
     let endpoint = Endpoint::start("a1");
     let evenkeel = Evenkeel::run(&app(&[&endpoint], ""));

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::id::EndpointId;
 use crate::table::{EndpointRow, PoolTable};
+use crate::time::Time;
 
 use super::group::{Candidate, Group};
 
@@ -16,6 +17,8 @@ pub struct Ask<'a> {
     pub(crate) limit: u32,
     /// Ask for permits of those in trial.
     pub(crate) permits: bool,
+    /// Pass over those whose last try just failed, as of this moment.
+    pub(crate) unfailing: Option<Time>,
 }
 
 impl<'a> Ask<'a> {
@@ -26,12 +29,16 @@ impl<'a> Ask<'a> {
             tried,
             limit: table.limit.per_endpoint,
             permits: true,
+            unfailing: None,
         }
     }
 
     /// Does everybody in this group with a weight fit, without looking? The common case, and the fast one.
     pub fn all_fit(&self, group: &Group) -> bool {
-        self.tried.is_empty() && self.limit == 0 && !(group.trials && self.permits)
+        self.tried.is_empty()
+            && self.limit == 0
+            && self.unfailing.is_none()
+            && !(group.trials && self.permits)
     }
 
     /// May this one be taken?
@@ -43,7 +50,11 @@ impl<'a> Ask<'a> {
 
     /// May it be taken but for the limit?
     pub(crate) fn allowed(&self, candidate: &Candidate) -> bool {
-        !self.tried.contains(&candidate.id) && (!candidate.trial || self.has_permit(candidate))
+        !self.tried.contains(&candidate.id)
+            && (!candidate.trial || self.has_permit(candidate))
+            && !self
+                .unfailing
+                .is_some_and(|now| self.row(candidate).shared.failed_just_now(now))
     }
 
     /// Tries in flight at this one, all workers together.

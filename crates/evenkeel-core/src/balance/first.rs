@@ -20,6 +20,11 @@ struct First;
 
 impl Policy for First {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, _: &mut Rng) -> Option<usize> {
+        // Its order has a meaning, so a single failure does not change it, not even for what can be sent only once.
+        let ask = Ask {
+            unfailing: None,
+            ..*ask
+        };
         group.candidates().iter().position(|c| ask.fits(c))
     }
 }

@@ -65,11 +65,7 @@ impl Picker {
     /// Chooses an endpoint not in `tried`, or one of those if there is no other. Whoever sends the try then counts it in
     /// the endpoint's `in_flight`.
     pub fn pick(&mut self, table: &PoolTable, tried: &[EndpointId], now: Time) -> Choice {
-        if table.epoch != self.epoch {
-            self.adopt(table, now);
-        } else if now >= self.plan.refresh_at {
-            self.plan.refresh(table, now);
-        }
+        self.renew(table, now);
         if self.plan.tiers.is_empty() {
             return Choice::Nobody;
         }
@@ -78,6 +74,33 @@ impl Picker {
         match self.pick_in(drawn, &ask) {
             Some(index) => Choice::Endpoint(index),
             None => self.pick_elsewhere(drawn, ask),
+        }
+    }
+
+    /// The same for a request that may be sent only once: within the drawn tier rather one whose last try did not just
+    /// fail. Until enough failures have ejected an endpoint, only requests that can be tried elsewhere find out about it.
+    pub fn pick_once(&mut self, table: &PoolTable, now: Time) -> Choice {
+        self.renew(table, now);
+        if self.plan.tiers.is_empty() {
+            return Choice::Nobody;
+        }
+        let ask = Ask {
+            unfailing: Some(now),
+            ..Ask::new(table, &[])
+        };
+        let drawn = self.plan.draw(&mut self.rng);
+        match self.pick_in(drawn, &ask) {
+            Some(index) => Choice::Endpoint(index),
+            None => self.pick(table, &[], now),
+        }
+    }
+
+    /// Goes over to the table if it is another one, and on with the ramps.
+    fn renew(&mut self, table: &PoolTable, now: Time) {
+        if table.epoch != self.epoch {
+            self.adopt(table, now);
+        } else if now >= self.plan.refresh_at {
+            self.plan.refresh(table, now);
         }
     }
 

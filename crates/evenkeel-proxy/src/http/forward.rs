@@ -135,7 +135,11 @@ impl Job<'_> {
     /// The endpoint of the first try; waits for one with room if need be.
     async fn first(&self, now: Time) -> Result<Attempt, Failed> {
         if self.pool.cell.queue.is_empty() {
-            match self.pool.pick(&[], now) {
+            let pick = match self.idempotent {
+                true => self.pool.pick(&[], now),
+                false => self.pool.pick_once(now),
+            };
+            match pick {
                 Pick::Attempt(attempt) => return Ok(attempt),
                 Pick::Nobody => return Err(Failed::Own(own::NO_ENDPOINT)),
                 Pick::Full => {}

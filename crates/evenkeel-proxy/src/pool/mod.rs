@@ -126,9 +126,18 @@ impl Pool {
 
     /// Chooses an endpoint for the next try and counts the try in flight.
     pub(crate) fn pick(self: &Rc<Self>, tried: &[EndpointId], now: Time) -> Pick {
+        self.pick_by(|picker, table| picker.pick(table, tried, now))
+    }
+
+    /// The same for a request that can be sent only once.
+    pub(crate) fn pick_once(self: &Rc<Self>, now: Time) -> Pick {
+        self.pick_by(|picker, table| picker.pick_once(table, now))
+    }
+
+    fn pick_by(self: &Rc<Self>, choose: impl Fn(&mut Picker, &PoolTable) -> Choice) -> Pick {
         for _ in 0..PICKS {
             let current = self.current.borrow();
-            let choice = self.picker.borrow_mut().pick(&current.table, tried, now);
+            let choice = choose(&mut self.picker.borrow_mut(), &current.table);
             match choice {
                 Choice::Nobody => return Pick::Nobody,
                 Choice::Full => return Pick::Full,
@@ -172,6 +181,7 @@ impl Pool {
     /// Tells control of a failed try.
     fn report(&self, endpoint: &Endpoint, kind: FailureKind, at: Time) {
         endpoint.shared.workers.of(self.worker).failures.inc();
+        endpoint.shared.failed_at.store(at.as_nanos(), Relaxed);
         let run = endpoint
             .shared
             .failure_run

@@ -226,3 +226,51 @@ fn another_policy_takes_over_with_a_new_table() {
     newer.failover.overprovision = Share::percent(100);
     assert_eq!(counts(&mut picker, &newer, 10, Time::ZERO), [10, 0]);
 }
+
+fn fail(row: &EndpointRow, at: Time) {
+    row.shared.failure_run.fetch_add(1, Relaxed);
+    row.shared.failed_at.store(at.as_nanos(), Relaxed);
+}
+
+fn once(table: &PoolTable, n: usize, now: Time) -> Vec<usize> {
+    let mut picker = Picker::new(table, 1);
+    let mut taken = vec![0; table.endpoints.len()];
+    for _ in 0..n {
+        if let Choice::Endpoint(index) = picker.pick_once(table, now) {
+            taken[index] += 1;
+        }
+    }
+    taken
+}
+
+#[test]
+fn what_can_be_sent_only_once_avoids_whoever_just_failed() {
+    for part in POLICIES.iter().filter(|part| part.part.name != "first") {
+        let table = pool(part.part.name, [up(1), up(1), in_tier(1, up(1))]);
+        let now = Time::from_millis(5_000);
+        fail(&table.endpoints[0], now);
+        assert_eq!(once(&table, 50, now), [0, 50, 0], "{}", part.part.name);
+        assert!(
+            once(&table, 50, now + Duration::from_secs(1))[0] > 0,
+            "it is looked at again"
+        );
+        table.endpoints[0].shared.failure_run.store(0, Relaxed);
+        assert!(once(&table, 50, now)[0] > 0, "a success clears it");
+        fail(&table.endpoints[0], now);
+        fail(&table.endpoints[1], now);
+        let taken = once(&table, 50, now);
+        assert_eq!(
+            (taken[0] + taken[1], taken[2]),
+            (50, 0),
+            "better one of its own tier than none"
+        );
+    }
+}
+
+#[test]
+fn an_order_is_not_changed_by_one_failure() {
+    let table = pool("first", [up(1), up(1)]);
+    let now = Time::from_millis(5_000);
+    fail(&table.endpoints[0], now);
+    assert_eq!(once(&table, 5, now), [5, 0]);
+}
