@@ -117,6 +117,7 @@ fn config(exe: &Path, ports: &Ports, state_dir: &str) -> String {
 [node]
 state_dir = "{state_dir}"
 drain_timeout = "2s"            # a demo ends quickly
+workers = 1                     # each worker takes turns by itself; with one, that is what curl sees
 
 [admin]
 bind = "127.0.0.1:{admin}"
