@@ -133,7 +133,7 @@ pub struct EndpointShared {
     pub in_flight: AtomicU32,
     /// Failed tries in a row: a worker adds on failure and stores 0 on success if it is not 0 already.
     pub failure_run: AtomicU32,
-    /// When the last failed try failed, in nanoseconds of [`Time`](crate::time::Time): a worker stores with each failure.
+    /// When the last failed try failed, in nanoseconds of [`Time`]: a worker stores with each failure.
     pub failed_at: AtomicU64,
     /// Requests a trial may still be given: control stores, a worker takes one with each pick.
     pub trial_left: AtomicU32,
