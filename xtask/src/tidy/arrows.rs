@@ -57,8 +57,13 @@ const RULES: &[Rule] = &[
         others: Others::Not(&["axum", "hyper", "tokio"]),
     },
     Rule {
+        name: "evenkeel-tls",
+        ours: &[],
+        others: Others::Not(IO),
+    },
+    Rule {
         name: "evenkeel-probe",
-        ours: &["evenkeel-core"],
+        ours: &["evenkeel-core", "evenkeel-tls"],
         others: Others::Any,
     },
     Rule {
@@ -68,7 +73,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "evenkeel-proxy",
-        ours: &["evenkeel-core"],
+        ours: &["evenkeel-core", "evenkeel-tls"],
         others: Others::Not(&["axum", "hyper", "redb"]),
     },
     Rule {
@@ -78,6 +83,7 @@ const RULES: &[Rule] = &[
             "evenkeel-schema",
             "evenkeel-store",
             "evenkeel-probe",
+            "evenkeel-tls",
         ],
         others: Others::Any,
     },
@@ -108,6 +114,7 @@ const RULES: &[Rule] = &[
             "evenkeel-control",
             "evenkeel-agent",
             "evenkeel-sim",
+            "evenkeel-tls",
         ],
         others: Others::Any,
     },
@@ -123,6 +130,7 @@ const RULES: &[Rule] = &[
             "evenkeel-schema",
             "evenkeel-keeper",
             "evenkeel-proxy",
+            "evenkeel-tls",
         ],
         others: Others::Any,
     },
