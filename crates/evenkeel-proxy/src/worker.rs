@@ -350,6 +350,8 @@ async fn serve(
     match &listener.settings().protocol {
         Protocol::Http => http::serve(worker, listener.clone(), conn, stream, peer).await,
         Protocol::Tcp { .. } => tcp::serve(worker, listener.clone(), conn, stream, peer).await,
+        // No configuration can ask for it yet.
+        Protocol::Passthrough => drop(stream),
     }
 }
 
@@ -361,7 +363,7 @@ impl View {
         };
         let listeners = snapshot.listeners.iter().map(|(name, entry)| {
             let pool = match &entry.settings.protocol {
-                Protocol::Http => None,
+                Protocol::Http | Protocol::Passthrough => None,
                 Protocol::Tcp { pool } => named(pool),
             };
             let view = ListenerView {

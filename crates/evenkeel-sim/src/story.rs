@@ -176,6 +176,7 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
             ramp: [Duration::ZERO, ms(rng, 1_000, 10_000)][rng.index(2)],
         },
         transport: Default::default(),
+        tls: None,
         endpoints: endpoints(&name, is_static, rng),
         name,
     }

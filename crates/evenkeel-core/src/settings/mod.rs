@@ -4,8 +4,10 @@
 
 mod pool;
 mod service;
+mod tls;
 mod traffic;
 
 pub use pool::*;
 pub use service::*;
+pub use tls::*;
 pub use traffic::*;

@@ -286,6 +286,8 @@ pub struct PoolSpec {
     pub failover: FailoverSettings,
     /// Connections.
     pub transport: TransportSettings,
+    /// `None` = clear text.
+    pub tls: Option<super::PoolTls>,
     /// At least one.
     pub endpoints: Vec<EndpointSpec>,
 }

@@ -13,6 +13,9 @@ pub enum Protocol {
         /// Pool's name.
         pool: Arc<str>,
     },
+    /// Bytes both ways, TLS of somebody else: the routes of this listener choose the pool by the name the client asks for
+    /// in its hello, which goes to the endpoint as it came.
+    Passthrough,
 }
 
 /// `[[listener]]` without its addresses.
@@ -40,6 +43,8 @@ pub struct ListenerSettings {
     pub max_header_bytes: u32,
     /// Most fields in a head.
     pub max_headers: u32,
+    /// Chosen by the name the client asks for, the first is the default; empty = clear text.
+    pub tls: Vec<super::HostTls>,
 }
 
 /// A block of addresses.
@@ -82,6 +87,7 @@ impl ListenerSettings {
             tunnel_timeout: Duration::from_secs(3600),
             max_header_bytes: 32 * 1024,
             max_headers: 128,
+            tls: Vec::new(),
         }
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn pool<const N: usize>(name: &str, endpoints: [EndpointSpec; N]) -> 
         limit: Default::default(),
         failover: Default::default(),
         transport: Default::default(),
+        tls: None,
         endpoints: endpoints.into(),
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
             idle_timeout: table.duration("idle_timeout", transport.idle_timeout),
             max_idle: table.number("max_idle").unwrap_or(transport.max_idle),
         },
+        tls: None,
         endpoints: endpoint::endpoints(&table.tables("endpoint"), failover.mode, names),
         failover,
     }
