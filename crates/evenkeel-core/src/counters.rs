@@ -181,6 +181,8 @@ pub enum Reject {
     BodyTooSlow,
     /// 413: more than `max_body`.
     BodyTooLarge,
+    /// 421: this TLS connection was not made for the host the request is for.
+    Misdirected,
     /// 404: no route fits.
     NoRoute,
     /// 503: no usable endpoint.
@@ -203,12 +205,13 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Reject; 14] = [
+    pub const ALL: [Reject; 15] = [
         Reject::BadRequest,
         Reject::HeadTooLarge,
         Reject::HeadTimeout,
         Reject::BodyTooSlow,
         Reject::BodyTooLarge,
+        Reject::Misdirected,
         Reject::NoRoute,
         Reject::NoEndpoint,
         Reject::QueueFull,
@@ -228,6 +231,7 @@ impl Reject {
             Reject::HeadTimeout => "head_timeout",
             Reject::BodyTooSlow => "body_too_slow",
             Reject::BodyTooLarge => "body_too_large",
+            Reject::Misdirected => "misdirected",
             Reject::NoRoute => "no_route",
             Reject::NoEndpoint => "no_endpoint",
             Reject::QueueFull => "queue_full",
@@ -241,6 +245,40 @@ impl Reject {
     }
 }
 
+/// How a TLS handshake with a client ended: the `result` of `evenkeel_tls_handshakes_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Handshake {
+    /// Well, with everything that belongs to it.
+    Full,
+    /// Well, and shorter, by a ticket or session of an earlier one.
+    Resumed,
+    /// Not: no TLS, no common ground, a certificate missing or not trusted, closed on the way.
+    Failed,
+    /// Not within `header_timeout`.
+    Timeout,
+}
+
+impl Handshake {
+    /// Every result, in the order of their numbers.
+    pub const ALL: [Handshake; 4] = [
+        Handshake::Full,
+        Handshake::Resumed,
+        Handshake::Failed,
+        Handshake::Timeout,
+    ];
+
+    /// The metric's label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Handshake::Full => "ok",
+            Handshake::Resumed => "resumed",
+            Handshake::Failed => "failed",
+            Handshake::Timeout => "timeout",
+        }
+    }
+}
+
 /// What one worker counted of one listener.
 #[derive(Debug, Default)]
 pub struct ListenerWorker {
@@ -250,6 +288,8 @@ pub struct ListenerWorker {
     pub open: Gauge,
     /// Answers evenkeel made itself and connections it cut, by [`Reject`].
     pub rejected: [Counter; Reject::ALL.len()],
+    /// TLS handshakes, by [`Handshake`]; on a listener that passes TLS through, those of which no whole hello came.
+    pub handshakes: [Counter; Handshake::ALL.len()],
     /// Bytes read from clients.
     pub bytes_in: Counter,
     /// Bytes written to clients.
@@ -257,6 +297,10 @@ pub struct ListenerWorker {
 }
 
 impl ListenerWorker {
+    /// The counter of one result.
+    pub fn handshakes(&self, result: Handshake) -> &Counter {
+        &self.handshakes[result as usize]
+    }
     /// The counter of one reason.
     pub fn rejected(&self, reason: Reject) -> &Counter {
         &self.rejected[reason as usize]

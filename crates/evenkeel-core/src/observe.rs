@@ -18,6 +18,29 @@ pub enum FailureKind {
     Garbage,
     /// The endpoint itself answered 502, 503 or 504.
     Status(u16),
+    /// The connection was there, but TLS on it did not come about. Nothing of the request was written.
+    Tls(TlsFailure),
+}
+
+/// Why TLS with an endpoint did not come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsFailure {
+    /// Its certificate is past its time.
+    Expired,
+    /// Its certificate's time has not come.
+    NotYetValid,
+    /// Its certificate was made for another name.
+    WrongName,
+    /// None of the authorities that are trusted signed its certificate.
+    UnknownIssuer,
+    /// Something else is wrong with its certificate.
+    Untrusted,
+    /// It refused us by an alert, as it does when it wants a client certificate of another authority.
+    Refused,
+    /// It closed the connection.
+    Closed,
+    /// What it said was not TLS, or not as TLS goes; or it spoke before it was spoken to.
+    Protocol,
 }
 
 impl FailureKind {
@@ -33,6 +56,16 @@ impl FailureKind {
             FailureKind::Status(503) => "status 503",
             FailureKind::Status(504) => "status 504",
             FailureKind::Status(_) => "error status",
+            FailureKind::Tls(TlsFailure::Expired) => "certificate not trusted: expired",
+            FailureKind::Tls(TlsFailure::NotYetValid) => "certificate not trusted: not yet valid",
+            FailureKind::Tls(TlsFailure::WrongName) => "certificate not trusted: another name",
+            FailureKind::Tls(TlsFailure::UnknownIssuer) => {
+                "certificate not trusted: unknown issuer"
+            }
+            FailureKind::Tls(TlsFailure::Untrusted) => "certificate not trusted",
+            FailureKind::Tls(TlsFailure::Refused) => "TLS refused by the endpoint",
+            FailureKind::Tls(TlsFailure::Closed) => "closed in the TLS handshake",
+            FailureKind::Tls(TlsFailure::Protocol) => "not TLS",
         }
     }
 }

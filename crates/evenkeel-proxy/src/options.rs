@@ -1,5 +1,6 @@
 //! What the binary hands to the data plane: once at the start, and once for every configuration.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,6 +33,10 @@ pub struct Traffic {
     pub listeners: Vec<Arc<ListenerSettings>>,
     /// In file order: the first that fits is taken.
     pub routes: Vec<RouteSpec>,
+    /// TLS of the listeners that speak it, by name. Their files may be read again at any time without a new `Traffic`.
+    pub tls: BTreeMap<Arc<str>, Arc<evenkeel_tls::Server>>,
+    /// TLS to the endpoints of the pools that want it, by name; the same holds.
+    pub endpoint_tls: BTreeMap<Arc<str>, Arc<evenkeel_tls::Client>>,
     /// One per pool.
     pub tables: Vec<Arc<PoolTable>>,
 }
@@ -42,6 +47,8 @@ impl fmt::Debug for Traffic {
             .field("revision", &self.revision)
             .field("listeners", &self.listeners.len())
             .field("routes", &self.routes.len())
+            .field("tls", &self.tls.len())
+            .field("endpoint_tls", &self.endpoint_tls.len())
             .field("tables", &self.tables.len())
             .finish()
     }

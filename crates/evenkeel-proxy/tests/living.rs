@@ -310,6 +310,7 @@ fn a_listener_may_be_opened_before_its_settings_are_known() {
         listeners: vec![Arc::new(settings)],
         routes: running.routes.clone(),
         tables: vec![Arc::new(table(&[Address::Ip(endpoint.address)], 1))],
+        ..Default::default()
     });
     assert_eq!(client.answer().text(), "a1");
 }

@@ -1,1 +1,64 @@
 //! Certificates and TLS configurations: read from files, checked, chosen by server name, replaced when the files change.
+//!
+//! All of TLS itself is rustls; here is only which certificate, which trust, and what a person is told when a file is
+//! wrong. Nothing here opens a socket, asks a clock or keeps a key's bytes: files are read when [`Server::load`],
+//! [`Client::load`] or one of the `refresh`es is called, and whoever calls decides when.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `server` | a listener's virtual hosts, chosen by server name |
+//! | `host` | one of them: certificate, client authentication, tickets of its own |
+//! | `client` | how we are towards endpoints, checks and the admin API |
+//! | `trust` | certificate authorities, from a file or from this machine |
+//! | `pair` | a certificate chain and its key, or what is wrong with them |
+//! | `file` | bytes of a file, bounded, and whether they changed |
+//! | `hello` | what a ClientHello says, without answering it |
+//! | `problem` | what a person is told |
+//! | `view` | what status and metrics show of a certificate |
+
+mod client;
+mod file;
+mod hello;
+mod host;
+mod pair;
+mod problem;
+mod server;
+mod trust;
+mod view;
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::CryptoProvider;
+
+pub use client::{Client, ClientFiles};
+pub use hello::{ClientHello, HELLO_MAX, Hello, Peek, hello};
+pub use host::{Host, HostFiles};
+pub use pair::Pair;
+pub use problem::{Change, Outcome, Part, Problem, Unfit};
+pub use server::Server;
+pub use view::CertificateView;
+
+/// What is spoken inside of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP/1.1, and so it is said by ALPN; a peer that offers only something else is refused, as RFC 7301 wants it.
+    Http,
+    /// Something that we do not look at: no word about it by ALPN.
+    Bytes,
+}
+
+impl Speaks {
+    fn alpn(self) -> Vec<Vec<u8>> {
+        match self {
+            Speaks::Http => vec![b"http/1.1".to_vec()],
+            Speaks::Bytes => Vec::new(),
+        }
+    }
+}
+
+/// The one set of algorithms of the whole process, named everywhere instead of installed somewhere.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    PROVIDER.clone()
+}

@@ -1,7 +1,7 @@
 //! Answers evenkeel makes itself: which status and which word of RFC 9209 stand for what happened.
 
 use evenkeel_core::counters::Reject;
-use evenkeel_core::observe::FailureKind;
+use evenkeel_core::observe::{FailureKind, TlsFailure};
 
 /// Why evenkeel answers by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,14 @@ pub(crate) const fn refused(status: u16, reason: &'static str) -> Own {
     own(status, "http_request_error", reason, reject)
 }
 
+/// A TLS connection made for one virtual host, and a request on it for another with other rules for its clients.
+pub(crate) const MISDIRECTED: Own = own(
+    421,
+    "http_request_error",
+    "this connection was not made for that host",
+    Reject::Misdirected,
+);
+
 /// All tries failed, the last one like this.
 pub(crate) const fn failed(kind: FailureKind) -> Own {
     match kind {
@@ -111,6 +119,16 @@ pub(crate) const fn failed(kind: FailureKind) -> Own {
             "http_response_timeout",
             "the endpoint did not answer in time",
             Reject::GatewayTimeout,
+        ),
+        FailureKind::Tls(why) => own(
+            502,
+            match why {
+                TlsFailure::Refused => "tls_alert_received",
+                TlsFailure::Closed | TlsFailure::Protocol => "tls_protocol_error",
+                _ => "tls_certificate_error",
+            },
+            kind.name(),
+            Reject::BadGateway,
         ),
         FailureKind::Garbage | FailureKind::Status(_) => own(
             502,

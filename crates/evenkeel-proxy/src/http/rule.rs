@@ -21,7 +21,7 @@ pub(crate) struct Tried {
 pub(crate) fn may_retry(settings: &RetrySettings, failure: FailureKind, tried: &Tried) -> bool {
     let on = &settings.on;
     let listed = match failure {
-        FailureKind::Connect | FailureKind::ConnectTimeout => on.connect,
+        FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Tls(_) => on.connect,
         FailureKind::Reset => on.reset,
         FailureKind::Timeout => on.timeout,
         FailureKind::Garbage => on.garbage,
@@ -44,8 +44,10 @@ pub(crate) fn may_replay(settings: &RetrySettings, tried: &Tried) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evenkeel_core::observe::TlsFailure;
 
-    const KINDS: [FailureKind; 7] = [
+    const KINDS: [FailureKind; 8] = [
+        FailureKind::Tls(TlsFailure::Expired),
         FailureKind::Connect,
         FailureKind::ConnectTimeout,
         FailureKind::Reset,

@@ -186,6 +186,7 @@ impl Running {
             listeners: vec![Arc::new(self.listener.clone())],
             routes: self.routes.clone(),
             tables: vec![Arc::new(table.clone())],
+            ..Default::default()
         });
     }
 

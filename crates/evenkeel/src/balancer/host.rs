@@ -178,6 +178,7 @@ impl Host for BalancerHost {
             listeners: self.clamped(config),
             routes: config.routes.clone(),
             tables,
+            ..Traffic::default()
         });
         self.settle(config);
         if !self.served.swap(true, SeqCst) {
