@@ -7,16 +7,17 @@
 //! path are, not on how many routes there are; only regular expressions, and routes that differ in nothing but method and
 //! fields, are tried in turn.
 
+mod build;
 mod keys;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regex::Regex;
 
-use crate::settings::{HostPattern, PathPattern, RouteSpec};
-use keys::{Hash, Keys};
+use keys::{Hash, Keys, Lengths};
 
 /// What of a request decides its route.
 #[derive(Clone, Copy, Debug)]
@@ -36,45 +37,62 @@ pub struct Wanted<'a> {
 pub struct RouteTable {
     /// By listener's name; the first is for routes of every listener.
     scopes: Vec<Scope>,
-    /// (scope, host pattern) → number of the pattern.
-    hosts: Keys,
-    /// The node of each key of `hosts`.
-    host_nodes: Vec<usize>,
-    nodes: Vec<Node>,
-    /// (node, path) → number of the leaf.
-    paths: Keys,
-    leaves: Vec<Vec<Entry>>,
+    /// (scope, host pattern) → the routes there.
+    hosts: Keys<Node>,
+    /// (node, path) → the routes there.
+    paths: Keys<Option<Leaf>>,
+    /// How many nodes there are.
+    nodes: u32,
+    /// Chained by node.
+    regexes: Vec<(Entry, Regex)>,
+    /// Entries that are not the first of their leaf.
+    more: Vec<Entry>,
+    /// Each different set once: what many routes ask is looked at in one place.
     conditions: Vec<Conditions>,
+    /// The number of each set.
+    condition_numbers: BTreeMap<Conditions, u32>,
 }
 
 /// The routes of one listener.
 #[derive(Clone, Debug)]
 struct Scope {
     listener: Option<Arc<str>>,
-    any_host: Option<usize>,
+    any_host: Option<Node>,
     /// Least route with a host.
     hosts_from: u32,
+    host_lengths: Lengths,
 }
 
 /// The routes under one host pattern of one scope.
 #[derive(Clone, Debug)]
 struct Node {
+    number: u32,
     /// Least route.
     from: u32,
     /// Least route with a path that is not a regular expression.
     paths_from: u32,
-    /// Most slashes in such a path: no need to look deeper.
-    depth: usize,
-    any_path: Vec<Entry>,
-    regexes: Vec<(Entry, Regex)>,
+    path_lengths: Lengths,
+    any_path: Option<Leaf>,
+    /// The first and the last, in `RouteTable::regexes`.
+    regexes: [u32; 2],
+}
+
+/// Entries filed at the same place, in file order. The first lies here, because mostly there is no other.
+#[derive(Clone, Copy, Debug)]
+struct Leaf {
+    first: Entry,
+    /// The last of those behind the first, in `RouteTable::more`.
+    last: u32,
 }
 
 /// One route, where it is filed.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     route: u32,
-    /// Has it conditions to be checked?
-    conditional: bool,
+    /// Its set of conditions; `NONE`: it has none.
+    conditions: u32,
+    /// The next of the same leaf, in `RouteTable::more`.
+    next: u32,
     fits: Fits,
 }
 
@@ -89,7 +107,7 @@ enum Fits {
     PrefixSlash,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Conditions {
     methods: Vec<String>,
     headers: Vec<(String, String)>,
@@ -105,89 +123,6 @@ struct Search<'a, H> {
 const NONE: u32 = u32::MAX;
 
 impl RouteTable {
-    /// Builds the index; `find` answers with positions in `routes`.
-    pub fn build(routes: &[RouteSpec]) -> RouteTable {
-        let mut table = RouteTable {
-            scopes: vec![Scope::new(None)],
-            ..RouteTable::default()
-        };
-        for (route, spec) in routes.iter().enumerate() {
-            table.file(route as u32, spec);
-        }
-        table
-    }
-
-    fn file(&mut self, route: u32, spec: &RouteSpec) {
-        let scope = self.scope(spec.listener.as_ref());
-        let node = self.node(scope, spec.host.as_ref(), route);
-        let entry = Entry {
-            route,
-            conditional: !(spec.methods.is_empty() && spec.headers.is_empty()),
-            fits: Fits::Prefix,
-        };
-        self.conditions.push(Conditions {
-            methods: spec.methods.clone(),
-            headers: spec.headers.clone(),
-        });
-        match &spec.path {
-            None => self.nodes[node].any_path.push(entry),
-            Some(PathPattern::Regex(regex)) => {
-                self.nodes[node].regexes.push((entry, regex.clone()));
-            }
-            Some(PathPattern::Exact(path)) => self.file_path(node, path, Fits::Exact, entry),
-            Some(PathPattern::Prefix(path)) => match path.strip_suffix('/') {
-                _ if path.is_empty() => self.nodes[node].any_path.push(entry),
-                Some(key) => self.file_path(node, key, Fits::PrefixSlash, entry),
-                None => self.file_path(node, path, Fits::Prefix, entry),
-            },
-        }
-    }
-
-    fn scope(&mut self, listener: Option<&Arc<str>>) -> usize {
-        let found = self
-            .scopes
-            .iter()
-            .position(|s| s.listener.as_ref() == listener);
-        found.unwrap_or_else(|| {
-            self.scopes.push(Scope::new(listener.cloned()));
-            self.scopes.len() - 1
-        })
-    }
-
-    fn node(&mut self, scope: usize, host: Option<&HostPattern>, route: u32) -> usize {
-        let Some(host) = host else {
-            let nodes = &mut self.nodes;
-            return *self.scopes[scope].any_host.get_or_insert_with(|| {
-                nodes.push(Node::new(route));
-                nodes.len() - 1
-            });
-        };
-        // A suffix begins with its dot, which no exact host does: one table serves both.
-        let (HostPattern::Exact(text) | HostPattern::Suffix(text)) = host;
-        let hash = Hash::of(text.bytes().rev());
-        let before = self.hosts.len();
-        let key = self.hosts.insert(hash, scope as u32, text);
-        if key == before {
-            self.host_nodes.push(self.nodes.len());
-            self.nodes.push(Node::new(route));
-        }
-        let from = &mut self.scopes[scope].hosts_from;
-        *from = (*from).min(route);
-        self.host_nodes[key]
-    }
-
-    fn file_path(&mut self, node: usize, key: &str, fits: Fits, entry: Entry) {
-        let hash = Hash::of(key.bytes());
-        let leaf = self.paths.insert(hash, node as u32, key);
-        if leaf == self.leaves.len() {
-            self.leaves.push(Vec::new());
-        }
-        self.leaves[leaf].push(Entry { fits, ..entry });
-        let node = &mut self.nodes[node];
-        node.paths_from = node.paths_from.min(entry.route);
-        node.depth = node.depth.max(key.bytes().filter(|&b| b == b'/').count());
-    }
-
     /// The first route in file order that fits. `has(name, value)` says whether the request has a field line of this
     /// (lower-case) name with exactly this value. Allocates nothing.
     pub fn find(&self, wanted: &Wanted<'_>, has: impl Fn(&str, &str) -> bool) -> Option<usize> {
@@ -215,123 +150,131 @@ impl RouteTable {
         search: &mut Search<'_, impl Fn(&str, &str) -> bool>,
     ) {
         if scope.hosts_from < search.best {
-            let host = search.wanted.host.as_bytes();
+            let mut host = search.wanted.host.as_bytes();
+            let (whole, lengths) = (host, scope.host_lengths);
             let mut hash = Hash::START;
-            for at in (0..host.len()).rev() {
-                hash.add(host[at]);
-                // At least one label stands before a suffix; the whole host is looked up as it is.
-                let border = at == 0 || host[at] == b'.';
-                if border && let Some(key) = self.hosts.find(hash, number as u32, &host[at..]) {
-                    self.search_node(self.host_nodes[key], search);
+            // Label by label from the right, each with the dot before it. At least one label stands before a suffix; the
+            // whole host is looked up as it is.
+            while !host.is_empty() {
+                let at = host.iter().rposition(|&b| b == b'.').unwrap_or(0);
+                let suffix = &whole[at..];
+                if suffix.len() > lengths.longest() {
+                    break;
+                }
+                hash.add(&host[at..]);
+                host = &host[..at];
+                let labels_before = at > 0 || suffix[0] != b'.';
+                if labels_before
+                    && lengths.has(suffix.len())
+                    && let Some(node) = self.hosts.find(hash, number as u32, suffix)
+                {
+                    self.search_node(node, search);
                 }
             }
         }
-        if let Some(node) = scope.any_host {
+        if let Some(node) = &scope.any_host {
             self.search_node(node, search);
         }
     }
 
-    fn search_node(&self, number: usize, search: &mut Search<'_, impl Fn(&str, &str) -> bool>) {
-        let node = &self.nodes[number];
+    fn search_node(&self, node: &Node, search: &mut Search<'_, impl Fn(&str, &str) -> bool>) {
         if node.from >= search.best {
             return;
         }
-        self.consider(&node.any_path, search, |_| true);
-        if node.paths_from < search.best {
-            self.search_paths(number, node.depth, search);
+        if let Some(leaf) = &node.any_path {
+            self.consider(leaf, search, |_| true);
         }
-        for (entry, regex) in &node.regexes {
-            if entry.route >= search.best {
-                break;
-            }
+        if node.paths_from < search.best {
+            self.search_paths(node, search);
+        }
+        let mut number = node.regexes[0];
+        while let Some((entry, regex)) = self.regexes.get(number as usize)
+            && entry.route < search.best
+        {
             if regex.is_match(search.wanted.path) {
-                self.consider(std::slice::from_ref(entry), search, |_| true);
+                let alone = Entry {
+                    next: NONE,
+                    ..*entry
+                };
+                self.consider(&Leaf::of(alone), search, |_| true);
             }
+            number = entry.next;
         }
     }
 
     /// Every prefix of the path that ends before a slash or at its end, and the whole path.
-    fn search_paths(
-        &self,
-        node: usize,
-        depth: usize,
-        search: &mut Search<'_, impl Fn(&str, &str) -> bool>,
-    ) {
+    fn search_paths(&self, node: &Node, search: &mut Search<'_, impl Fn(&str, &str) -> bool>) {
         let path = search.wanted.path.as_bytes();
+        let lengths = node.path_lengths;
         let mut hash = Hash::START;
-        let mut slashes = 0;
-        for at in 0..=path.len() {
-            let next = path.get(at);
-            if matches!(next, None | Some(b'/')) {
-                if let Some(leaf) = self.paths.find(hash, node as u32, &path[..at]) {
-                    let end = next.is_none();
-                    self.consider(&self.leaves[leaf], search, |fits| match fits {
-                        Fits::Exact => end,
-                        Fits::Prefix => true,
-                        Fits::PrefixSlash => !end,
-                    });
-                }
-                slashes += 1;
-                if slashes > depth + 1 {
-                    break;
-                }
+        let mut end = 0;
+        // Before the first slash lies the prefix of no bytes, which is how `/` is filed.
+        let mut at_border = path.first().is_none_or(|&b| b == b'/');
+        loop {
+            let whole = end == path.len();
+            if at_border
+                && lengths.has(end)
+                && let Some(Some(leaf)) = self.paths.find(hash, node.number, &path[..end])
+            {
+                self.consider(leaf, search, |fits| match fits {
+                    Fits::Exact => whole,
+                    Fits::Prefix => true,
+                    Fits::PrefixSlash => !whole,
+                });
             }
-            if let Some(&b) = next {
-                hash.add(b);
+            if whole {
+                return;
             }
+            let next = segment_end(path, end, lengths.longest());
+            if next > lengths.longest() {
+                return;
+            }
+            hash.add(&path[end..next]);
+            end = next;
+            at_border = true;
         }
     }
 
     /// Takes the first of these, which are in file order, that fits and is better than the best so far.
     fn consider(
         &self,
-        entries: &[Entry],
+        leaf: &Leaf,
         search: &mut Search<'_, impl Fn(&str, &str) -> bool>,
         fits: impl Fn(Fits) -> bool,
     ) {
-        for entry in entries {
-            if entry.route >= search.best {
-                return;
-            }
+        let mut entry = &leaf.first;
+        while entry.route < search.best {
             #[cfg(test)]
             tests::LOOKED_AT.with(|n| n.set(n.get() + 1));
+            let conditions = self.conditions.get(entry.conditions as usize);
             let wanted = search.wanted;
-            if fits(entry.fits)
-                && (!entry.conditional
-                    || self.conditions[entry.route as usize].hold(wanted.method, &search.has))
-            {
+            if fits(entry.fits) && conditions.is_none_or(|c| c.hold(wanted.method, &search.has)) {
                 search.best = entry.route;
                 return;
             }
+            match self.more.get(entry.next as usize) {
+                Some(next) => entry = next,
+                None => return,
+            }
         }
     }
+}
+
+/// Where the segment that begins at `from` ends: before the next slash, or at the path's end. No further than just behind
+/// `longest`, where it does not matter any more.
+fn segment_end(path: &[u8], from: usize, longest: usize) -> usize {
+    // The slash at `from` is the segment's own.
+    let after = (from + usize::from(path.get(from) == Some(&b'/'))).min(path.len());
+    let until = path.len().min(longest + 2).max(after);
+    path[after..until]
+        .iter()
+        .position(|&b| b == b'/')
+        .map_or(until, |at| after + at)
 }
 
 impl Conditions {
     fn hold(&self, method: &str, has: impl Fn(&str, &str) -> bool) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|m| m == method))
             && self.headers.iter().all(|(name, value)| has(name, value))
-    }
-}
-
-impl Scope {
-    fn new(listener: Option<Arc<str>>) -> Scope {
-        Scope {
-            listener,
-            any_host: None,
-            hosts_from: NONE,
-        }
-    }
-}
-
-impl Node {
-    fn new(from: u32) -> Node {
-        Node {
-            from,
-            paths_from: NONE,
-            depth: 0,
-            any_path: Vec::new(),
-            regexes: Vec::new(),
-        }
     }
 }
