@@ -11,13 +11,15 @@ use std::os::fd::OwnedFd;
 
 use crate::rt::{self, Listener};
 use crate::seldom::Seldom;
-use crate::worker::{ListenerView, Worker};
+use crate::worker::{ListenerView, View, Worker};
 
 /// While `max_connections` are open, or while the listener is not configured yet, the socket is looked at this often:
 /// clients wait in its queue.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// After an error (no descriptors left) accepting rests for this long, so that it does not spin.
 const REST: Duration = Duration::from_millis(50);
+/// After so many connections everybody else has a turn: their first requests wait already.
+const IN_A_ROW: u32 = 64;
 /// Connections taken in at the end; more cannot wait in a queue of the usual length.
 const LAST: usize = 4096;
 
@@ -78,9 +80,10 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
     let full = Seldom::default();
     let mut was_full = false;
     let mut deferred = None;
+    let mut current = Known::default();
+    let mut in_a_row = 0;
     loop {
-        worker.refresh(rt::now());
-        let Some(view) = worker.view().listeners.get(&name).cloned() else {
+        let Some(view) = current.view(&worker, &name) else {
             rt::sleep(LOOK_AGAIN).await;
             continue;
         };
@@ -93,6 +96,11 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
             rt::sleep(LOOK_AGAIN).await;
             continue;
         }
+        if in_a_row >= IN_A_ROW {
+            in_a_row = 0;
+            rt::step_back().await;
+        }
+        in_a_row += 1;
         match listener.accept().await {
             Ok(accepted) => worker.serve(&view, accepted),
             Err(error) => {
@@ -102,6 +110,25 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
                 rt::sleep(REST).await;
             }
         }
+    }
+}
+
+/// The listener as the snapshot in use has it, looked for only when that is another one.
+#[derive(Default)]
+struct Known {
+    of: Option<Rc<View>>,
+    listener: Option<Rc<ListenerView>>,
+}
+
+impl Known {
+    fn view(&mut self, worker: &Worker, name: &Arc<str>) -> Option<Rc<ListenerView>> {
+        worker.refresh_if_told();
+        if !self.of.as_ref().is_some_and(|of| worker.is_current(of)) {
+            let view = worker.view();
+            self.listener = view.listeners.get(name).cloned();
+            self.of = Some(view);
+        }
+        self.listener.clone()
     }
 }
 

@@ -149,7 +149,7 @@ impl Worker {
         let seed = Random::new(shared.seed.wrapping_add(index as u64)).next();
         let worker = Rc::new(Worker {
             index,
-            wheel: Wheel::new(now),
+            wheel: rt::wheel(),
             pipes: Rc::default(),
             random: Random::new(seed),
             log,
@@ -166,8 +166,7 @@ impl Worker {
         });
         worker.refresh(now);
         let beating = worker.clone();
-        let wheel = worker.wheel.clone();
-        rt::spawn(wheel.drive(move |now| beating.beat(now)));
+        worker.wheel.on_turn(move |now| beating.beat(now));
         worker.obey().await;
     }
 
@@ -267,6 +266,13 @@ impl Worker {
                 conn.moved.set(true);
                 conn.timer.wake();
             }
+        }
+    }
+
+    /// The same where nobody knows the time yet.
+    pub(crate) fn refresh_if_told(&self) {
+        if self.shared.generation.load(Acquire) != self.seen.get() {
+            self.refresh(rt::now());
         }
     }
 

@@ -1,16 +1,17 @@
 //! A listening socket on the event loop.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::Poll;
 
 use nix::{getsockopt_impl, libc, setsockopt_impl, sockopt_impl};
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-use super::Stream;
+use super::poller::READ;
+use super::{Stream, Watched};
 
 /// The kernel holds a connection back for this long at most while nothing was sent on it. Rounded by the kernel to its
 /// first repeated handshake, so a client that only connects is accepted after that second.
@@ -27,7 +28,8 @@ sockopt_impl!(
 
 /// A listening socket of one worker. Dropping it stops accepting; the socket itself lives on with whoever else holds it.
 pub(crate) struct Listener {
-    fd: AsyncFd<OwnedFd>,
+    watched: Watched,
+    fd: OwnedFd,
 }
 
 /// A connection as accepted.
@@ -44,7 +46,8 @@ impl Listener {
         // What is accepted inherits it: one system call less for each connection. A unix socket has no such delay.
         let _ = net::sockopt::set_tcp_nodelay(&fd, true);
         Ok(Listener {
-            fd: super::watch(fd, Interest::READABLE)?,
+            watched: super::watch(fd.as_fd(), false)?,
+            fd,
         })
     }
 
@@ -52,22 +55,23 @@ impl Listener {
     /// one wake-up and one read in vain are saved. A unix socket knows no such thing.
     pub(crate) fn defer(&self, on: bool) {
         let seconds = if on { DEFER_S } else { 0 };
-        let _ = nix::sys::socket::setsockopt(self.fd.get_ref(), DeferAccept, &seconds);
+        let _ = nix::sys::socket::setsockopt(&self.fd, DeferAccept, &seconds);
     }
 
     /// The next connection.
     pub(crate) async fn accept(&self) -> io::Result<Accepted> {
-        loop {
-            let mut guard = self.fd.readable().await?;
-            match self.accept_now() {
-                Ok(Some(accepted)) => {
-                    guard.retain_ready();
-                    return Ok(accepted);
+        poll_fn(|_| {
+            if self.watched.is(READ) {
+                match self.accept_now() {
+                    Ok(Some(accepted)) => return Poll::Ready(Ok(accepted)),
+                    Ok(None) => self.watched.take_back(READ),
+                    Err(e) => return Poll::Ready(Err(e)),
                 }
-                Ok(None) => guard.clear_ready(),
-                Err(e) => return Err(e),
             }
-        }
+            self.watched.wait_for(READ);
+            Poll::Pending
+        })
+        .await
     }
 
     /// A connection that waits already, if there is one.
@@ -99,6 +103,13 @@ impl Listener {
     }
 }
 
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // The socket is also the keeper's, so closing it here does not end the watching.
+        self.watched.end(self.fd.as_fd());
+    }
+}
+
 /// An IPv4 client of a dual-stack socket is an IPv4 client.
 fn plain(peer: SocketAddr) -> SocketAddr {
     match peer.ip().to_canonical() {
@@ -110,25 +121,34 @@ fn plain(peer: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rt;
 
-    #[tokio::test]
-    async fn the_kernel_is_told_whether_the_client_speaks_first() {
+    #[test]
+    fn the_kernel_is_told_whether_the_client_speaks_first() {
+        rt::block_on(|| async { tells_who_speaks_first() });
+    }
+
+    fn tells_who_speaks_first() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = Listener::new(socket.into()).unwrap();
         for on in [true, false] {
             listener.defer(on);
-            let seconds = nix::sys::socket::getsockopt(listener.fd.get_ref(), DeferAccept).unwrap();
+            let seconds = nix::sys::socket::getsockopt(&listener.fd, DeferAccept).unwrap();
             assert_eq!(seconds > 0, on);
         }
     }
 
-    #[tokio::test]
-    async fn what_is_accepted_sends_small_writes_at_once() {
+    #[test]
+    fn what_is_accepted_sends_small_writes_at_once() {
+        rt::block_on(|| async { accepted_without_delay() });
+    }
+
+    fn accepted_without_delay() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let listener = Listener::new(socket.into()).unwrap();
         let _client = std::net::TcpStream::connect(address).unwrap();
-        let accepted = net::accept(listener.fd.get_ref()).unwrap();
+        let accepted = net::accept(&listener.fd).unwrap();
         assert_eq!(net::sockopt::tcp_nodelay(&accepted), Ok(true));
     }
 }

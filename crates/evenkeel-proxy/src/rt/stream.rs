@@ -1,14 +1,15 @@
 //! A connected socket, TCP or unix, that is registered with epoll only when it must wait.
 //!
 //! Reads ask the loop first once registered (after a short read the socket is known to be empty, so the next read would
-//! only say so); writes try first, because a socket is nearly always writable. All calls take `&self`: one task moves
-//! bytes in both directions.
+//! only say so); writes try first, because a socket is nearly always writable, and only one that was refused asks the
+//! loop to watch for room. All calls take `&self`: one task moves bytes in both directions, and it is that task which is
+//! woken, whatever the waker of the context given here.
 
 use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::task::{Context, Poll, Waker, ready};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use evenkeel_core::address::Address;
@@ -16,13 +17,13 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 use rustix::pipe::{SpliceFlags, splice};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+
+use super::Watched;
+use super::poller::{ENDED, GONE, READ, WRITE};
 
 /// A non-blocking connected socket.
 pub(crate) struct Stream {
-    // Before `fd`: it must leave epoll before the descriptor is closed.
-    watched: OnceCell<AsyncFd<RawFd>>,
+    watched: OnceCell<Watched>,
     fd: OwnedFd,
 }
 
@@ -42,29 +43,43 @@ impl Stream {
         }
     }
 
-    fn watch(&self) -> io::Result<&AsyncFd<RawFd>> {
+    fn watch(&self) -> io::Result<&Watched> {
         if let Some(watched) = self.watched.get() {
             return Ok(watched);
         }
-        let watched = super::watch(self.fd.as_raw_fd(), Interest::READABLE | Interest::WRITABLE)?;
+        let watched = super::watch(self.fd.as_fd(), false)?;
+        Ok(self.watched.get_or_init(|| watched))
+    }
+
+    /// The same with room to write.
+    fn watch_writes(&self) -> io::Result<&Watched> {
+        if let Some(watched) = self.watched.get() {
+            watched.writes(self.fd.as_fd())?;
+            return Ok(watched);
+        }
+        let watched = super::watch(self.fd.as_fd(), true)?;
         Ok(self.watched.get_or_init(|| watched))
     }
 
     /// Waits until there is something to read (or an end, or an error), without a buffer to read it into.
-    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.watch()?.poll_read_ready(cx))?.retain_ready();
-        Poll::Ready(Ok(()))
+    pub(crate) fn poll_readable(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let watched = self.watch()?;
+        if watched.is(READ) {
+            return Poll::Ready(Ok(()));
+        }
+        watched.wait_for(READ);
+        Poll::Pending
     }
 
     /// Appends what is there to `buf`, at most its spare capacity; 0 is the end.
     pub(crate) fn poll_read(
         &self,
-        cx: &mut Context<'_>,
+        _cx: &mut Context<'_>,
         buf: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
         let room = buf.capacity() - buf.len();
         debug_assert!(room > 0, "a read without room would look like an end");
-        self.poll_in(cx, room, |fd| {
+        self.poll_in(room, |fd| {
             net::recv(fd, spare_capacity(buf), RecvFlags::empty()).map(|(_, n)| n)
         })
     }
@@ -72,13 +87,13 @@ impl Stream {
     /// Appends at most `max` bytes: what lies behind them stays in the socket.
     pub(crate) fn poll_read_at_most(
         &self,
-        cx: &mut Context<'_>,
+        _cx: &mut Context<'_>,
         buf: &mut Vec<u8>,
         max: usize,
     ) -> Poll<io::Result<usize>> {
         let start = buf.len();
         buf.resize(start + max, 0);
-        let polled = self.poll_in(cx, max, |fd| {
+        let polled = self.poll_in(max, |fd| {
             net::recv(fd, &mut buf[start..], RecvFlags::empty()).map(|(n, _)| n)
         });
         let n = match &polled {
@@ -92,78 +107,79 @@ impl Stream {
     /// Moves at most `len` bytes into a pipe that is empty; 0 is the end.
     pub(crate) fn poll_splice_to(
         &self,
-        cx: &mut Context<'_>,
+        _cx: &mut Context<'_>,
         pipe: BorrowedFd<'_>,
         len: usize,
     ) -> Poll<io::Result<usize>> {
         // Never "short": how much fits a pipe depends on how the bytes lie in the kernel.
-        self.poll_in(cx, 0, |fd| splice(fd, None, pipe, None, len, SPLICE))
+        self.poll_in(0, |fd| splice(fd, None, pipe, None, len, SPLICE))
     }
 
     fn poll_in(
         &self,
-        cx: &mut Context<'_>,
         asked: usize,
         mut read: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
     ) -> Poll<io::Result<usize>> {
-        if self.watched.get().is_none() {
-            match uninterrupted(|| read(self.fd.as_fd())) {
-                Err(Errno::AGAIN) => {}
-                other => return Poll::Ready(other.map_err(io::Error::from)),
-            }
+        let watched = self.watched.get();
+        if let Some(watched) = watched
+            && !watched.is(READ)
+        {
+            watched.wait_for(READ);
+            return Poll::Pending;
         }
-        let watched = self.watch()?;
-        loop {
-            let mut guard = ready!(watched.poll_read_ready(cx))?;
-            match uninterrupted(|| read(self.fd.as_fd())) {
-                Err(Errno::AGAIN) => guard.clear_ready(),
-                Ok(n) if n > 0 && n < asked => {
-                    // The socket was empty after this; what came since is a new event (edge-triggered).
-                    guard.clear_ready();
-                    return Poll::Ready(Ok(n));
+        match uninterrupted(|| read(self.fd.as_fd())) {
+            Err(Errno::AGAIN) => {
+                // What comes from here on is a new event; what came before the watching began is told at once.
+                let watched = self.watch()?;
+                watched.take_back(READ);
+                watched.wait_for(READ);
+                Poll::Pending
+            }
+            Err(e) => Poll::Ready(Err(e.into())),
+            Ok(n) => {
+                // The socket was empty after this; only an end that was told already is not told again.
+                if n < asked
+                    && let Some(watched) = watched
+                    && !watched.is(ENDED)
+                {
+                    watched.take_back(READ);
                 }
-                other => {
-                    guard.retain_ready();
-                    return Poll::Ready(other.map_err(io::Error::from));
-                }
+                Poll::Ready(Ok(n))
             }
         }
     }
 
     /// Writes what the socket takes.
-    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_out(cx, |fd| net::send(fd, bytes, SendFlags::NOSIGNAL))
+    pub(crate) fn poll_write(
+        &self,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_out(|fd| net::send(fd, bytes, SendFlags::NOSIGNAL))
     }
 
     /// Moves at most `len` bytes out of a pipe that holds as many.
     pub(crate) fn poll_splice_from(
         &self,
-        cx: &mut Context<'_>,
+        _cx: &mut Context<'_>,
         pipe: BorrowedFd<'_>,
         len: usize,
     ) -> Poll<io::Result<usize>> {
-        self.poll_out(cx, |fd| splice(pipe, None, fd, None, len, SPLICE))
+        self.poll_out(|fd| splice(pipe, None, fd, None, len, SPLICE))
     }
 
     fn poll_out(
         &self,
-        cx: &mut Context<'_>,
         mut write: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
     ) -> Poll<io::Result<usize>> {
         match uninterrupted(|| write(self.fd.as_fd())) {
-            Err(Errno::AGAIN) => {}
-            other => return Poll::Ready(other.map_err(io::Error::from)),
-        }
-        let watched = self.watch()?;
-        loop {
-            let mut guard = ready!(watched.poll_write_ready(cx))?;
-            match uninterrupted(|| write(self.fd.as_fd())) {
-                Err(Errno::AGAIN) => guard.clear_ready(),
-                other => {
-                    guard.retain_ready();
-                    return Poll::Ready(other.map_err(io::Error::from));
-                }
+            Err(Errno::AGAIN) => {
+                let watched = self.watch_writes()?;
+                watched.take_back(WRITE);
+                watched.wait_for(WRITE);
+                Poll::Pending
             }
+            other => Poll::Ready(other.map_err(io::Error::from)),
         }
     }
 
@@ -172,19 +188,15 @@ impl Stream {
         let Some(watched) = self.watched.get() else {
             return self.is_quiet();
         };
-        let mut cx = Context::from_waker(Waker::noop());
-        match watched.poll_read_ready(&mut cx) {
-            Poll::Pending => true,
-            // A byte read long ago may have left the flag up: ask the kernel.
-            Poll::Ready(Ok(mut guard)) => match self.pending() {
-                Pending::Nothing => {
-                    guard.clear_ready();
-                    true
-                }
-                Pending::Something => false,
-            },
-            Poll::Ready(Err(_)) => false,
+        if !watched.is(READ) {
+            return true;
         }
+        // A byte read long ago may have left the mark up: ask the kernel.
+        let quiet = self.is_quiet();
+        if quiet {
+            watched.take_back(READ);
+        }
+        quiet
     }
 
     /// Are there neither bytes nor an end to read, right now? One system call.
@@ -203,35 +215,27 @@ impl Stream {
 
     /// Has the peer gone for good (both directions, or an error)? A half-close does not count. Wakes the task when that
     /// happens, if the stream was waited for before; costs no system call.
-    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn poll_gone(&self, _cx: &mut Context<'_>) -> bool {
         let Some(watched) = self.watched.get() else {
             return false;
         };
-        match watched.poll_read_ready(cx) {
-            Poll::Pending => false,
-            Poll::Ready(Err(_)) => true,
-            Poll::Ready(Ok(mut guard)) => {
-                let ready = guard.ready();
-                guard.retain_ready();
-                ready.is_read_closed() && ready.is_write_closed()
-            }
+        let gone = watched.is(GONE);
+        if !gone {
+            watched.wait_for(GONE);
         }
+        gone
     }
 
     /// Has the peer closed at least its sending side? Wakes the task when that happens.
-    pub(crate) fn poll_closing(&self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn poll_closing(&self, _cx: &mut Context<'_>) -> bool {
         let Ok(watched) = self.watch() else {
             return true;
         };
-        match watched.poll_read_ready(cx) {
-            Poll::Pending => false,
-            Poll::Ready(Err(_)) => true,
-            Poll::Ready(Ok(mut guard)) => {
-                let closed = guard.ready().is_read_closed();
-                guard.retain_ready();
-                closed
-            }
+        let closing = watched.is(ENDED);
+        if !closing {
+            watched.wait_for(ENDED);
         }
+        closing
     }
 
     /// Tells the peer that nothing more will come.
@@ -310,15 +314,15 @@ pub(crate) async fn connect(address: &Address) -> io::Result<Stream> {
 
 impl Stream {
     async fn connected(self) -> io::Result<Stream> {
-        let watched = self.watch()?;
-        poll_fn(|cx| match ready!(watched.poll_write_ready(cx)) {
-            Ok(mut guard) => {
-                guard.retain_ready();
-                Poll::Ready(Ok::<_, io::Error>(()))
+        let watched = self.watch_writes()?;
+        poll_fn(|_| {
+            if watched.is(WRITE) {
+                return Poll::Ready(());
             }
-            Err(e) => Poll::Ready(Err(e)),
+            watched.wait_for(WRITE);
+            Poll::Pending
         })
-        .await?;
+        .await;
         match net::sockopt::socket_error(&self.fd)? {
             Ok(()) => Ok(self),
             Err(e) => Err(e.into()),

@@ -6,29 +6,34 @@
 //! in the wheel twice. Deadlines beyond the horizon wait in its last slot and are looked at again.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use evenkeel_core::time::Time;
 use slab::Slab;
+
+use super::poller::Alarm;
+use super::tasks::{self, NOBODY, TaskKey};
 
 /// Time-outs are of the order of a second: a hundredth of one is close enough.
 const TICK_MS: u64 = 10;
 /// Horizon 10.24 s.
 const SLOTS: usize = 1024;
 const NONE: u32 = u32::MAX;
+/// No slot: the first tick is that of the machine's start.
+const UNLINKED: u64 = 0;
 /// The longest the driver sleeps, so that its turning can be seen from outside.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct Entry {
     deadline: Time,
-    waker: Option<Waker>,
-    /// Tick whose slot it is linked in; `None` = not linked.
-    at: Option<u64>,
+    /// Tick whose slot it is linked in.
+    at: u64,
+    /// Who polled it last.
+    task: TaskKey,
     previous: u32,
     next: u32,
 }
@@ -36,10 +41,15 @@ struct Entry {
 /// The timers of one worker.
 pub(crate) struct Wheel {
     inner: RefCell<Inner>,
-    /// The driver's sleep ends at this tick.
+    /// The alarm rings at this tick.
     wakes_at: Cell<u64>,
-    driver: RefCell<Option<Waker>>,
+    /// `None` in tests, which turn the wheel by hand.
+    alarm: Option<Alarm>,
+    beat: RefCell<Option<Beat>>,
 }
+
+/// Called at each turn.
+type Beat = Box<dyn Fn(Time)>;
 
 struct Inner {
     entries: Slab<Entry>,
@@ -60,7 +70,7 @@ fn tick_of(at: Time) -> u64 {
 }
 
 impl Wheel {
-    pub(crate) fn new(now: Time) -> Rc<Wheel> {
+    pub(super) fn new(now: Time, alarm: Option<Alarm>) -> Rc<Wheel> {
         Rc::new(Wheel {
             inner: RefCell::new(Inner {
                 entries: Slab::new(),
@@ -69,7 +79,8 @@ impl Wheel {
                 now,
             }),
             wakes_at: Cell::new(0),
-            driver: RefCell::new(None),
+            alarm,
+            beat: RefCell::new(None),
         })
     }
 
@@ -77,8 +88,8 @@ impl Wheel {
     pub(crate) fn timer(self: &Rc<Self>) -> Timer {
         let key = self.inner.borrow_mut().entries.insert(Entry {
             deadline: Time::NEVER,
-            waker: None,
-            at: None,
+            task: NOBODY,
+            at: UNLINKED,
             previous: NONE,
             next: NONE,
         });
@@ -88,9 +99,19 @@ impl Wheel {
         }
     }
 
-    /// Turns the wheel to `now`: wakes whoever's deadline has come.
-    fn turn(&self, now: Time) {
-        let mut due = Vec::new();
+    /// Calls `beat` at each turn, at least every 100 ms.
+    pub(crate) fn on_turn(&self, beat: impl Fn(Time) + 'static) {
+        *self.beat.borrow_mut() = Some(Box::new(beat));
+    }
+
+    /// What it calls may hold this wheel.
+    pub(super) fn forget_beat(&self) {
+        let beat = self.beat.borrow_mut().take();
+        drop(beat);
+    }
+
+    /// Turns the wheel to `now`: hands out whoever's deadline has come.
+    fn turn(&self, now: Time, mut due: impl FnMut(TaskKey)) {
         let mut inner = self.inner.borrow_mut();
         inner.now = now;
         let target = tick_of(now);
@@ -103,10 +124,10 @@ impl Wheel {
             while key != NONE {
                 let entry = &mut inner.entries[key as usize];
                 let next = entry.next;
-                (entry.at, entry.previous, entry.next) = (None, NONE, NONE);
+                (entry.at, entry.previous, entry.next) = (UNLINKED, NONE, NONE);
                 let deadline = entry.deadline;
                 if deadline <= now {
-                    due.extend(entry.waker.clone());
+                    due(entry.task);
                 } else if deadline != Time::NEVER {
                     inner.link(key, tick_of(deadline) + 1);
                 }
@@ -114,10 +135,6 @@ impl Wheel {
             }
         }
         inner.done = inner.done.max(target);
-        drop(inner);
-        for waker in due {
-            waker.wake();
-        }
     }
 
     /// The next tick at which a slot is not empty, at most `limit`.
@@ -128,25 +145,31 @@ impl Wheel {
             .unwrap_or(limit)
     }
 
-    /// Turns the wheel for ever; calls `beat` at each turn, at least every 100 ms.
-    pub(crate) async fn drive(self: Rc<Self>, mut beat: impl FnMut(Time)) {
+    /// Turns the wheel for ever.
+    pub(super) async fn drive(self: Rc<Self>) {
+        let Some(alarm) = &self.alarm else {
+            return;
+        };
         loop {
             let now = super::now();
-            beat(now);
-            self.turn(now);
-            let latest = tick_of(now + HEARTBEAT);
-            let tick = self.next_tick(latest);
-            self.wakes_at.set(tick);
-            let wait = Time::from_millis(tick * TICK_MS).since(now);
-            let mut sleep = pin!(super::sleep(wait));
-            poll_fn(|cx| {
-                *self.driver.borrow_mut() = Some(cx.waker().clone());
-                if self.wakes_at.get() < tick {
-                    return Poll::Ready(());
-                }
-                sleep.as_mut().poll(cx)
+            if let Some(beat) = &*self.beat.borrow() {
+                beat(now);
+            }
+            self.turn(now, super::wake);
+            let tick = self.next_tick(tick_of(now + HEARTBEAT));
+            self.ring_at(tick);
+            poll_fn(|_| match alarm.rang() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
             })
             .await;
+        }
+    }
+
+    fn ring_at(&self, tick: u64) {
+        self.wakes_at.set(tick);
+        if let Some(alarm) = &self.alarm {
+            alarm.set(Time::from_millis(tick * TICK_MS));
         }
     }
 }
@@ -160,15 +183,16 @@ impl Inner {
             self.entries[head as usize].previous = key;
         }
         let entry = &mut self.entries[key as usize];
-        (entry.at, entry.previous, entry.next) = (Some(tick), NONE, head);
+        (entry.at, entry.previous, entry.next) = (tick, NONE, head);
     }
 
     fn unlink(&mut self, key: u32) {
         let entry = &mut self.entries[key as usize];
         let (previous, next) = (entry.previous, entry.next);
-        let Some(tick) = entry.at.take() else {
+        let tick = std::mem::replace(&mut entry.at, UNLINKED);
+        if tick == UNLINKED {
             return;
-        };
+        }
         if previous == NONE {
             self.heads[tick as usize % SLOTS] = next;
         } else {
@@ -190,7 +214,7 @@ impl Timer {
             return;
         }
         let tick = tick_of(deadline) + 1;
-        if entry.at.is_some_and(|at| at <= tick) {
+        if entry.at != UNLINKED && entry.at <= tick {
             return;
         }
         let key = self.key as u32;
@@ -198,31 +222,23 @@ impl Timer {
         inner.link(key, tick);
         drop(inner);
         if tick < self.wheel.wakes_at.get() {
-            self.wheel.wakes_at.set(tick);
-            if let Some(driver) = self.wheel.driver.borrow().as_ref() {
-                driver.wake_by_ref();
-            }
+            self.wheel.ring_at(tick);
         }
     }
 
-    /// Has the deadline come? If not, this task is woken when it does (and by [`wake`](Self::wake)).
-    pub(crate) fn poll_expired(&self, cx: &mut Context<'_>) -> bool {
+    /// Has the deadline come? If not, the task that is being polled is woken when it does (and by [`wake`](Self::wake)).
+    pub(crate) fn poll_expired(&self, _cx: &mut Context<'_>) -> bool {
         let mut inner = self.wheel.inner.borrow_mut();
         let now = inner.now;
         let entry = &mut inner.entries[self.key];
-        match &entry.waker {
-            Some(waker) if waker.will_wake(cx.waker()) => {}
-            _ => entry.waker = Some(cx.waker().clone()),
-        }
+        entry.task = tasks::current();
         entry.deadline <= now
     }
 
     /// Wakes the connection that polled this last.
     pub(crate) fn wake(&self) {
-        let waker = self.wheel.inner.borrow().entries[self.key].waker.clone();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        let task = self.wheel.inner.borrow().entries[self.key].task;
+        super::wake(task);
     }
 }
 
@@ -230,117 +246,101 @@ impl Drop for Timer {
     fn drop(&mut self) {
         let mut inner = self.wheel.inner.borrow_mut();
         inner.unlink(self.key as u32);
-        // Out of the borrow before the waker is dropped: that may drop a task.
-        let entry = inner.entries.remove(self.key);
-        drop(inner);
-        drop(entry);
+        inner.entries.remove(self.key);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-    use std::task::Wake;
+    use std::task::Waker;
 
-    struct Count(AtomicU32);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
+    fn wheel(at: u64) -> Rc<Wheel> {
+        Wheel::new(ms(at), None)
+    }
+
+    /// Who is woken by a turn.
+    fn turned(wheel: &Wheel, at: u64) -> Vec<TaskKey> {
+        let mut due = Vec::new();
+        wheel.turn(ms(at), |task| due.push(task));
+        due
     }
 
     fn ms(ms: u64) -> Time {
         Time::from_millis(ms)
     }
 
-    fn polled(timer: &Timer) -> (Arc<Count>, bool) {
-        let count = Arc::new(Count(AtomicU32::new(0)));
-        let waker = count.clone().into();
-        let expired = timer.poll_expired(&mut Context::from_waker(&waker));
-        (count, expired)
+    fn polled_by(timer: &Timer, task: TaskKey) -> bool {
+        tasks::pretend(task);
+        timer.poll_expired(&mut Context::from_waker(Waker::noop()))
     }
 
     #[test]
     fn a_timer_wakes_once_its_deadline_has_come_and_not_before() {
-        let wheel = Wheel::new(ms(1000));
+        let wheel = wheel(1000);
         let timer = wheel.timer();
         timer.set(ms(1505));
-        let (woken, expired) = polled(&timer);
-        assert!(!expired);
-        wheel.turn(ms(1500));
-        assert_eq!(woken.0.load(Relaxed), 0);
-        wheel.turn(ms(1520));
-        assert_eq!(woken.0.load(Relaxed), 1);
-        assert!(polled(&timer).1);
+        assert!(!polled_by(&timer, 7));
+        assert_eq!(turned(&wheel, 1500), []);
+        assert_eq!(turned(&wheel, 1520), [7]);
+        assert!(polled_by(&timer, 7));
+        assert_eq!(turned(&wheel, 1600), []);
     }
 
     #[test]
     fn a_timer_moved_later_keeps_its_slot_and_one_moved_earlier_comes_earlier() {
-        let wheel = Wheel::new(ms(0));
+        let wheel = wheel(0);
         let timer = wheel.timer();
         timer.set(ms(100));
         timer.set(ms(5000));
-        let (woken, _) = polled(&timer);
-        wheel.turn(ms(4990));
-        assert_eq!(woken.0.load(Relaxed), 0);
+        polled_by(&timer, 7);
+        assert_eq!(turned(&wheel, 4990), []);
         timer.set(ms(5050));
         timer.set(ms(4995));
-        wheel.turn(ms(5010));
-        assert_eq!(woken.0.load(Relaxed), 1);
+        assert_eq!(turned(&wheel, 5010), [7]);
     }
 
     #[test]
     fn a_deadline_beyond_the_horizon_is_kept() {
-        let wheel = Wheel::new(ms(0));
+        let wheel = wheel(0);
         let timer = wheel.timer();
         timer.set(ms(60_000));
-        let (woken, _) = polled(&timer);
+        polled_by(&timer, 7);
         for at in (0..60_000).step_by(100) {
-            wheel.turn(ms(at));
-            assert_eq!(woken.0.load(Relaxed), 0);
+            assert_eq!(turned(&wheel, at), []);
         }
-        wheel.turn(ms(60_020));
-        assert_eq!(woken.0.load(Relaxed), 1);
+        assert_eq!(turned(&wheel, 60_020), [7]);
     }
 
     #[test]
     fn many_timers_each_come_at_their_own_time_and_dropped_ones_never() {
-        let wheel = Wheel::new(ms(0));
-        let timers: Vec<_> = (0..500u64)
-            .map(|i| {
-                let timer = wheel.timer();
-                timer.set(ms(10 + i * 37 % 3000));
-                let woken = polled(&timer).0;
-                (i, timer, woken)
-            })
-            .collect();
-        let mut kept = Vec::new();
-        for (i, timer, woken) in timers {
-            if i % 3 == 0 {
-                kept.push((i, None, woken));
-            } else {
-                kept.push((i, Some(timer), woken));
-            }
+        let wheel = wheel(0);
+        let mut timers = Vec::new();
+        for i in 0..500 {
+            let timer = wheel.timer();
+            let at = 10 + u64::from(i) * 37 % 3000;
+            timer.set(ms(at));
+            polled_by(&timer, i);
+            timers.push((i, at, timer));
         }
-        wheel.turn(ms(1500));
-        for (i, timer, woken) in &kept {
-            let due = timer.is_some() && 10 + i * 37 % 3000 <= 1480;
-            let not_due = timer.is_none() || 10 + i * 37 % 3000 > 1500;
-            let n = woken.0.load(Relaxed);
-            assert!(!(due && n != 1), "timer {i} was not woken");
-            assert!(!(not_due && n != 0), "timer {i} was woken");
+        timers.retain(|(i, _, _)| i % 3 != 0);
+        let due = turned(&wheel, 1500);
+        for i in 0..500 {
+            let n = due.iter().filter(|&&task| task == i).count();
+            match timers.iter().find(|(kept, _, _)| *kept == i) {
+                Some((_, at, _)) if *at <= 1480 => assert_eq!(n, 1, "timer {i} was not woken"),
+                Some((_, at, _)) if *at <= 1500 => assert!(n <= 1),
+                _ => assert_eq!(n, 0, "timer {i} was woken"),
+            }
         }
     }
 
     #[test]
     fn after_a_pause_longer_than_the_horizon_nobody_is_forgotten() {
-        let wheel = Wheel::new(ms(0));
+        let wheel = wheel(0);
         let timer = wheel.timer();
         timer.set(ms(9_000));
-        let (woken, _) = polled(&timer);
-        wheel.turn(ms(500_000));
-        assert_eq!(woken.0.load(Relaxed), 1);
+        polled_by(&timer, 7);
+        assert_eq!(turned(&wheel, 500_000), [7]);
     }
 }
