@@ -239,6 +239,23 @@ fn a_client_that_expects_is_told_to_continue_by_the_endpoint() {
     assert_eq!(client.answer().text(), "hello");
 }
 
+/// It will not send the body, so the connection cannot be used again, and a client that is not told so would try.
+#[test]
+fn a_client_whose_expectation_is_refused_is_told_that_the_connection_closes() {
+    let endpoint = Endpoint::raw(|mut client, _| {
+        client.head();
+        client.send(status(417, "no"));
+        client.ended();
+    });
+    let running = Setup::http(&[endpoint.address]).start();
+    let mut client = running.client();
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.text()), (417, "no"));
+    assert_eq!(answer.field("connection"), Some("close"));
+    assert!(client.ended());
+}
+
 #[test]
 fn interim_answers_are_passed_on_before_the_final_one() {
     let endpoint = Endpoint::http(|_| {

@@ -80,7 +80,7 @@ impl Job<'_> {
         let date = self.client.worker.date();
         let forward = ResponseForward {
             client: exchange.request.version(),
-            persistent: exchange.request.persistent() && !self.client.worker.draining.get(),
+            persistent: self.persists(exchange, deaf),
             date: Some(&date),
         };
         let head = &exchange.answer_in.bytes()[..head_len];
@@ -123,6 +123,14 @@ impl Job<'_> {
             true => Ended::Close,
             false => Ended::Next,
         }
+    }
+
+    /// May the client use its connection again? Not if nobody will take the rest of its request, and it has to be told now.
+    fn persists(&self, exchange: &Exchange, deaf: bool) -> bool {
+        let upload = &exchange.upload;
+        let unwanted =
+            deaf || (!upload.is_done() && (!exchange.response.persistent() || upload.expects()));
+        exchange.request.persistent() && !unwanted && !self.client.worker.draining.get()
     }
 
     fn cut(&self, attempt: &Attempt, cut: Cut, framing: Framing) -> Ended {
