@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod clients;
 mod cpu;
 mod faults;
 mod fix;
@@ -40,6 +41,8 @@ enum Command {
     Check,
     /// Repair what can be repaired without thought: formatting and clippy's own suggestions.
     Fix,
+    /// Real clients through the binary: part of `test`.
+    Clients(clients::Options),
     /// What a request costs, beside HAProxy, nginx and a plain relay.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Check => check::run(),
         Command::Fix => fix::run(),
+        Command::Clients(options) => clients::run(&options),
         Command::Bench(bench) => bench::run(&bench),
         Command::Tidy => tidy::run(),
     };

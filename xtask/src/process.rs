@@ -5,9 +5,10 @@ use crate::{Failure, cpu};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A server must answer within this after its start.
@@ -131,6 +132,28 @@ fn first_line_from(address: SocketAddr) -> std::io::Result<String> {
     let mut line = String::new();
     BufReader::new(stream.take(4096)).read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
+}
+
+/// The ports for [`lasting_address`]: below those the kernel gives to outgoing connections (from 32768 on), so that none of
+/// these takes a server's port while that is down for a moment.
+const LASTING_PORTS: std::ops::Range<u32> = 20_000..32_000;
+
+/// An address nobody listens on just now, for a server that will be started on it more than once.
+pub(crate) fn lasting_address(ip: IpAddr) -> Result<SocketAddr, Failure> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = LASTING_PORTS.end - LASTING_PORTS.start;
+    // Each run of this program begins elsewhere.
+    let first = std::process::id().wrapping_mul(97);
+    for _ in 0..count {
+        let at = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % count;
+        let Ok(port) = u16::try_from(LASTING_PORTS.start + at) else {
+            continue;
+        };
+        if TcpListener::bind((ip, port)).is_ok() {
+            return Ok(SocketAddr::new(ip, port));
+        }
+    }
+    Err(format!("no port of {ip} in {LASTING_PORTS:?} is free"))
 }
 
 /// An address nobody listens on just now. Somebody could take it before the one it is for; that one would then say so.
