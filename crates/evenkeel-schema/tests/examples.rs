@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use evenkeel_core::settings::{
-    CheckKind, CheckSettings, FailoverMode, FailoverSettings, LimitSettings, OutlierSettings,
-    Protocol, Ready, RetrySettings, RouteAction, TransportSettings,
+    CheckKind, CheckSettings, FailoverMode, FailoverSettings, HostTls, LimitSettings,
+    OutlierSettings, Protocol, Ready, RetrySettings, RouteAction, TransportSettings,
 };
 use evenkeel_schema::config::{AccessFormat, AccessLog, LogFormat};
 use evenkeel_schema::mistake::MistakeKind;
@@ -88,7 +88,6 @@ fn the_whole_example_has_nothing_but_what_is_not_built_yet() {
     let named: Vec<&str> = mistakes.iter().map(|m| m.path.as_str()).collect();
     for path in [
         "agents",
-        "listener[1].tls",
         "route[1].split",
         "pool.api.session",
         "service.api-1.data",
@@ -111,6 +110,12 @@ fn the_example_without_what_is_not_built_parses_to_the_documented_defaults() {
     };
     let bind: Vec<_> = web.bind.iter().map(ToString::to_string).collect();
     assert_eq!(bind, ["127.0.0.1:8080", "[::1]:8080"]);
+    let shop = HostTls {
+        certificate: "/srv/shop.pem".into(),
+        key: "/srv/shop.key".into(),
+        client_ca: Some("/srv/clients.pem".into()),
+    };
+    assert_eq!(web.settings.tls, [shop]);
     assert_eq!(
         postgres.settings.protocol,
         Protocol::Tcp { pool: "db".into() }
@@ -135,6 +140,12 @@ fn the_example_without_what_is_not_built_parses_to_the_documented_defaults() {
     assert_eq!(api.limit, LimitSettings::default());
     assert_eq!(api.failover, FailoverSettings::default());
     assert_eq!(api.transport, TransportSettings::default());
+    let tls = api.tls.as_ref().expect("the example has it");
+    assert_eq!(tls.ca.as_deref(), Some(Path::new("/srv/ca.pem")));
+    assert_eq!(tls.server_name.as_deref(), Some("api.internal"));
+    let pair = tls.certificate.as_ref().expect("the example has it");
+    assert_eq!(pair.key, Path::new("/srv/c.key"));
+    assert_eq!((&canary.tls, &db.tls), (&None, &None));
     assert_eq!(&*api.policy.name, "p2c");
     assert_eq!((api.endpoints[0].weight, api.endpoints[2].tier), (100, 1));
     assert_eq!(api.endpoints[0].service.as_deref(), Some("api-1"));

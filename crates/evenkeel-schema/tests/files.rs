@@ -1,7 +1,10 @@
 //! Files as they are found on disks, and the secrets they name.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use evenkeel_core::settings::{HostTls, PoolTls, Protocol};
+use evenkeel_schema::config::{FileProblem, LookAtTls};
 use evenkeel_schema::mistake::MistakeKind;
 use evenkeel_schema::{Config, Mistake, explain};
 
@@ -137,5 +140,88 @@ fn mistakes_are_read_back_from_json() {
     assert_eq!(
         serde_json::from_str::<Vec<Mistake>>(&json).unwrap(),
         mistakes
+    );
+}
+
+/// Stands in for whoever knows TLS: everything is wrong, and everything is noted.
+#[derive(Default)]
+struct Suspicious(RefCell<Vec<String>>);
+
+impl Suspicious {
+    fn says(&self, whose: String, keys: &[(usize, &'static str)]) -> Vec<FileProblem> {
+        self.0.borrow_mut().push(whose);
+        let problem = |&(index, key)| FileProblem {
+            index,
+            key,
+            found: "nothing good".into(),
+            wanted: "a better one".into(),
+        };
+        keys.iter().map(problem).collect()
+    }
+}
+
+impl LookAtTls for Suspicious {
+    fn listener(&self, name: &str, _: &Protocol, hosts: &[HostTls]) -> Vec<FileProblem> {
+        let last = hosts.len() - 1;
+        self.says(
+            format!("listener {name}, {} hosts", hosts.len()),
+            &[(0, "key"), (last, "client_ca")],
+        )
+    }
+    fn pool(&self, name: &str, _: &PoolTls) -> Vec<FileProblem> {
+        self.says(format!("pool {name}"), &[(0, "ca")])
+    }
+    fn admin(&self, tls: &HostTls) -> Vec<FileProblem> {
+        self.says(
+            format!("admin {}", tls.certificate.display()),
+            &[(0, "certificate")],
+        )
+    }
+}
+
+#[test]
+fn what_is_wrong_in_certificates_is_told_beside_what_is_wrong_in_the_file() {
+    let folder = Folder::new();
+    let text = "[admin]
+certificate = \"a.pem\"
+key = \"a.key\"
+[[listener]]
+name = \"web\"
+bind = [\"127.0.0.1:0\"]
+[[listener.tls]]
+certificate = \"one.pem\"
+[[listener.tls]]
+certificate = \"two.pem\"
+key = \"two.key\"
+client_ca = \"ca.pem\"
+[pool.app]
+tls = {}
+[[pool.app.endpoint]]
+name = \"a1\"
+address = \"127.0.0.1:1\"
+weight = 1000
+";
+    let file = folder.write("lb.toml", text);
+    let look = Suspicious::default();
+    let mistakes = Config::load_and_look(&file, &look).expect_err("mistakes");
+    let places: Vec<_> = mistakes
+        .iter()
+        .map(|m| (m.line, m.column, m.path.as_str(), m.kind))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (2, 15, "admin.certificate", MistakeKind::File),
+            (7, 1, "listener[1].tls[1].key", MistakeKind::Missing),
+            (11, 7, "listener[1].tls[2].key", MistakeKind::File),
+            (12, 13, "listener[1].tls[2].client_ca", MistakeKind::File),
+            (14, 7, "pool.app.tls.ca", MistakeKind::File),
+            (18, 10, "pool.app.endpoint[1].weight", MistakeKind::Value),
+        ]
+    );
+    let admin = format!("admin {}", folder.0.path().join("a.pem").display());
+    assert_eq!(
+        *look.0.borrow(),
+        [admin, "listener web, 1 hosts".into(), "pool app".into()]
     );
 }

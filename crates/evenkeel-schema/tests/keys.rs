@@ -40,6 +40,14 @@ fn frames() -> Vec<Frame> {
             "",
         ),
         frame(
+            &keys::HOST_TLS,
+            "listener[1].tls[1]",
+            "[[listener]]\nname = \"l\"\nbind = [\"127.0.0.1:0\"]\n[[listener.tls]]\n",
+            "certificate = \"c\"\nkey = \"k\"\n",
+            "",
+        ),
+        frame(&keys::POOL_TLS, "pool.p.tls", "[pool.p.tls]\n", "", POOL),
+        frame(
             &keys::ROUTE,
             "route[1]",
             "[[route]]\n",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::settings::{ListenerSettings, PoolSpec, RouteSpec, ServiceSpec};
+use evenkeel_core::settings::{HostTls, ListenerSettings, PoolSpec, RouteSpec, ServiceSpec};
 
 use crate::mistake::Mistake;
 
@@ -16,6 +16,9 @@ pub const WEIGHT_MAX: u32 = 256;
 
 pub mod keys;
 mod parse;
+mod tls;
+
+pub use tls::{FileProblem, LookAtTls, NotLooked};
 
 /// A text that no command, log, error or answer shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -96,6 +99,8 @@ pub struct Admin {
     pub bind: Bind,
     /// Needed for changing calls, if set.
     pub token: Option<Secret>,
+    /// `None` = clear text. A client certificate by its `client_ca` is as good as the token.
+    pub tls: Option<HostTls>,
 }
 
 /// `[log] access`.
@@ -174,18 +179,33 @@ impl Config {
     /// Reads `text` as the content of `file` (for messages, and relative paths start at its folder) without fetching the
     /// secrets it names: a token of such a configuration matches nothing. To look at, not to run; see [`Config::parse_and_resolve`].
     pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
-        parse::parse(text, file, parse::Secrets::Leave)
+        parse::parse(text, file, parse::Secrets::Leave, &NotLooked)
     }
 
     /// Reads `text` as the content of `file`, and fetches the secrets it names: for a text that came from elsewhere (the
     /// admin API, a stored revision) and is to run.
     pub fn parse_and_resolve(text: &str, file: &Path) -> Result<Config, Vec<Mistake>> {
-        parse::parse(text, file, parse::Secrets::Fetch)
+        Config::parse_and_look(text, file, &NotLooked)
     }
 
-    /// Reads the file and the secrets it names.
+    /// The same, and `tls` looks into the certificates it names: what is wrong with them stands among the mistakes.
+    pub fn parse_and_look(
+        text: &str,
+        file: &Path,
+        tls: &dyn LookAtTls,
+    ) -> Result<Config, Vec<Mistake>> {
+        parse::parse(text, file, parse::Secrets::Fetch, tls)
+    }
+
+    /// Reads the file and the secrets it names; no certificates: to look at, not to run.
     pub fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
-        parse::load(file)
+        Config::load_and_look(file, &NotLooked)
+    }
+
+    /// Reads the file and the secrets it names, and `tls` looks into the certificates: what is wrong with them stands
+    /// among the mistakes.
+    pub fn load_and_look(file: &Path, tls: &dyn LookAtTls) -> Result<Config, Vec<Mistake>> {
+        parse::load(file, tls)
     }
 
     /// Which supervised services differ between `old` and this one.

@@ -7,11 +7,13 @@
 
 mod pool;
 mod root;
+mod tls;
 
 pub use pool::{
     CHECK, ENDPOINT, FAILOVER, LIMIT, OUTLIER, POLICY, POOL, READY, RESTART_LIMIT, RETRY, SERVICE,
 };
 pub use root::{ADMIN, LISTENER, LOG, NODE, REDIRECT, RESPOND, ROOT, ROUTE};
+pub use tls::{HOST_TLS, POOL_TLS};
 
 use std::time::Duration;
 

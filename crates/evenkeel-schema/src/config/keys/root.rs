@@ -43,8 +43,10 @@ pub static ADMIN: TableDef = TableDef {
     meaning: "The admin API.",
     keys: &[
         Key::new("bind", Kind::Bind, "\"127.0.0.1:9440\"", "API and /metrics; \"unix:PATH\" too"),
-        Key::new("token", Kind::Secret, "", "for changing calls; required when bind is neither loopback nor unix"),
-        Key::later("client_ca", "instead of a token: client certificates"),
+        Key::new("token", Kind::Secret, "", "for changing calls; this or client_ca is required when bind is neither loopback nor unix"),
+        Key::new("certificate", Kind::Path, "", "PEM: set, together with key = https; read again when it changes"),
+        Key::new("key", Kind::Path, "", "PEM: its private key, not encrypted"),
+        Key::new("client_ca", Kind::Path, "", "PEM: a certificate that one of these authorities signed is as good as the token; who shows none may only read"),
     ],
 };
 
@@ -70,8 +72,8 @@ pub static LISTENER: TableDef = TableDef {
         Key::required("name", Kind::Name, "unique"),
         Key::required("bind", Kind::Binds, "\"IP:PORT\" or \"unix:PATH\"; port 0 = any free port, shown by status"),
         Key::new("protocol", Kind::Word(&[word("http"), word("tcp"), later("udp")]), "\"http\"", "what clients speak"),
-        Key::new("pool", Kind::Name, "", "tcp names its pool here; http uses routes"),
-        Key::new("tls_passthrough", Kind::Off, "false", "tcp: true = routes choose by SNI without terminating"),
+        Key::new("pool", Kind::Name, "", "tcp names its pool here; http, and tcp with tls_passthrough, use routes"),
+        Key::new("tls_passthrough", Kind::Flag, "false", "tcp: true = TLS goes through as it is; routes with this listener and a host choose the pool by the name the client asks for (SNI)"),
         Key::new("proxy_protocol", Kind::Off, "false", "true = required on every connection; only trusted_proxies may connect"),
         Key::new("trusted_proxies", Kind::Texts, "[]", "http: CIDRs whose X-Forwarded-* and traceparent are believed"),
         Key::new("max_connections", Kind::Number(1, 10_000_000), "20000", "open at once; clamped to the descriptor limit with a warning"),
@@ -82,7 +84,7 @@ pub static LISTENER: TableDef = TableDef {
         Key::new("tunnel_timeout", Kind::Duration(SHORT, LONG), "\"1h\"", "tcp, WebSocket, CONNECT-like: no byte in either direction"),
         Key::new("max_header_bytes", Kind::Size(1024, 1 << 20), "\"32KiB\"", "http: largest request head"),
         Key::new("max_headers", Kind::Number(1, 1024), "128", "http: most fields in a request head"),
-        Key::later("tls", "certificates: several are chosen by SNI, the first is the default"),
+        Key::new("tls", Kind::Tables(&super::HOST_TLS), "", "certificates: several are chosen by SNI, the first is the default; omitted = clear text"),
     ],
 };
 
@@ -92,7 +94,7 @@ pub static ROUTE: TableDef = TableDef {
     path: "route",
     meaning: "Which request goes where. The first that fits is taken, in file order.",
     keys: &[
-        Key::new("listener", Kind::Name, "", "omitted = every http listener"),
+        Key::new("listener", Kind::Name, "", "omitted = every http listener; one with tls_passthrough must be named"),
         Key::new("host", Kind::Text, "", "omitted = any; \"*.\" stands for one or more labels"),
         Key::new("path", Kind::Text, "", "omitted = any; prefix on segment borders; \"=/exact\"; \"~^/v[0-9]+/\" a regex"),
         Key::new("methods", Kind::Texts, "", "omitted = any"),

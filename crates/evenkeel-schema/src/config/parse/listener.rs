@@ -42,10 +42,8 @@ pub(super) fn listeners(
 }
 
 fn listener(table: &Table<'_, '_>, name: &str, names: &Names<'_>, binds: &mut Binds) -> Listener {
-    let defaults = ListenerSettings::new(name, protocol(table, names));
-    for off in ["tls_passthrough", "proxy_protocol"] {
-        table.flag(off, false);
-    }
+    let defaults = ListenerSettings::new(name, protocol(table, name, names));
+    table.flag("proxy_protocol", false);
     Listener {
         bind: addresses(table, binds),
         settings: ListenerSettings {
@@ -63,41 +61,72 @@ fn listener(table: &Table<'_, '_>, name: &str, names: &Names<'_>, binds: &mut Bi
             )
             .unwrap_or(defaults.max_header_bytes),
             max_headers: table.number("max_headers").unwrap_or(defaults.max_headers),
+            tls: super::tls::hosts(table, name, &defaults.protocol, names.tls),
             ..defaults
         },
     }
 }
 
-fn protocol(table: &Table<'_, '_>, names: &Names<'_>) -> Protocol {
+fn protocol(table: &Table<'_, '_>, name: &str, names: &Names<'_>) -> Protocol {
     // A protocol that cannot be read may be either: then neither's rules are held against the rest.
     let readable = !table.has("protocol") || matches!(table.peek("protocol"), Some("http" | "tcp"));
     let tcp = table.word("protocol") == Some("tcp");
+    let through = table.flag("tls_passthrough", false);
     if tcp {
         table.refuse(
             &HTTP_ONLY,
             "only what a tcp listener has",
             Some("it is for http listeners"),
         );
-        let pool = match table.name("pool") {
-            Some(pool) => {
-                names.find(&pool, &names.pools, "pool", table.report);
-                Arc::from(pool.value)
-            }
-            None => {
-                if !table.has("pool") {
-                    let wrong = Wrong::value("nothing", "the pool of this tcp listener");
-                    table.wrong("pool", wrong.kind(MistakeKind::Missing));
-                }
-                Arc::from("")
-            }
+        return match through {
+            true => passthrough(table, name, names),
+            false => tcp_pool(table, names),
         };
-        return Protocol::Tcp { pool };
     }
     if readable {
         let hint = "write a [[route]] with this pool, or protocol = \"tcp\"";
         table.refuse(&["pool"], "only what an http listener has", Some(hint));
+        if through {
+            let wrong = Wrong::value("true on an http listener", "false, or protocol = \"tcp\"");
+            let hint = "what an http listener forwards it must read: give it a [[listener.tls]]";
+            let wrong = wrong.kind(MistakeKind::Pair).hint(hint.to_owned());
+            table
+                .report
+                .add(&table.value_place("tls_passthrough"), wrong);
+        }
     }
     Protocol::Http
+}
+
+/// TLS goes through as it is: the routes say where to.
+fn passthrough(table: &Table<'_, '_>, name: &str, names: &Names<'_>) -> Protocol {
+    let hint = "write a [[route]] with this listener and pool; without a host it takes what no other takes";
+    let wanted = "no pool where tls_passthrough = true";
+    table.refuse(&["pool"], wanted, Some(hint));
+    if !name.is_empty() && !names.routed.contains(name) {
+        let found = "tls_passthrough = true and no route";
+        let wanted = format!("at least one [[route]] with listener = {name:?}, a host and a pool");
+        let wrong = Wrong::value(found, wanted).kind(MistakeKind::Missing);
+        table.wrong("tls_passthrough", wrong);
+    }
+    Protocol::Passthrough
+}
+
+fn tcp_pool(table: &Table<'_, '_>, names: &Names<'_>) -> Protocol {
+    let pool = match table.name("pool") {
+        Some(pool) => {
+            names.find(&pool, &names.pools, "pool", table.report);
+            Arc::from(pool.value)
+        }
+        None => {
+            if !table.has("pool") {
+                let wrong = Wrong::value("nothing", "the pool of this tcp listener");
+                table.wrong("pool", wrong.kind(MistakeKind::Missing));
+            }
+            Arc::from("")
+        }
+    };
+    Protocol::Tcp { pool }
 }
 
 fn addresses(table: &Table<'_, '_>, binds: &mut Binds) -> Vec<Bind> {

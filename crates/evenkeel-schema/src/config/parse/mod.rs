@@ -15,6 +15,7 @@ mod secret;
 mod service;
 mod syntax;
 mod table;
+mod tls;
 mod values;
 mod wanted;
 mod words;
@@ -31,10 +32,10 @@ pub(in crate::config) use self::secret::Secrets;
 use self::report::{Report, Spot, Wrong};
 use self::table::{Found, Table, Text};
 use self::words::{did_you_mean, one_of, quote};
-use super::{Bind, Config, TEXT_BYTES_MAX};
+use super::{Bind, Config, LookAtTls, TEXT_BYTES_MAX};
 use crate::mistake::{Mistake, MistakeKind};
 
-pub(super) fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
+pub(super) fn load(file: &Path, tls: &dyn LookAtTls) -> Result<Config, Vec<Mistake>> {
     let text = read(file).map_err(|(found, wanted)| {
         vec![Mistake {
             kind: MistakeKind::File,
@@ -47,7 +48,7 @@ pub(super) fn load(file: &Path) -> Result<Config, Vec<Mistake>> {
             hint: None,
         }]
     })?;
-    parse(&text, file, Secrets::Fetch)
+    parse(&text, file, Secrets::Fetch, tls)
 }
 
 /// The file's text, or what was found and wanted instead.
@@ -77,14 +78,19 @@ fn read(file: &Path) -> Result<String, (String, &'static str)> {
     })
 }
 
-pub(super) fn parse(text: &str, file: &Path, secrets: Secrets) -> Result<Config, Vec<Mistake>> {
+pub(super) fn parse(
+    text: &str,
+    file: &Path,
+    secrets: Secrets,
+    tls: &dyn LookAtTls,
+) -> Result<Config, Vec<Mistake>> {
     let report = Report::new(text, file);
     let mut config = None;
     if syntax::bounded(text, &report) {
         let (document, errors) = DeTable::parse_recoverable(text);
         syntax::errors(&errors, text, &report);
         let root = Table::root(&report, document.get_ref());
-        config = Some(walk(&root, text, secrets));
+        config = Some(walk(&root, text, secrets, tls));
     }
     let mistakes = report.finish();
     match config {
@@ -93,22 +99,19 @@ pub(super) fn parse(text: &str, file: &Path, secrets: Secrets) -> Result<Config,
     }
 }
 
-fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets) -> Config {
+fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets, tls: &dyn LookAtTls) -> Config {
     let node = node::node(&root.table("node"));
     let log = node::log(&root.table("log"));
     let listeners = root.tables("listener");
-    let names = Names::new(root, &listeners);
+    let routes = root.tables("route");
+    let names = Names::new(root, &listeners, &routes, tls);
     let mut binds = Binds::default();
-    let admin = node::admin(&root.table("admin"), &mut binds, secrets);
+    let admin = node::admin(&root.table("admin"), &mut binds, secrets, tls);
     let services = root.named("service");
     let pools = root.named("pool");
     Config {
         listeners: listener::listeners(&listeners, &names, &mut binds),
-        routes: root
-            .tables("route")
-            .iter()
-            .map(|t| route::route(t, &names))
-            .collect(),
+        routes: routes.iter().map(|t| route::route(t, &names)).collect(),
         pools: pools
             .iter()
             .map(|(name, t)| pool::pool(name, t, &names))
@@ -126,26 +129,47 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets) -> Config {
 
 /// What tables can refer to. Names count even where something else is wrong with what has them.
 struct Names<'t> {
+    tls: &'t dyn LookAtTls,
     pools: BTreeSet<&'t str>,
     services: BTreeSet<&'t str>,
     listeners: BTreeSet<&'t str>,
     tcp_listeners: BTreeSet<&'t str>,
+    /// Those of them with `tls_passthrough`.
+    passthrough: BTreeSet<&'t str>,
+    /// Listeners that routes name.
+    routed: BTreeSet<&'t str>,
     tcp_pools: BTreeSet<&'t str>,
+    tls_pools: BTreeSet<&'t str>,
 }
 
 impl<'t> Names<'t> {
-    fn new(root: &Table<'_, 't>, listeners: &[Table<'_, 't>]) -> Names<'t> {
+    fn new(
+        root: &Table<'_, 't>,
+        listeners: &[Table<'_, 't>],
+        routes: &[Table<'_, 't>],
+        tls: &'t dyn LookAtTls,
+    ) -> Names<'t> {
         let tcp = || {
             listeners
                 .iter()
                 .filter(|t| t.peek("protocol") == Some("tcp"))
         };
+        let through = tcp().filter(|t| t.peek_flag("tls_passthrough"));
+        let passthrough: BTreeSet<&str> = through.filter_map(|t| t.peek("name")).collect();
+        let by_route = routes
+            .iter()
+            .filter(|t| t.peek("listener").is_some_and(|l| passthrough.contains(l)));
+        let own = tcp().filter_map(|t| t.peek("pool"));
         Names {
+            tls,
             pools: root.names("pool"),
             services: root.names("service"),
             listeners: listeners.iter().filter_map(|t| t.peek("name")).collect(),
             tcp_listeners: tcp().filter_map(|t| t.peek("name")).collect(),
-            tcp_pools: tcp().filter_map(|t| t.peek("pool")).collect(),
+            routed: routes.iter().filter_map(|t| t.peek("listener")).collect(),
+            tcp_pools: own.chain(by_route.filter_map(|t| t.peek("pool"))).collect(),
+            passthrough,
+            tls_pools: root.names_with("pool", "tls"),
         }
     }
 

@@ -8,7 +8,7 @@ use super::secret::{Secrets, secret};
 use super::table::Table;
 use super::words::quote;
 use super::{Binds, address};
-use crate::config::{AccessFormat, AccessLog, Admin, Bind, Log, LogFormat, Node};
+use crate::config::{AccessFormat, AccessLog, Admin, Bind, Log, LogFormat, LookAtTls, Node};
 use crate::mistake::MistakeKind;
 
 /// The host's own name, as the kernel knows it.
@@ -47,7 +47,12 @@ fn node_user(table: &Table<'_, '_>) -> Option<String> {
     Some(user.value)
 }
 
-pub(super) fn admin(table: &Table<'_, '_>, binds: &mut Binds, secrets: Secrets) -> Admin {
+pub(super) fn admin(
+    table: &Table<'_, '_>,
+    binds: &mut Binds,
+    secrets: Secrets,
+    look: &dyn LookAtTls,
+) -> Admin {
     let default = Bind::Ip(SocketAddr::from(([127, 0, 0, 1], 9440)));
     let given = table.text("bind").and_then(|text| {
         let parsed = address::bind(text.value, table.report);
@@ -59,14 +64,15 @@ pub(super) fn admin(table: &Table<'_, '_>, binds: &mut Binds, secrets: Secrets) 
         Bind::Ip(ip) => !ip.ip().to_canonical().is_loopback(),
         Bind::Unix(_) => false,
     };
-    if open && !table.has("token") {
+    if open && !table.has("token") && !table.has("client_ca") {
         let wrong = Wrong::value("nothing", "\"file:PATH\" or \"env:NAME\"");
         let hint = format!(
-            "whoever reaches {bind} could change everything: set a token, or bind to loopback or unix:"
+            "whoever reaches {bind} could change everything: set a token or client_ca, or bind to loopback or unix:"
         );
         table.wrong("token", wrong.kind(MistakeKind::Missing).hint(hint));
     }
     Admin {
+        tls: super::tls::admin(table, &bind, look),
         bind,
         token: table
             .text("token")

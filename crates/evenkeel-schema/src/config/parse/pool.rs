@@ -13,7 +13,7 @@ use super::report::Wrong;
 use super::table::{Table, Text};
 use super::wanted::not_built;
 use super::words::{did_you_mean, one_of, quote};
-use super::{Names, endpoint, http};
+use super::{Names, endpoint, http, tls};
 use crate::mistake::MistakeKind;
 
 /// Promised policies, and whether they hash; those of the registry are built.
@@ -54,6 +54,7 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
     }
     let transport = TransportSettings::default();
     let failover = failover(&table.table("failover"));
+    let endpoints = endpoint::endpoints(&table.tables("endpoint"), failover.mode, names);
     PoolSpec {
         name: name.clone(),
         policy: policy(table),
@@ -66,8 +67,8 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
             idle_timeout: table.duration("idle_timeout", transport.idle_timeout),
             max_idle: table.number("max_idle").unwrap_or(transport.max_idle),
         },
-        tls: None,
-        endpoints: endpoint::endpoints(&table.tables("endpoint"), failover.mode, names),
+        tls: tls::pool(table, name, &endpoints, names.tls),
+        endpoints,
         failover,
     }
 }

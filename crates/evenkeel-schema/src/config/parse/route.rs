@@ -17,8 +17,34 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 const ACTIONS: [&str; 4] = ["pool", "split", "redirect", "respond"];
 const ACTION_WANTED: &str = "exactly one of `pool`, `redirect`, `respond`";
 
+/// Keys of a route that only what reads a request can follow.
+const HTTP_ONLY: [&str; 16] = [
+    "path",
+    "methods",
+    "headers",
+    "redirect",
+    "respond",
+    "timeout",
+    "max_body",
+    "rewrite_prefix",
+    "set_headers",
+    "add_headers",
+    "remove_headers",
+    "response_set_headers",
+    "response_add_headers",
+    "response_remove_headers",
+    "mirror",
+    "journal",
+];
+
 pub(super) fn route(table: &Table<'_, '_>, names: &Names<'_>) -> RouteSpec {
     table.flag("journal", false);
+    if table
+        .peek("listener")
+        .is_some_and(|name| names.passthrough.contains(name))
+    {
+        passthrough(table, names);
+    }
     RouteSpec {
         listener: table.name("listener").map(|name| {
             on_listener(table, &name, names);
@@ -38,13 +64,38 @@ fn on_listener(table: &Table<'_, '_>, name: &Text<'_>, names: &Names<'_>) {
     if !names.find(name, &names.listeners, "listener", table.report) {
         return;
     }
-    if names.tcp_listeners.contains(&name.value) {
+    if names.tcp_listeners.contains(name.value) && !names.passthrough.contains(name.value) {
         let wrong = Wrong::value(
             format!("{}, a tcp listener", quote(name.value)),
-            "an http listener",
+            "an http listener, or one with tls_passthrough",
         );
-        let wrong = wrong.hint("a tcp listener names its pool itself".to_owned());
+        let hint = "a tcp listener names its pool itself; with tls_passthrough = true routes choose by host";
+        let wrong = wrong.hint(hint.to_owned());
         table.report.add(&name.spot, wrong.kind(MistakeKind::Pair));
+    }
+}
+
+/// Of a stream whose TLS goes through as it is only the name is seen that the client asks for.
+fn passthrough(table: &Table<'_, '_>, names: &Names<'_>) {
+    let hint = "its TLS goes through unread, so only `host` and `pool` can be said";
+    let wanted = "only what a route of a tls_passthrough listener has";
+    table.refuse(&HTTP_ONLY, wanted, Some(hint));
+    let address = |host: &str| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse::<std::net::IpAddr>().is_ok()
+    };
+    if let Some(host) = table.peek("host").filter(|host| address(host)) {
+        let wrong = Wrong::value(quote(host), "a host name");
+        let hint = "a client asks for names only (SNI); leave host out for those that ask for none";
+        let wrong = wrong.kind(MistakeKind::Pair).hint(hint.to_owned());
+        table.report.add(&table.value_place("host"), wrong);
+    }
+    if let Some(pool) = table.peek("pool").filter(|p| names.tls_pools.contains(p)) {
+        let found = format!("{}, a pool with tls", quote(pool));
+        let wrong = Wrong::value(found, "a pool without tls").kind(MistakeKind::Pair);
+        let hint = "what goes through is the client's own TLS, and would be in TLS twice";
+        let wrong = wrong.hint(hint.to_owned());
+        table.report.add(&table.value_place("pool"), wrong);
     }
 }
 

@@ -188,7 +188,15 @@ impl<'r, 't> Table<'r, 't> {
     fn header(&self, def: &TableDef, name: &str) -> String {
         match self.spot.path.as_str() {
             "" => def.path.to_owned(),
-            path => format!("{path}.{name}"),
+            // Which of the tables above it belongs to is said by its place: a header has no numbers.
+            path => {
+                let without = |part: &str| match part.split_once('[') {
+                    Some((name, number)) if number.ends_with(']') => name.to_owned(),
+                    _ => part.to_owned(),
+                };
+                let parts: Vec<String> = path.split('.').map(without).collect();
+                format!("{}.{name}", parts.join("."))
+            }
         }
     }
 
@@ -322,6 +330,24 @@ impl<'r, 't> Table<'r, 't> {
             .flatten()
             .map(|(name, _)| &**name.get_ref())
             .collect()
+    }
+
+    /// Of those, the ones whose table has `inner`.
+    pub(super) fn names_with(&self, name: &str, inner: &str) -> BTreeSet<&'t str> {
+        let value = self.map.and_then(|map| map.get(name));
+        let map = value.and_then(|value| value.get_ref().as_table());
+        let has = |value: &DeValue<'_>| value.as_table().is_some_and(|t| t.contains_key(inner));
+        map.into_iter()
+            .flatten()
+            .filter(|(_, value)| has(value.get_ref()))
+            .map(|(name, _)| &**name.get_ref())
+            .collect()
+    }
+
+    /// Does `true` stand under a key?
+    pub(super) fn peek_flag(&self, name: &str) -> bool {
+        let value = self.map.and_then(|map| map.get(name));
+        value.is_some_and(|value| value.get_ref().as_bool() == Some(true))
     }
 
     /// A text that stands under a key, with no word about what is wrong with it.

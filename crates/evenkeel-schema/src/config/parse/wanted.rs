@@ -27,7 +27,9 @@ pub(super) fn elsewhere(name: &str) -> Option<String> {
 fn find_key(def: &'static TableDef, name: &str, homes: &mut Vec<String>) {
     if def.key(name).is_some() && !def.path.is_empty() {
         homes.push(match def.path {
-            path @ ("listener" | "route" | "pool.NAME.endpoint") => format!("[[{path}]]"),
+            path @ ("listener" | "listener.tls" | "route" | "pool.NAME.endpoint") => {
+                format!("[[{path}]]")
+            }
             path => format!("[{path}]"),
         });
     }
