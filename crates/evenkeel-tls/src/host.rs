@@ -20,7 +20,7 @@ use crate::pair::Pair;
 use crate::problem::{Part, Problem, Unfit};
 use crate::trust;
 use crate::view::Leaf;
-use crate::{Speaks, provider};
+use crate::{Speaks, Without, provider};
 
 /// Sessions kept for clients of TLS 1.2 that do not take tickets; there are few such.
 const SESSIONS_KEPT: usize = 256;
@@ -78,7 +78,7 @@ impl Host {
     pub(crate) fn build(
         files: &Arc<HostFiles>,
         read: &HostContents,
-        speaks: Speaks,
+        (speaks, without): (Speaks, Without),
         before: Option<&Host>,
     ) -> Result<Host, Vec<Problem>> {
         let mut problems = Vec::new();
@@ -102,7 +102,7 @@ impl Host {
                 })),
             }
         }
-        let verifier = verifier(read).map_err(|unfit| {
+        let verifier = verifier(read, without).map_err(|unfit| {
             problems.push(unfit.of(0, files.client_ca.as_deref()));
         });
         let (Some(pair), Ok(verifier)) = (pair, verifier) else {
@@ -154,14 +154,18 @@ fn config(
     config
 }
 
-fn verifier(read: &HostContents) -> Result<Arc<dyn ClientCertVerifier>, Unfit> {
+fn verifier(read: &HostContents, without: Without) -> Result<Arc<dyn ClientCertVerifier>, Unfit> {
     let unfit = |found: String| Unfit::new(Part::ClientCa, found, "a file to read");
     let bytes = match &read.client_ca {
         None => return Ok(Arc::new(NoClientAuth)),
         Some(content) => content.as_ref().map_err(|found| unfit(found.clone()))?,
     };
     let authorities = trust::authorities(bytes, Part::ClientCa)?;
-    let built = WebPkiClientVerifier::builder_with_provider(authorities, provider()).build();
+    let builder = WebPkiClientVerifier::builder_with_provider(authorities, provider());
+    let built = match without {
+        Without::Refused => builder.build(),
+        Without::LetIn => builder.allow_unauthenticated().build(),
+    };
     let built = built.map_err(|error| unfit(format!("it cannot be used ({error})")))?;
     Ok(built)
 }

@@ -15,6 +15,7 @@
 //! | `hello` | what a ClientHello says, without answering it |
 //! | `problem` | what a person is told |
 //! | `view` | what status and metrics show of a certificate |
+//! | `words` | why a handshake failed, for a person |
 
 mod client;
 mod file;
@@ -25,6 +26,7 @@ mod problem;
 mod server;
 mod trust;
 mod view;
+mod words;
 
 use std::sync::{Arc, LazyLock};
 
@@ -37,6 +39,7 @@ pub use pair::Pair;
 pub use problem::{Change, Outcome, Part, Problem, Unfit};
 pub use server::Server;
 pub use view::CertificateView;
+pub use words::{day, words, words_of_io};
 
 /// What is spoken inside of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,15 @@ pub enum Speaks {
     Http,
     /// Something that we do not look at: no word about it by ALPN.
     Bytes,
+}
+
+/// What is done with a client that shows no certificate, where `client_ca` is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Without {
+    /// It is refused.
+    Refused,
+    /// It is let in; whoever serves it looks whether it showed one.
+    LetIn,
 }
 
 impl Speaks {

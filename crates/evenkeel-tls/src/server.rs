@@ -9,11 +9,12 @@ use arc_swap::ArcSwap;
 use crate::host::{Host, HostContents, HostFiles};
 use crate::problem::{Change, Outcome, Problem};
 use crate::view::CertificateView;
-use crate::{Part, Speaks, Unfit};
+use crate::{Part, Speaks, Unfit, Without};
 
 /// The `[[listener.tls]]` of one listener, at least one.
 pub struct Server {
     speaks: Speaks,
+    without: Without,
     /// Written by `refresh`, read by handshakes.
     hosts: ArcSwap<Hosts>,
     /// By host. Held by whoever refreshes.
@@ -60,6 +61,21 @@ impl Server {
         speaks: Speaks,
         before: Option<&Server>,
     ) -> Result<Server, Vec<Problem>> {
+        Server::load_as(hosts, speaks, Without::Refused, before)
+    }
+
+    /// The same of one host that speaks HTTP, but a client may also show no certificate: whoever serves it looks.
+    pub fn load_asking(host: &HostFiles, before: Option<&Server>) -> Result<Server, Vec<Problem>> {
+        let hosts = std::slice::from_ref(host);
+        Server::load_as(hosts, Speaks::Http, Without::LetIn, before)
+    }
+
+    fn load_as(
+        hosts: &[HostFiles],
+        speaks: Speaks,
+        without: Without,
+        before: Option<&Server>,
+    ) -> Result<Server, Vec<Problem>> {
         let mut problems = Vec::new();
         if hosts.is_empty() {
             let found = "no [[listener.tls]] was given";
@@ -71,7 +87,7 @@ impl Server {
             let read = HostContents::read(files);
             let old = old.iter().flat_map(|hosts| &hosts.list);
             let old = old.map(Arc::as_ref).find(|host| host.files() == files);
-            match Host::build(&Arc::new(files.clone()), &read, speaks, old) {
+            match Host::build(&Arc::new(files.clone()), &read, (speaks, without), old) {
                 Ok(host) => list.push(Arc::new(host)),
                 Err(found) => problems.extend(numbered(index, found)),
             }
@@ -85,6 +101,7 @@ impl Server {
         }
         Ok(Server {
             speaks,
+            without,
             hosts: ArcSwap::from_pointee(Hosts::new(list)),
             seen: Mutex::new(seen),
         })
@@ -106,7 +123,8 @@ impl Server {
             }
             seen.mark = mark;
             seen.problems = Vec::new();
-            let outcome = match Host::build(&files, &read, self.speaks, Some(host)) {
+            let outcome = match Host::build(&files, &read, (self.speaks, self.without), Some(host))
+            {
                 Ok(new) => {
                     *host = Arc::new(new);
                     Outcome::Replaced
