@@ -72,19 +72,27 @@ fn copy(input: &[u8], ends: &[usize]) -> Vec<u8> {
 fn reference(input: &[u8]) -> Verdict {
     let mut rest = input;
     let mut payload = Vec::new();
+    let mut overhead = 0;
     loop {
-        let size = match size_line(&mut rest) {
-            Ok(Some(size)) => size,
+        let line = match size_line(rest) {
+            Ok(Some(line)) => line,
             Ok(None) => return Verdict::Partial(payload),
             Err(()) => return Verdict::Refused,
         };
-        if size == 0 {
+        rest = &rest[line.len..];
+        overhead += line.overhead;
+        if overhead > payload.len() + 16 * 1024 {
+            return Verdict::Refused;
+        }
+        if line.size == 0 {
             break;
         }
-        let len = usize::try_from(size).unwrap_or(usize::MAX).min(rest.len());
+        let len = usize::try_from(line.size)
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
         payload.extend_from_slice(&rest[..len]);
         rest = &rest[len..];
-        if (len as u64) < size {
+        if (len as u64) < line.size {
             return Verdict::Partial(payload);
         }
         match rest {
@@ -100,41 +108,112 @@ fn reference(input: &[u8]) -> Verdict {
     }
 }
 
-fn size_line(rest: &mut &[u8]) -> Result<Option<u64>, ()> {
+/// A size line that is all there.
+struct Line {
+    size: u64,
+    /// With its CR LF.
+    len: usize,
+    /// Bytes that are no significant digit, with the CR.
+    overhead: usize,
+}
+
+fn size_line(rest: &[u8]) -> Result<Option<Line>, ()> {
     let digits = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    if digits > 15 || digits == 0 && !rest.is_empty() {
+    if digits == 0 {
+        return if rest.is_empty() { Ok(None) } else { Err(()) };
+    }
+    let zeros = rest[..digits].iter().take_while(|&&b| b == b'0').count();
+    if digits - zeros > 15 || zeros > 1024 {
         return Err(());
     }
-    let line = &rest[digits..];
-    let blanks = line
-        .iter()
-        .take_while(|b| matches!(b, b' ' | b'\t'))
-        .count();
-    let end = match line.get(blanks) {
-        None if blanks > 1025 => return Err(()),
-        None => return Ok(None),
-        Some(b'\r') if blanks == 0 => 0,
-        Some(b';') if blanks <= 1025 => {
-            let extension = &line[blanks + 1..];
-            let text = |b: &&u8| **b == b'\t' || **b >= 0x20 && **b != 0x7f;
-            let len = extension.iter().take_while(text).count();
-            match extension.get(len) {
-                _ if len > 1024 => return Err(()),
-                None => return Ok(None),
-                Some(b'\r') => blanks + 1 + len,
-                Some(_) => return Err(()),
+    let (end, ended) = extensions(rest, digits)?;
+    // The CR counts too.
+    let overhead = zeros + (end - digits) + usize::from(end < rest.len());
+    if overhead > 1024 {
+        return Err(());
+    }
+    if !ended || end + 1 >= rest.len() {
+        return Ok(None);
+    }
+    if rest[end + 1] != b'\n' {
+        return Err(());
+    }
+    let size = std::str::from_utf8(&rest[zeros..digits]).expect("hexadecimal digits");
+    Ok(Some(Line {
+        size: u64::from_str_radix(size, 16).unwrap_or(0),
+        len: end + 2,
+        overhead,
+    }))
+}
+
+/// Where the extensions that begin at `at` end, and whether that is at a CR; else it is the end of what is there.
+fn extensions(rest: &[u8], mut at: usize) -> Result<(usize, bool), ()> {
+    let blanks = |from: usize| {
+        from + rest[from..]
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count()
+    };
+    let token = |from: usize| {
+        let tchar = |b: &&u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+        from + rest[from..].iter().take_while(tchar).count()
+    };
+    let over = Ok((rest.len(), false));
+    loop {
+        if rest.get(at) == Some(&b'\r') {
+            return Ok((at, true));
+        }
+        at = blanks(at);
+        match rest.get(at) {
+            None => return over,
+            Some(b';') => at = blanks(at + 1),
+            Some(_) => return Err(()),
+        }
+        let name = token(at);
+        match rest.get(name) {
+            None => return over,
+            Some(_) if name == at => return Err(()),
+            Some(_) => at = name,
+        }
+        let equals = blanks(at);
+        match rest.get(equals) {
+            None => return over,
+            Some(b'=') => at = blanks(equals + 1),
+            Some(_) => continue,
+        }
+        match rest.get(at) {
+            None => return over,
+            Some(b'"') => match quoted(rest, at + 1)? {
+                None => return over,
+                Some(end) => at = end,
+            },
+            Some(_) => {
+                let value = token(at);
+                if value == at {
+                    return Err(());
+                }
+                at = value;
             }
         }
-        Some(_) => return Err(()),
-    };
-    match line.get(end + 1) {
-        None => return Ok(None),
-        Some(b'\n') => {}
-        Some(_) => return Err(()),
     }
-    let size = std::str::from_utf8(&rest[..digits]).expect("hexadecimal digits");
-    *rest = &line[end + 2..];
-    Ok(Some(u64::from_str_radix(size, 16).expect("15 digits fit")))
+}
+
+/// Behind the closing quote, if it is there.
+fn quoted(rest: &[u8], mut at: usize) -> Result<Option<usize>, ()> {
+    let text = |b: u8| b == b'\t' || b >= 0x20 && b != 0x7f;
+    loop {
+        match rest.get(at) {
+            None => return Ok(None),
+            Some(b'"') => return Ok(Some(at + 1)),
+            Some(b'\\') => match rest.get(at + 1) {
+                None => return Ok(None),
+                Some(&b) if text(b) => at += 2,
+                Some(_) => return Err(()),
+            },
+            Some(&b) if text(b) => at += 1,
+            Some(_) => return Err(()),
+        }
+    }
 }
 
 /// Length of the trailers with the empty line.

@@ -58,7 +58,7 @@ fn rewritten_request(head: &RequestHead, bytes: &[u8], trusted: bool) {
     assert_eq!(again.path(&out), head.path(bytes));
     assert_eq!(again.query(&out), head.query(bytes));
     assert_eq!(again.framing(), head.framing());
-    assert_eq!(again.upgrade(&out), head.upgrade(bytes));
+    assert_eq!(offers(again.upgrade(&out)), offers(head.upgrade(bytes)));
     if !head.host().is_empty() {
         assert_eq!(again.host(), head.host());
     }
@@ -71,6 +71,12 @@ fn rewritten_request(head: &RequestHead, bytes: &[u8], trusted: bool) {
     assert_eq!(verdict, Ok(httparse::Status::Complete(out.len())));
 }
 
+/// The protocols of an offer; it is written anew in its one form.
+fn offers(upgrade: Option<&[u8]>) -> Option<Vec<&[u8]>> {
+    let protocols = upgrade?.split(|&b| b == b',').map(<[u8]>::trim_ascii);
+    Some(protocols.filter(|p| !p.is_empty()).collect())
+}
+
 /// The first byte says what was asked, the next ones how the rest is split; the rest is an answer.
 pub fn response_head(data: &[u8]) {
     let Some((&what, data)) = data.split_first() else {
@@ -78,7 +84,7 @@ pub fn response_head(data: &[u8]) {
     };
     let asked = Asked {
         head: what & 1 != 0,
-        upgrade: what & 2 != 0,
+        upgrade: (what & 2 != 0).then_some(b"websocket"),
     };
     let (ends, input) = crate::splits(data);
     let mut whole = ResponseHead::default();
@@ -99,7 +105,7 @@ pub fn response_head(data: &[u8]) {
     }
 }
 
-fn rewritten_response(head: &ResponseHead, bytes: &[u8], asked: Asked, old: bool) {
+fn rewritten_response(head: &ResponseHead, bytes: &[u8], asked: Asked<'_>, old: bool) {
     let client = if old {
         Version::Http10
     } else {

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
 
+use evenkeel_core::address::Address;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::time::Time;
 
@@ -144,7 +145,7 @@ impl Job<'_> {
         } = exchange;
         upload.restart(now, |out| {
             let host = if request.host().is_empty() {
-                attempt.endpoint.address.as_ref().map(ToString::to_string)
+                attempt.endpoint.address.as_ref().map(host_of)
             } else {
                 None
             };
@@ -161,6 +162,7 @@ impl Job<'_> {
             write_request_head(out, request, head_in.bytes(), &forward);
         });
         exchange.answer_in.clear();
+        exchange.interim = 0;
         exchange.response.reset();
         let mut deaf = false;
         let ended = poll_fn(|cx| self.poll_answer(cx, exchange, attempt, &stream, &mut deaf)).await;
@@ -221,17 +223,17 @@ impl Job<'_> {
         exchange: &mut Exchange,
         stream: &Stream,
     ) -> Poll<Result<usize, FailureKind>> {
-        let asked = Asked {
-            head: exchange.request.method() == Method::Head,
-            upgrade: exchange.request.upgrade(exchange.head_in.bytes()).is_some(),
-        };
         loop {
             self.poll_interim(cx, exchange);
-            if exchange.down.data.len() > INTERIM_MAX {
+            if exchange.interim > INTERIM_MAX {
                 return Poll::Ready(Err(FailureKind::Garbage));
             }
             if !exchange.answer_in.is_empty() {
                 let bytes = exchange.answer_in.bytes();
+                let asked = Asked {
+                    head: exchange.request.method() == Method::Head,
+                    upgrade: exchange.request.upgrade(exchange.head_in.bytes()),
+                };
                 match exchange.response.parse(bytes, &ANSWER_LIMITS, asked) {
                     Err(_) => return Poll::Ready(Err(FailureKind::Garbage)),
                     Ok(Progress::Partial) => {}
@@ -264,6 +266,7 @@ impl Job<'_> {
         let head = &exchange.answer_in.bytes()[..len];
         write_response_head(&mut exchange.down.data, &exchange.response, head, &forward);
         exchange.answer_in.consume(len);
+        exchange.interim += len;
     }
 
     /// Writes interim answers; what fails here is met again with the final one.
@@ -298,5 +301,13 @@ impl Job<'_> {
         upload
             .ended()
             .map_or(Time::NEVER, |ended| ended + self.route.timeout)
+    }
+}
+
+/// What stands for the host that an HTTP/1.0 client did not name. A socket's path is none.
+fn host_of(address: &Address) -> String {
+    match address {
+        Address::Ip(ip) => ip.to_string(),
+        Address::Unix(_) => "localhost".to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use super::Exchange;
 use super::own::{self, Own};
 use super::request::Ended;
 use crate::buffer::IO_SIZE;
-use crate::http1::{Limits, OwnAnswer, Progress, Version, write_own_answer};
+use crate::http1::{Limits, Method, OwnAnswer, Progress, Version, write_own_answer};
 use crate::rt::{self, Stream};
 use crate::worker::{Conn, ListenerView, View, Worker};
 
@@ -108,6 +108,12 @@ fn nothing_follows(exchange: &Exchange) -> bool {
     !exchange.request.persistent() && exchange.upload.is_received() && exchange.head_in.is_empty()
 }
 
+/// Has the client sent more than empty lines of its next request?
+fn has_begun(exchange: &Exchange) -> bool {
+    let mut bytes = exchange.head_in.bytes().iter();
+    bytes.any(|b| !matches!(b, b'\r' | b'\n'))
+}
+
 impl Client {
     /// Reads right after accept: with `TCP_DEFER_ACCEPT`, and mostly without, the request is there already.
     async fn read_at_once(&self, exchange: &mut Exchange) -> bool {
@@ -169,9 +175,15 @@ impl Client {
                 }
                 match self.stream.poll_read(cx, exchange.head_in.tail(HEAD_STEP)) {
                     Poll::Ready(Ok(n)) if n > 0 => {}
+                    Poll::Ready(Ok(_)) if has_begun(exchange) => {
+                        return Poll::Ready(Head::Refused(own::HEAD_ENDED));
+                    }
                     Poll::Ready(_) => return Poll::Ready(Head::Gone),
                     Poll::Pending => break,
                 }
+            }
+            if exchange.request.is_hopeless(exchange.head_in.bytes()) {
+                return Poll::Ready(Head::Refused(own::HEAD_HOPELESS));
             }
             let deadline = *deadline.get_or_insert_with(|| rt::now() + settings.header_timeout);
             self.conn.timer.set(deadline);
@@ -198,6 +210,7 @@ impl Client {
                 status: own.status,
                 error: own.error,
                 detail: own.detail,
+                head_only: exchange.request.method() == Method::Head,
                 close: true,
                 client: Version::Http11,
                 date: Some(&date),

@@ -18,6 +18,8 @@ pub(crate) struct Exchange {
     /// What the endpoint sent and nobody dealt with yet.
     pub(crate) answer_in: Buf,
     pub(crate) response: ResponseHead,
+    /// Bytes of interim answers in this try.
+    pub(crate) interim: usize,
     /// Towards the client.
     pub(crate) down: Out,
     /// Endpoints this request was sent to.

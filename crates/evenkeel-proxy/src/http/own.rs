@@ -75,9 +75,14 @@ pub(crate) const HEAD_TOO_SLOW: Own = own(
     Reject::HeadTimeout,
 );
 
+pub(crate) const HEAD_ENDED: Own = refused(400, "the connection ended before the head did");
+pub(crate) const HEAD_HOPELESS: Own = refused(400, "control byte in the head");
+/// `Max-Forwards: 0`. A server need not reflect what it was sent, and one that does not knows no TRACE.
+pub(crate) const TRACE_ENDS: Own = refused(501, "TRACE is not served here");
+
 /// A request the engine refused.
 pub(crate) const fn refused(status: u16, reason: &'static str) -> Own {
-    let reject = if status == 431 {
+    let reject = if matches!(status, 414 | 431) {
         Reject::HeadTooLarge
     } else {
         Reject::BadRequest

@@ -91,11 +91,15 @@ impl Job<'_> {
         if framing == Framing::Tunnel {
             return self.switch(exchange, tally, &endpoint).await;
         }
+        let mut body = Body::new(framing);
+        if exchange.response.names_fields() {
+            body.drop_trailers();
+        }
         let upload_over = deaf || exchange.upload.is_done();
         let mut relay = Relay {
             job: self,
             endpoint: &endpoint,
-            body: Body::new(framing),
+            body,
             to: match sent.framing {
                 Framing::Chunked => To::Chunked,
                 _ => To::Plain,

@@ -13,7 +13,7 @@ use super::own::{self, Own};
 use super::upload::UploadLimits;
 use crate::access::Record;
 use crate::http1::{
-    Canned, Framing, Known, OwnAnswer, RequestHead, write_canned, write_own_answer,
+    Canned, Framing, Known, Method, OwnAnswer, RequestHead, write_canned, write_own_answer,
 };
 use crate::pool::{EndpointName, Pool};
 use crate::rt;
@@ -74,6 +74,9 @@ impl Client {
             (Some(route), _) if too_large(framing, route) => {
                 self.answer_own(exchange, &mut tally, &own::BODY_TOO_LARGE)
                     .await
+            }
+            _ if exchange.request.max_forwards() == Some(0) => {
+                self.answer_last(exchange, &mut tally).await
             }
             (Some(route), Some(pool)) => {
                 let job = Job {
@@ -144,6 +147,7 @@ impl Client {
                     false => 0,
                 }
             }),
+            drops_trailers: request.names_fields(),
         };
         upload.begin(request.framing(), request.expect_continue(), limits, now);
     }
@@ -181,7 +185,7 @@ impl Client {
                 error: own.error,
                 detail: own.detail,
                 accept: exchange.request.known(head, Known::Accept),
-                head_only: exchange.request.method() == crate::http1::Method::Head,
+                head_only: exchange.request.method() == Method::Head,
                 close,
                 client: exchange.request.version(),
                 retry_after: own.retry_after,
@@ -201,7 +205,7 @@ impl Client {
         let close = self.must_close(exchange);
         let date = self.worker.date();
         let mut canned = Canned {
-            head_only: exchange.request.method() == crate::http1::Method::Head,
+            head_only: exchange.request.method() == Method::Head,
             close,
             client: exchange.request.version(),
             date: Some(&date),
@@ -226,6 +230,24 @@ impl Client {
                 canned.content_type = content_type;
             }
         }
+        write_canned(&mut exchange.down.data, &canned);
+        self.answered(exchange, tally, canned.status, close).await
+    }
+
+    /// Answers a request that may go no further (RFC 9110 section 7.6.2) as the last one it reached.
+    async fn answer_last(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
+        if exchange.request.method() == Method::Trace {
+            return self.answer_own(exchange, tally, &own::TRACE_ENDS).await;
+        }
+        let close = self.must_close(exchange);
+        let date = self.worker.date();
+        let canned = Canned {
+            status: 200,
+            close,
+            client: exchange.request.version(),
+            date: Some(&date),
+            ..Canned::default()
+        };
         write_canned(&mut exchange.down.data, &canned);
         self.answered(exchange, tally, canned.status, close).await
     }

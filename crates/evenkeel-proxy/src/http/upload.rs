@@ -25,6 +25,8 @@ pub(crate) struct UploadLimits {
     pub(crate) min_rate: u64,
     /// A larger body is not kept for another try.
     pub(crate) body_buffer: u64,
+    /// No trailer goes on.
+    pub(crate) drops_trailers: bool,
 }
 
 /// Whom the upload waits for.
@@ -39,15 +41,19 @@ enum Waits {
 /// What went wrong with it.
 #[derive(Debug)]
 pub(crate) enum UploadError {
-    /// The client left, or ended its body too early.
+    /// The client left.
     Gone,
-    /// The client's chunks are none.
+    /// The client's chunks are none, or it ended its body too early: it may still listen.
     Malformed(BadFraming),
     /// More than `max_body`.
     TooLarge,
     /// The endpoint takes no more. It may have answered already.
     Endpoint,
 }
+
+const ENDED: UploadError = UploadError::Malformed(BadFraming {
+    reason: "the connection ended before the body did",
+});
 
 /// One request's way to an endpoint.
 #[derive(Default)]
@@ -89,7 +95,10 @@ impl Upload {
     ) {
         self.out.clear();
         self.head_len = 0;
-        let body = Body::new(framing);
+        let mut body = Body::new(framing);
+        if limits.drops_trailers {
+            body.drop_trailers();
+        }
         self.ended = body.is_done().then_some(now);
         self.body = (!body.is_done()).then_some(body);
         self.to = Some(match framing {
@@ -240,7 +249,8 @@ impl Upload {
                 self.took(n as u64);
                 Poll::Ready(Ok(()))
             }
-            Poll::Ready(_) => Poll::Ready(Err(UploadError::Gone)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Err(ENDED)),
+            Poll::Ready(Err(_)) => Poll::Ready(Err(UploadError::Gone)),
         }
     }
 
@@ -270,7 +280,8 @@ impl Upload {
                     self.pump = None;
                 }
             }
-            Poll::Ready(Ok(Pumped::Ended) | Err(PumpError::Source)) => {
+            Poll::Ready(Ok(Pumped::Ended)) => return Poll::Ready(Err(ENDED)),
+            Poll::Ready(Err(PumpError::Source)) => {
                 return Poll::Ready(Err(UploadError::Gone));
             }
             Poll::Ready(Err(PumpError::Sink)) => {

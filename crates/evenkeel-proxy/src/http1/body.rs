@@ -1,14 +1,15 @@
 //! The framing machine: walks through a body under any split and says which bytes are payload.
 //!
-//! Chunked bodies are never passed on raw: sizes are written anew, chunk extensions are dropped (nobody uses them, and
-//! servers disagree about where they end), trailers are checked. A size line has hexadecimal digits, an extension or nothing,
-//! CR LF; everything else is refused.
+//! Chunked bodies are never passed on raw: sizes are written anew, chunk extensions are dropped (see `chunk`), trailers are
+//! checked (see `trailers`).
 
 use std::ops::Range;
 
 use super::Framing;
-use super::fields::{Known, parse_line};
+use super::chunk::{Read, SizeLine};
+use super::fields::parse_line;
 use super::scan::is_text;
+use super::trailers::may_trail;
 
 /// A body that breaks its own framing: the message is unusable and so is its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +49,9 @@ pub struct Copied {
     pub done: bool,
 }
 
-/// Bytes of one chunk's extension: what is longer is an attack on whoever has to read it (CVE-2023-39326).
-const EXTENSION_MAX: u32 = 1024;
+/// Bytes of a chunked body that are neither payload nor a size may be as many as its payload, and this many more. So a body
+/// costs no more reading than twice its length, and a signature with each chunk is fine.
+const OVERHEAD_MAX: u64 = 16 * 1024;
 /// Bytes of all trailer lines; a quarter of the default head, since only checksums and statuses come here.
 const TRAILERS_MAX: usize = 8 * 1024;
 /// Lines of trailers.
@@ -60,25 +62,8 @@ const COPY_MIN: usize = 64;
 /// Where in a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// Before or among the digits of a size.
-    Size {
-        digits: u8,
-        size: u64,
-    },
-    /// Blanks behind the digits: an extension must follow.
-    Blank {
-        size: u64,
-        seen: u32,
-    },
-    /// Within an extension.
-    Extension {
-        size: u64,
-        seen: u32,
-    },
-    /// The LF of a size line.
-    SizeEnd {
-        size: u64,
-    },
+    /// In front of a chunk.
+    Size(SizeLine),
     /// This much payload to come; never 0.
     Data {
         left: u64,
@@ -113,6 +98,10 @@ pub struct Body {
     trailers: Vec<u8>,
     trailer_lines: u32,
     trailer_bytes: usize,
+    /// No trailer goes on.
+    drops_trailers: bool,
+    /// Bytes of size lines that are no digit of a size.
+    overhead: u64,
     /// [`copy`](Self::copy) has written the last chunk.
     ended: bool,
 }
@@ -134,7 +123,7 @@ impl Body {
             walk: match framing {
                 Framing::None => Walk::Length(0),
                 Framing::Length(length) => Walk::Length(length),
-                Framing::Chunked => Walk::Chunked(At::Size { digits: 0, size: 0 }),
+                Framing::Chunked => Walk::Chunked(At::Size(SizeLine::START)),
                 Framing::UntilClose | Framing::Tunnel => Walk::Unbounded { closed: false },
             },
             payload: 0,
@@ -142,8 +131,16 @@ impl Body {
             trailers: Vec::new(),
             trailer_lines: 0,
             trailer_bytes: 0,
+            drops_trailers: false,
+            overhead: 0,
             ended: false,
         }
+    }
+
+    /// Lets no trailer go on: `Connection` named fields, and those are to be removed from the trailers too (RFC 9110 section
+    /// 7.6.1).
+    pub fn drop_trailers(&mut self) {
+        self.drops_trailers = true;
     }
 
     /// Has it ended?
@@ -224,6 +221,7 @@ impl Body {
                     .min(input.len() - pos);
                 payload = pos..pos + len;
                 pos += len;
+                self.payload = self.payload.saturating_add(len as u64);
                 at = match left - len as u64 {
                     0 => At::DataCr,
                     left => At::Data { left },
@@ -234,7 +232,6 @@ impl Body {
             }
         }
         self.walk = Walk::Chunked(at);
-        self.payload = self.payload.saturating_add(payload.len() as u64);
         Ok(Step {
             consumed: pos,
             payload,
@@ -245,45 +242,26 @@ impl Body {
     /// One byte that is not payload.
     fn framing_byte(&mut self, at: At, b: u8) -> Result<At, BadFraming> {
         Ok(match (at, b) {
-            (At::Size { digits, size }, _) if b.is_ascii_hexdigit() => {
-                // 15 digits stay below a signed 64-bit number's end, so that no server behind overflows.
-                if digits == 15 {
-                    return Err(bad("chunk size is too large"));
-                }
-                let digit = (b as char).to_digit(16).unwrap_or_default();
-                At::Size {
-                    digits: digits + 1,
-                    size: size << 4 | u64::from(digit),
-                }
-            }
-            (At::Size { digits: 0, .. }, _) => return Err(bad("chunk without a size")),
-            (At::Size { size, .. }, b'\r') => At::SizeEnd { size },
-            (At::Size { size, .. } | At::Blank { size, .. }, b';') => {
-                At::Extension { size, seen: 0 }
-            }
-            (At::Size { size, .. }, b' ' | b'\t') => At::Blank { size, seen: 0 },
-            (At::Blank { size, seen }, b' ' | b'\t') if seen < EXTENSION_MAX => At::Blank {
-                size,
-                seen: seen + 1,
+            (At::Size(line), _) => match line.read(b).map_err(bad)? {
+                Read::More(line) => At::Size(line),
+                Read::End { size, overhead } => return self.begin_chunk(size, overhead),
             },
-            (At::Size { .. } | At::Blank { .. }, _) => return Err(bad("bad chunk size")),
-            (At::Extension { size, .. }, b'\r') => At::SizeEnd { size },
-            (At::Extension { seen, .. }, _) if seen >= EXTENSION_MAX => {
-                return Err(bad("chunk extension is too long"));
-            }
-            (At::Extension { size, seen }, _) if is_text(&[b]) => At::Extension {
-                size,
-                seen: seen + 1,
-            },
-            (At::Extension { .. }, _) => return Err(bad("control byte in a chunk extension")),
-            (At::SizeEnd { size: 0 }, b'\n') => At::Trailer,
-            (At::SizeEnd { size }, b'\n') => At::Data { left: size },
-            (At::SizeEnd { .. }, _) => return Err(bad("chunk size line ends without LF")),
             (At::DataCr, b'\r') => At::DataLf,
-            (At::DataLf, b'\n') => At::Size { digits: 0, size: 0 },
+            (At::DataLf, b'\n') => At::Size(SizeLine::START),
             (At::DataCr | At::DataLf, _) => return Err(bad("chunk is longer than its size")),
             (At::Trailer, _) => return self.trailer_byte(b),
             (At::Data { .. } | At::Done, _) => at,
+        })
+    }
+
+    fn begin_chunk(&mut self, size: u64, overhead: u16) -> Result<At, BadFraming> {
+        self.overhead += u64::from(overhead);
+        if self.overhead > self.payload.saturating_add(OVERHEAD_MAX) {
+            return Err(bad("more chunk extensions than payload"));
+        }
+        Ok(match size {
+            0 => At::Trailer,
+            size => At::Data { left: size },
         })
     }
 
@@ -314,7 +292,7 @@ impl Body {
         }
         let field = parse_line(&self.line, 0, line.len()).map_err(bad)?;
         let name = field.name.of(&self.line);
-        if !field.hop && may_trail(field.known, name) {
+        if !self.drops_trailers && !field.hop && may_trail(field.known, name) {
             self.trailers.extend_from_slice(name);
             self.trailers.extend_from_slice(b": ");
             self.trailers.extend_from_slice(field.value.of(&self.line));
@@ -365,31 +343,6 @@ impl Body {
             done,
         })
     }
-}
-
-/// May a field come behind the body? Not what delimits, routes, authenticates, or tells how to handle the message
-/// (RFC 9110 section 6.5.1): a server that merged it into the head would be talked into something. Such lines are dropped.
-fn may_trail(known: Known, name: &[u8]) -> bool {
-    const HANDLING: [&str; 14] = [
-        "age",
-        "cache-control",
-        "content-encoding",
-        "content-range",
-        "expires",
-        "location",
-        "max-forwards",
-        "pragma",
-        "range",
-        "set-cookie",
-        "vary",
-        "warning",
-        "www-authenticate",
-        "proxy-authenticate",
-    ];
-    known == Known::Other
-        && !HANDLING
-            .iter()
-            .any(|h| name.eq_ignore_ascii_case(h.as_bytes()))
 }
 
 /// Appends one chunk; nothing if `payload` is empty, for an empty chunk would end the body.

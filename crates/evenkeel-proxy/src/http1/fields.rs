@@ -19,7 +19,10 @@ pub enum Known {
     Expect,
     Forwarded,
     Host,
+    Http2Settings,
     KeepAlive,
+    MaxForwards,
+    Proxy,
     ProxyAuthorization,
     ProxyConnection,
     Referer,
@@ -50,6 +53,7 @@ impl Known {
             (6, b'a') => (b"accept", Known::Accept),
             (6, b'c') => (b"cookie", Known::Cookie),
             (6, b'e') => (b"expect", Known::Expect),
+            (5, b'p') => (b"proxy", Known::Proxy),
             (7, b'u') => (b"upgrade", Known::Upgrade),
             (7, b't') => (b"trailer", Known::Trailer),
             (7, b'r') => (b"referer", Known::Referer),
@@ -61,8 +65,10 @@ impl Known {
             (11, b't') => (b"traceparent", Known::Traceparent),
             (11, b'r') => (b"retry-after", Known::RetryAfter),
             (12, b'c') => (b"content-type", Known::ContentType),
+            (12, b'm') => (b"max-forwards", Known::MaxForwards),
             (12, b'x') => (b"x-request-id", Known::XRequestId),
             (13, b'a') => (b"authorization", Known::Authorization),
+            (14, b'h') => (b"http2-settings", Known::Http2Settings),
             (14, b'c') => (b"content-length", Known::ContentLength),
             (16, b'p') => (b"proxy-connection", Known::ProxyConnection),
             (17, b't') => (b"transfer-encoding", Known::TransferEncoding),
@@ -90,12 +96,15 @@ impl Known {
         }
     }
 
-    /// Belongs to one connection only (RFC 9110 section 7.6.1), or is written anew.
+    /// Belongs to one connection only (RFC 9110 section 7.6.1), or is written anew. So does `HTTP2-Settings`, whose upgrade is
+    /// never passed on; and `Proxy`, which no server expects and CGI turns into the variable that names a program's proxy.
     fn hop_by_hop(self) -> bool {
         matches!(
             self,
             Known::Connection
+                | Known::Http2Settings
                 | Known::KeepAlive
+                | Known::Proxy
                 | Known::ProxyAuthorization
                 | Known::ProxyConnection
                 | Known::Te
@@ -209,10 +218,16 @@ pub(crate) struct Options {
     pub(crate) close: bool,
     pub(crate) keep_alive: bool,
     pub(crate) upgrade: bool,
+    /// Fields that are not hop-by-hop anyway: they are taken out of the head, and no trailer may have such a name.
+    pub(crate) names: bool,
 }
 
 // `Fields::seen` has a bit for each.
 const _: () = assert!((Known::XRequestId as u32) < u32::BITS);
+
+const fn bit(known: Known) -> u32 {
+    1 << known as u32
+}
 
 /// More connection options than this in one head are refused: each is looked for among all fields.
 const OPTIONS_MAX: usize = 32;
@@ -225,6 +240,8 @@ pub(crate) struct Fields {
     pub(crate) lengths: Lengths,
     /// One bit for each [`Known`] among them.
     seen: u32,
+    /// … for each that came more than once.
+    again: u32,
 }
 
 impl Fields {
@@ -233,17 +250,25 @@ impl Fields {
         self.options = Options::default();
         self.lengths = Lengths::default();
         self.seen = 0;
+        self.again = 0;
     }
 
     /// Is there a line of this name?
     pub(crate) fn has(&self, known: Known) -> bool {
-        self.seen & 1 << known as u32 != 0
+        self.seen & bit(known) != 0
+    }
+
+    /// Is there more than one line of one of these names?
+    pub(crate) fn has_two_of(&self, all: &[Known]) -> bool {
+        let mask = all.iter().fold(0, |mask, &known| mask | bit(known));
+        self.again & mask != 0
     }
 
     /// Adds the line at `start..end`.
     pub(crate) fn push(&mut self, buf: &[u8], start: usize, end: usize) -> Result<(), Wrong> {
         let field = parse_line(buf, start, end)?;
-        self.seen |= 1 << field.known as u32;
+        self.again |= self.seen & bit(field.known);
+        self.seen |= bit(field.known);
         let read = match field.known {
             Known::ContentLength => self.lengths.content_length(field.value.of(buf)),
             Known::TransferEncoding => self.lengths.transfer_encoding(field.value.of(buf)),
@@ -291,6 +316,7 @@ impl Fields {
         ) {
             return Err("Connection names a field that delimits or addresses the message");
         } else {
+            self.options.names |= !Known::of(option).hop_by_hop();
             for field in &mut self.lines {
                 field.hop |= field.name.of(buf).eq_ignore_ascii_case(option);
             }
@@ -337,6 +363,9 @@ mod tests {
             ("Expect", Known::Expect),
             ("Forwarded", Known::Forwarded),
             ("Host", Known::Host),
+            ("HTTP2-Settings", Known::Http2Settings),
+            ("Max-Forwards", Known::MaxForwards),
+            ("Proxy", Known::Proxy),
             ("Keep-Alive", Known::KeepAlive),
             ("Proxy-Authorization", Known::ProxyAuthorization),
             ("Proxy-Connection", Known::ProxyConnection),

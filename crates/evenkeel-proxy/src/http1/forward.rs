@@ -8,7 +8,8 @@
 //! stops compressing), and none of the balancers people know adds it unasked. One that comes in is kept.
 
 use super::fields::{Field, Known};
-use super::{Framing, RequestHead, ResponseHead, Version};
+use super::trailers::may_announce;
+use super::{Framing, RequestHead, ResponseHead, Version, upgrade};
 
 /// What a request gets on its way.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,8 +66,9 @@ pub fn write_request_head(
     for field in head.fields().iter().filter(|f| !f.hop) {
         let goes_on = match field.known {
             Known::Host | Known::ContentLength => false,
-            Known::Expect => forward.expect && head.expect_continue(),
-            Known::Trailer => chunked,
+            Known::Expect => false,
+            Known::MaxForwards => head.max_forwards().is_none(),
+            Known::Trailer => chunked && !head.names_fields() && may_announce(field.value.of(buf)),
             known => kept.keeps(known, field.value.of(buf), forward.trusted),
         };
         if goes_on {
@@ -74,13 +76,21 @@ pub fn write_request_head(
         }
     }
     write_forwarded(out, head, buf, forward, authority, kept);
+    if let Some(many) = head.max_forwards() {
+        let mut digits = itoa::Buffer::new();
+        let one_less = digits.format(many.saturating_sub(1));
+        line(out, b"Max-Forwards: ", one_less.as_bytes());
+    }
+    if forward.expect && head.expect_continue() {
+        out.extend_from_slice(b"Expect: 100-continue\r\n");
+    }
     match head.framing() {
         Framing::Length(length) => write_length(out, length),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Framing::None | Framing::UntilClose | Framing::Tunnel => {}
     }
     if let Some(protocol) = head.upgrade(buf) {
-        line(out, b"Connection: upgrade\r\nUpgrade: ", protocol);
+        write_upgrade(out, protocol);
     } else if forward.close {
         out.extend_from_slice(b"Connection: close\r\n");
     }
@@ -231,7 +241,7 @@ pub fn write_response_head(
     for field in head.fields().iter().filter(|f| !f.hop) {
         match field.known {
             Known::ContentLength => continue,
-            Known::Trailer if sent.framing != Framing::Chunked => continue,
+            Known::Trailer if !announces(head, field.value.of(buf), sent) => continue,
             Known::Date => dated = true,
             _ => {}
         }
@@ -243,6 +253,11 @@ pub fn write_response_head(
     write_answer_framing(out, head, buf, sent, forward.client);
     out.extend_from_slice(b"\r\n");
     sent
+}
+
+/// May the `Trailer` of an answer go on?
+fn announces(head: &ResponseHead, value: &[u8], sent: Sent) -> bool {
+    sent.framing == Framing::Chunked && !head.names_fields() && may_announce(value)
 }
 
 fn sent(head: &ResponseHead, forward: &ResponseForward<'_>) -> Sent {
@@ -276,7 +291,7 @@ fn write_answer_framing(
         }
         Framing::Tunnel => {
             let protocol = head.known(buf, Known::Upgrade).unwrap_or_default();
-            line(out, b"Connection: upgrade\r\nUpgrade: ", protocol);
+            write_upgrade(out, protocol);
             return;
         }
         Framing::None | Framing::UntilClose => {}
@@ -286,6 +301,12 @@ fn write_answer_framing(
     } else if client == Version::Http10 && !head.interim() {
         out.extend_from_slice(b"Connection: keep-alive\r\n");
     }
+}
+
+fn write_upgrade(out: &mut Vec<u8>, protocols: &[u8]) {
+    out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: ");
+    upgrade::write_list(out, protocols);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn write_field(out: &mut Vec<u8>, field: &Field, buf: &[u8]) {

@@ -4,6 +4,8 @@
 //! transfer coding but `chunked` alone, and both kinds together are refused. Each of these has been read differently by two
 //! servers in a row.
 
+use super::scan::{token_len, trim};
+
 /// How the body of a message is delimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
@@ -56,10 +58,32 @@ impl Lengths {
             return Err(BOTH);
         }
         if !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(LengthError("Transfer-Encoding is not exactly chunked"));
+            return Err(LengthError(wrong_coding(value)));
         }
         self.chunked = true;
         Ok(())
+    }
+}
+
+/// Codings in front of `chunked`: understood, but not known here. RFC 9112 section 6.1 has a status of its own for that (501).
+pub(crate) const UNKNOWN_CODING: &str = "transfer coding that is not known here";
+
+fn wrong_coding(value: &[u8]) -> &'static str {
+    const WRONG: &str = "Transfer-Encoding does not end with chunked, once";
+    let is_token = |coding: &[u8]| {
+        let name = coding.split(|&b| b == b';').next().unwrap_or_default();
+        let name = trim(name);
+        !name.is_empty() && token_len(name) == name.len()
+    };
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let mut codings = value.rsplit(|&b| b == b',').map(trim);
+    let last = codings.next().is_some_and(is_chunked);
+    if last
+        && codings.all(|c| is_token(c) && !is_chunked(c) && !c.eq_ignore_ascii_case(b"identity"))
+    {
+        UNKNOWN_CODING
+    } else {
+        WRONG
     }
 }
 

@@ -14,27 +14,34 @@
 //! | `fields` | the field lines of a head, known names by table |
 //! | `target` | request target and authority: one normal form for routing and forwarding |
 //! | `framing` | where a body ends, decided from the head |
+//! | `method`, `upgrade` | methods, and changes of the protocol |
 //! | `request`, `response` | the two heads |
 //! | `body` | the framing machine that walks through a body |
+//! | `chunk`, `trailers` | size lines with their extensions; what may stand behind the last chunk |
 //! | `forward` | heads as they are sent on |
 //! | `answer` | answers evenkeel makes itself |
 
 mod answer;
 mod body;
+mod chunk;
 mod fields;
 mod forward;
 mod framing;
+mod method;
 mod request;
 mod response;
 mod scan;
 mod target;
+mod trailers;
+mod upgrade;
 
 pub use answer::{Canned, OwnAnswer, http_date, reason_phrase, write_canned, write_own_answer};
 pub use body::{BadFraming, Body, Copied, Step, To, write_chunk, write_last_chunk};
 pub use fields::{Field, Known};
 pub use forward::{Forward, ResponseForward, Sent, write_request_head, write_response_head};
 pub use framing::Framing;
-pub use request::{Method, RequestHead};
+pub use method::Method;
+pub use request::RequestHead;
 pub use response::{Asked, Garbage, ResponseHead};
 pub use scan::Span;
 
@@ -63,7 +70,7 @@ pub enum Progress {
 /// not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// 400, 417, 431, 501 or 505.
+    /// 400, 414, 417, 431, 501 or 505.
     pub status: u16,
     /// What was wrong, for the client and the log; never quotes what the client sent.
     pub reason: &'static str,

@@ -3,15 +3,16 @@
 
 use super::fields::{Field, Fields, Known};
 use super::scan::{HEAD_MAX, Lines, LoneLineFeed, Span, is_text};
-use super::{Framing, Limits, Progress, Version};
+use super::{Framing, Limits, Progress, Version, upgrade};
 
 /// What was asked, as far as it decides how the answer is framed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct Asked<'a> {
     /// The request was a HEAD: the answer has no body.
     pub head: bool,
-    /// The request wanted an upgrade: a 101 is an answer to it. Without it a 101 is garbage.
-    pub upgrade: bool,
+    /// The protocols the request offered ([`RequestHead::upgrade`](super::RequestHead::upgrade)): a 101 that chooses from them
+    /// is an answer. Any other is garbage.
+    pub upgrade: Option<&'a [u8]>,
 }
 
 /// The endpoint's answer is not HTTP as it should be: the connection is useless, nothing of it was forwarded.
@@ -58,7 +59,7 @@ impl ResponseHead {
         &mut self,
         buf: &[u8],
         limits: &Limits,
-        asked: Asked,
+        asked: Asked<'_>,
     ) -> Result<Progress, Garbage> {
         if self.stage == Stage::Over {
             self.reset();
@@ -82,7 +83,7 @@ impl ResponseHead {
         &mut self,
         buf: &[u8],
         limits: &Limits,
-        asked: Asked,
+        asked: Asked<'_>,
     ) -> Result<Progress, Garbage> {
         let max_head = limits.max_head.min(HEAD_MAX);
         loop {
@@ -124,15 +125,17 @@ impl ResponseHead {
         const CODE: usize = b"HTTP/1.1 ".len();
         let line = &buf[start..end];
         self.version = match line.get(..CODE) {
-            Some(b"HTTP/1.1 ") => Version::Http11,
             Some(b"HTTP/1.0 ") => Version::Http10,
+            // A higher minor version is read as the highest one known (RFC 9110 section 6.2).
+            Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9', b' ']) => Version::Http11,
             _ => return Err(garbage("answer does not begin with HTTP/1.1 or HTTP/1.0")),
         };
         self.status = match line.get(CODE..CODE + 3) {
-            Some([a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) => [a, b, c]
+            // Everything else is invalid (RFC 9110 section 15), to be taken for a server's error: which a 502 is.
+            Some([a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9']) => [a, b, c]
                 .iter()
                 .fold(0, |n, &&d| n * 10 + u16::from(d - b'0')),
-            _ => return Err(garbage("status is not three digits")),
+            _ => return Err(garbage("status is not a number from 100 to 599")),
         };
         let rest = &line[CODE + 3..];
         if !(rest.is_empty() || rest[0] == b' ') || !is_text(rest) {
@@ -142,7 +145,7 @@ impl ResponseHead {
         Ok(())
     }
 
-    fn judge(&mut self, buf: &[u8], asked: Asked) -> Result<(), Garbage> {
+    fn judge(&mut self, buf: &[u8], asked: Asked<'_>) -> Result<(), Garbage> {
         if !self.lines.are_text(buf) {
             return Err(garbage("control byte in the head"));
         }
@@ -151,12 +154,15 @@ impl ResponseHead {
         if lengths.chunked && self.version == Version::Http10 {
             return Err(garbage("Transfer-Encoding in an HTTP/1.0 answer"));
         }
-        if self.status == 101
-            && !(asked.upgrade && self.fields.first(buf, Known::Upgrade).is_some())
-        {
+        if self.status == 101 && !self.switches_as_asked(buf, asked) {
             return Err(garbage("101 without being asked for it"));
         }
+        // A status that can have no body, and a head that announces one (RFC 9110 section 8.6 forbids it): it may follow.
         let without_body = matches!(self.status, 100..=199 | 204);
+        let announces = lengths.chunked || lengths.length.is_some_and(|length| length > 0);
+        if self.status < 200 && announces {
+            return Err(garbage("interim answer that announces a body"));
+        }
         self.framing = if self.status == 101 {
             Framing::Tunnel
         } else if without_body || asked.head || self.status == 304 {
@@ -168,14 +174,27 @@ impl ResponseHead {
         } else {
             Framing::UntilClose
         };
-        // An answer that can have no body and still announces one (RFC 9110 section 8.6 forbids it) may be followed by it.
-        let announces = lengths.chunked || lengths.length.is_some_and(|length| length > 0);
         let options = self.fields.options;
         self.persistent = !options.close
             && (self.version == Version::Http11 || options.keep_alive)
             && !matches!(self.framing, Framing::UntilClose | Framing::Tunnel)
             && !(without_body && announces);
         Ok(())
+    }
+
+    /// One `Upgrade`, named by `Connection`, with nothing in it but what was offered.
+    fn switches_as_asked(&self, buf: &[u8], asked: Asked<'_>) -> bool {
+        let chosen = self.fields.first(buf, Known::Upgrade);
+        self.fields.options.upgrade
+            && !self.fields.has_two_of(&[Known::Upgrade])
+            && chosen
+                .zip(asked.upgrade)
+                .is_some_and(|(chosen, offered)| upgrade::was_offered(chosen, offered))
+    }
+
+    /// Does `Connection` name fields that are not of one connection only? Then no trailer can be trusted to go on.
+    pub fn names_fields(&self) -> bool {
+        self.fields.options.names
     }
 
     /// Bytes of the head.
@@ -186,7 +205,7 @@ impl ResponseHead {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
-    /// 100–999 (three digits; 600 and above are passed on).
+    /// 100–599.
     pub fn status(&self) -> u16 {
         self.status
     }

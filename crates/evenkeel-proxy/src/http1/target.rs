@@ -2,13 +2,13 @@
 //!
 //! **Path** (RFC 3986 section 6.2.2): percent-encoding of unreserved characters is undone, dot segments are removed,
 //! everything else, `%2f` above all, stays as sent. A path that climbs above the root, a broken percent triplet and an
-//! encoded NUL are refused. Bytes that no URI may have raw are refused where servers differ about them (`\`, which some
+//! encoded NUL are refused, and so is a `..` that only an encoded slash keeps from being a dot segment. Bytes that no URI may have raw are refused where servers differ about them (`\`, which some
 //! take for `/`, quotes, angle brackets, back-ticks); `{ } | ^ [ ]` are let through because browsers send them.
 //!
 //! **Query**: nothing is decided by it, so it is forwarded as sent; visible ASCII without `#`.
 //!
 //! **Authority**: a DNS-like name, an IPv4 address or a bracketed IPv6 address, and a port of 1–65535 if any. No user
-//! info, no percent-encoding, no list.
+//! info, no percent-encoding, no list. An empty port is left out, leading zeros of one too.
 
 use super::scan::{Span, table};
 
@@ -59,6 +59,9 @@ pub(crate) fn parse_path(
     }
     if !as_sent {
         normalise(&bytes[..len], normal)?;
+        if hides_dots(normal) {
+            return Err("dot segment behind an encoded slash");
+        }
         as_sent = normal.as_bytes() == &bytes[..len];
     }
     let path = as_sent.then(|| Span::new(start, start + len));
@@ -122,6 +125,23 @@ fn triplet(tail: &[u8]) -> Result<(u8, [u8; 2]), Wrong> {
     }
 }
 
+/// Would a server that takes `%2f` or `%5c` for a slash find a `..` segment where we see none? `/a/..%2fb` is a name to us and a
+/// way out of `/a` to it.
+fn hides_dots(normal: &str) -> bool {
+    let is_slash = |at: usize| {
+        normal
+            .as_bytes()
+            .get(at..at + 3)
+            .is_some_and(|t| t.eq_ignore_ascii_case(b"%2f") || t.eq_ignore_ascii_case(b"%5c"))
+    };
+    normal.match_indices("..").any(|(at, _)| {
+        let encoded = (at >= 3 && is_slash(at - 3), is_slash(at + 2));
+        let before = encoded.0 || normal[..at].ends_with('/');
+        let after = encoded.1 || matches!(normal.as_bytes().get(at + 2), None | Some(b'/'));
+        before && after && (encoded.0 || encoded.1)
+    })
+}
+
 /// Ends the segment that starts at `segment`; says where the next one starts.
 fn end_segment(out: &mut String, segment: usize, more: bool) -> Result<usize, Wrong> {
     match &out[segment..] {
@@ -137,8 +157,29 @@ fn end_segment(out: &mut String, segment: usize, more: bool) -> Result<usize, Wr
     Ok(out.len())
 }
 
+/// The port of an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Port {
+    /// Bytes of the authority before it.
+    name_len: usize,
+    number: Option<u16>,
+    /// Is the authority in its normal form? Not with a port that is empty or has leading zeros, which RFC 3986 section 3.2.3
+    /// allows and section 6.2.3 does without.
+    pub(crate) as_sent: bool,
+}
+
+/// Writes an authority in its normal form.
+pub(crate) fn write_authority(authority: &[u8], port: &Port, out: &mut String) {
+    let name = authority.get(..port.name_len).unwrap_or_default();
+    out.extend(name.iter().map(|&b| b as char));
+    if let Some(number) = port.number {
+        out.push(':');
+        out.push_str(itoa::Buffer::new().format(number));
+    }
+}
+
 /// Checks an authority and writes its host in lower case to `host`, without port and without the dot of the DNS root.
-pub(crate) fn parse_authority(authority: &[u8], host: &mut String) -> Result<(), Wrong> {
+pub(crate) fn parse_authority(authority: &[u8], host: &mut String) -> Result<Port, Wrong> {
     host.clear();
     let (name, port) = if authority.first() == Some(&b'[') {
         let close = memchr::memchr(b']', authority).ok_or("unclosed bracket in the host")?;
@@ -149,10 +190,18 @@ pub(crate) fn parse_authority(authority: &[u8], host: &mut String) -> Result<(),
         check_name(&authority[..end])?;
         authority.split_at(end)
     };
-    check_port(port)?;
+    let number = parse_port(port)?;
+    let parsed = Port {
+        name_len: name.len(),
+        number,
+        as_sent: match number {
+            Some(_) => port.get(1) != Some(&b'0'),
+            None => port.is_empty(),
+        },
+    };
     let name = name.strip_suffix(b".").unwrap_or(name);
     host.extend(name.iter().map(|b| b.to_ascii_lowercase() as char));
-    Ok(())
+    Ok(parsed)
 }
 
 fn check_v6(literal: &[u8]) -> Result<(), Wrong> {
@@ -188,21 +237,24 @@ fn check_name(name: &[u8]) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Nothing, or a colon and 1–65535.
-fn check_port(port: &[u8]) -> Result<(), Wrong> {
+/// Nothing, or a colon and nothing, or a colon and 1–65535.
+fn parse_port(port: &[u8]) -> Result<Option<u16>, Wrong> {
     let Some(digits) = port.strip_prefix(b":") else {
         return if port.is_empty() {
-            Ok(())
+            Ok(None)
         } else {
             Err("something behind the bracket of the host")
         };
     };
+    if digits.is_empty() {
+        return Ok(None);
+    }
     let number = std::str::from_utf8(digits)
         .ok()
         .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
         .and_then(|d| d.parse::<u16>().ok());
     match number {
-        Some(1..) => Ok(()),
+        Some(1..) => Ok(number),
         _ if memchr::memchr(b'@', digits).is_some() => Err("user info in the host"),
         _ => Err("bad port in the host"),
     }
@@ -249,6 +301,9 @@ mod tests {
             ("/a%20b", "/a%20b"),
             ("/a%25b", "/a%25b"),
             ("/a%252e%252e", "/a%252e%252e"),
+            ("/a%2f..b", "/a%2f..b"),
+            ("/a..%2fb", "/a..%2fb"),
+            ("/a/...%2fb", "/a/...%2fb"),
             ("/{id}|x^[1]", "/{id}|x^[1]"),
             ("/a?b=../..&c=%zz", "/a"),
         ] {
@@ -285,6 +340,12 @@ mod tests {
             "/a?b#c",
             "/a?b c",
             "/a?\u{e9}",
+            "/a/..%2fb",
+            "/a/%2e%2e%2Fb",
+            "/a%2f..",
+            "/a%2f../b",
+            "/a%5c..%5cb",
+            "/a/%2E.%5C",
         ] {
             assert!(path(sent).is_err(), "{sent:?}");
         }
@@ -303,18 +364,27 @@ mod tests {
             ("[2001:DB8::1]:443", "[2001:db8::1]"),
             ("localhost:65535", "localhost"),
         ] {
-            assert_eq!(
-                parse_authority(sent.as_bytes(), &mut host),
-                Ok(()),
-                "{sent}"
-            );
+            let port = parse_authority(sent.as_bytes(), &mut host).unwrap();
+            assert!(port.as_sent, "{sent}");
             assert_eq!(host, wanted);
+            let mut again = String::new();
+            write_authority(sent.as_bytes(), &port, &mut again);
+            assert_eq!(again, sent);
+        }
+        for (sent, normal) in [("A:", "A"), ("a:0080", "a:80"), ("[::1]:", "[::1]")] {
+            let port = parse_authority(sent.as_bytes(), &mut host).unwrap();
+            assert!(!port.as_sent, "{sent}");
+            let mut again = String::new();
+            write_authority(sent.as_bytes(), &port, &mut again);
+            assert_eq!(again, normal);
         }
         for sent in [
             "",
             ":80",
-            "a:",
+            ":",
+            "a::",
             "a:0",
+            "a:000",
             "a:65536",
             "a:+80",
             "a:8 0",

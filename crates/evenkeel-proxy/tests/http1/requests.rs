@@ -88,7 +88,6 @@ fn refused() -> Vec<Case> {
         raw("PROXY protocol unasked", 400, "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         // Versions.
         raw("9112 2.3 version", 505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
-        raw("9112 2.3 version", 505, "GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
         raw("9112 2.3 version", 505, "GET / HTTP/0.9\r\nHost: a\r\n\r\n"),
         raw("9112 2.3 version", 505, "GET / HTTP/3.0\r\nHost: a\r\n\r\n"),
         raw("9113 3.4 preface", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
@@ -208,7 +207,11 @@ fn refused() -> Vec<Case> {
         lines("9110 8.6 overflow", 400, "Content-Length: 99999999999999999999999999"),
         lines("9112 6.1 coding", 400, "Transfer-Encoding: gzip"),
         lines("9112 6.1 coding", 400, "Transfer-Encoding: identity"),
-        lines("9112 6.1 coding", 400, "Transfer-Encoding: gzip, chunked"),
+        lines("9112 6.1 unknown coding", 501, "Transfer-Encoding: gzip, chunked"),
+        lines("9112 6.1 unknown coding", 501, "Transfer-Encoding: gzip;q=1\t,br, Chunked"),
+        lines("9112 6.1 coding", 400, "Transfer-Encoding: identity, chunked"),
+        lines("9112 6.1 coding", 400, "Transfer-Encoding: g zip, chunked"),
+        lines("9112 6.1 coding", 400, "Transfer-Encoding: chunked, gzip, chunked"),
         lines("9112 6.1 coding", 400, "Transfer-Encoding: chunked, gzip"),
         lines("9112 6.1 coding", 400, "Transfer-Encoding: chunked, chunked"),
         lines("9112 6.1 coding", 400, "Transfer-Encoding: chunked,"),
@@ -232,15 +235,21 @@ fn refused() -> Vec<Case> {
         lines("9110 7.6.1 too many options", 400, format!("Connection: {}", "a,".repeat(33))),
         lines("9110 10.1.1 Expect", 417, "Expect: 200-ok"),
         lines("9110 10.1.1 Expect", 417, "Expect: 100-continue, x"),
-        lines("9110 10.1.1 Expect", 417, "Expect:"),
+        lines("9110 5.3 single", 400, "Content-Type: a/b\r\nContent-Type: a/b"),
+        lines("9110 5.3 single", 400, "Authorization: a\r\nauthorization: b"),
+        raw("9110 5.3 single", 400, "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 1\r\nMax-Forwards: 0\r\n\r\n"),
+        raw("9110 7.6.2 Max-Forwards", 400, "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: x\r\n\r\n"),
+        raw("9110 7.6.2 Max-Forwards", 400, "TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards:\r\n\r\n"),
+        raw("9110 9.3.8 TRACE", 400, "TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"),
+        raw("9110 9.3.8 TRACE", 400, "TRACE / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
         // Sizes.
         lines("6585 5 too many fields", 431, vec!["X: 1"; 128].join("\r\n")),
         lines("6585 5 too large", 431, format!("X: {}", "a".repeat(32 * 1024))),
-        target("6585 5 too large", 431, &format!("/{}", "a".repeat(32 * 1024))),
+        target("9112 3 too long", 414, &format!("/{}", "a".repeat(32 * 1024))),
         raw("6585 5 too large without an end", 431, vec![b'a'; 32 * 1024]),
     ];
     for bad in [
-        "", " ", " ,", " a,b", " a b", " a/b", " a?b", " a#b", " u@a", " u:p@a", " a:", " a:0", " a:65536", " a:80:80", " a:8a",
+        "", " ", " ,", " a,b", " a b", " a/b", " a?b", " a#b", " u@a", " u:p@a", " a::", " a:0", " a:65536", " a:80:80", " a:8a",
         " a: 80", " :80", " [::1", " [::1]80", " ::1", " [:::1]", " a%20b", " a%", " \u{e9}", " .", " a..b", " .a", " \"a\"",
         " http://a", " *", " a;b", " a\\b", " [::1%25lo]", " <a>", " a\tb",
     ] {
@@ -329,6 +338,16 @@ fn accepted() -> Vec<(&'static str, Vec<u8>, Wanted)> {
         ("9112 6.1 codings in any case", post("Transfer-Encoding: CHUNKED \r\n"), body(Framing::Chunked)),
         ("9112 6.3 no body", post(""), body(Framing::None)),
         ("9110 9.3.1 GET with a body", get("Content-Length: 3\r\n"), Wanted { framing: Framing::Length(3), ..PLAIN }),
+        ("9112 2.3 a higher minor version", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n".to_vec(), PLAIN),
+        ("9110 10.1.1 empty Expect", post("Expect:\r\n"), body(Framing::None)),
+        ("9110 10.1.1 Expect twice", post("Expect: 100-continue\r\nExpect: 100-continue, 100-CONTINUE\r\nContent-Length: 5\r\n"),
+            body(Framing::Length(5))),
+        ("3986 3.2.3 empty port", host("a:"), PLAIN),
+        ("3986 3.2.3 zeros of a port", host("a:0080"), PLAIN),
+        ("9112 3.2.2 empty port", b"GET http://B:/ HTTP/1.1\r\nHost: a:1\r\n\r\n".to_vec(), h("b")),
+        ("9110 7.6.2 Max-Forwards", b"OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 7\r\n\r\n".to_vec(),
+            Wanted { method: Method::Options, path: "*", ..PLAIN }),
+        ("9110 7.6.2 Max-Forwards of others", get("Max-Forwards: x\r\n"), PLAIN),
         ("9112 9.6 close", get("Connection: close\r\n"), closing),
         ("9112 9.3 close wins", get("Connection: keep-alive, Close\r\n"), closing),
         ("9110 5.6.1 empty elements", get("Connection: ,, close,\r\n"), closing),
@@ -591,6 +610,7 @@ fn an_upgrade_is_seen_only_where_it_is_meant_and_harmless() {
         get("Connection: upgrade\r\nUpgrade: websocket, h2c\r\n"),
         None
     );
+    assert_eq!(get("Connection: upgrade\r\nUpgrade: web socket\r\n"), None);
     assert_eq!(get("Connection: upgrade\r\nUpgrade: TLS/1.0\r\n"), None);
     assert_eq!(get("Connection: upgrade\r\nUpgrade: HTTP/2.0\r\n"), None);
     assert_eq!(

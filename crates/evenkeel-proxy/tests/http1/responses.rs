@@ -20,7 +20,6 @@ fn garbage() -> Vec<(&'static str, Vec<u8>)> {
         ("9112 4 empty line first", [b"\r\n".to_vec(), ok(b"Content-Length: 0")].concat()),
         ("9112 4 space first", [b" ".to_vec(), ok(b"Content-Length: 0")].concat()),
         ("9112 2.3 version", line("HTTP/2.0 200 OK")),
-        ("9112 2.3 version", line("HTTP/1.2 200 OK")),
         ("9112 2.3 version", line("HTTP/1.10 200 OK")),
         ("9112 2.3 version", line("http/1.1 200 OK")),
         ("9112 2.3 version", line("HTTP/11 200 OK")),
@@ -30,6 +29,10 @@ fn garbage() -> Vec<(&'static str, Vec<u8>)> {
         ("9112 4 status", line("HTTP/1.1 2x0 OK")),
         ("9112 4 status", line("HTTP/1.1 099 OK")),
         ("9112 4 status", line("HTTP/1.1 -20 OK")),
+        ("9110 15 status", line("HTTP/1.1 600 OK")),
+        ("9110 15 status", line("HTTP/1.1 999 OK")),
+        ("9110 15.2 interim with a body", b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n".to_vec()),
+        ("9110 15.2 interim with a body", b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec()),
         ("9112 4 status", line("HTTP/1.1  200 OK")),
         ("9112 4 status", line("HTTP/1.1\t200 OK")),
         ("9112 4 status", line("HTTP/1.1 200OK")),
@@ -73,7 +76,7 @@ fn garbage() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn parse_as(bytes: &[u8], asked: Asked) -> (ResponseHead, Result<Progress, Garbage>) {
+fn parse_as(bytes: &[u8], asked: Asked<'_>) -> (ResponseHead, Result<Progress, Garbage>) {
     let mut head = ResponseHead::default();
     let result = head.parse(bytes, &LIMITS, asked);
     (head, result)
@@ -97,21 +100,21 @@ fn an_answer_that_is_not_what_it_should_be_is_garbage() {
     }
 }
 
-const HEAD: Asked = Asked {
+const HEAD: Asked<'static> = Asked {
     head: true,
-    upgrade: false,
+    upgrade: None,
 };
-const GET: Asked = Asked {
+const GET: Asked<'static> = Asked {
     head: false,
-    upgrade: false,
+    upgrade: None,
 };
-const UPGRADE: Asked = Asked {
+const UPGRADE: Asked<'static> = Asked {
     head: false,
-    upgrade: true,
+    upgrade: Some(b"websocket"),
 };
 
 #[rustfmt::skip]
-fn fine() -> Vec<(&'static str, &'static str, Asked, Framing, bool)> {
+fn fine() -> Vec<(&'static str, &'static str, Asked<'static>, Framing, bool)> {
     vec![
         ("9112 6.3 length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", GET, Framing::Length(5), true),
         ("9112 6.3 length 0", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", GET, Framing::Length(0), true),
@@ -120,7 +123,8 @@ fn fine() -> Vec<(&'static str, &'static str, Asked, Framing, bool)> {
         ("9112 4 no reason", "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", GET, Framing::Length(0), true),
         ("9112 4 no space", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", GET, Framing::Length(0), true),
         ("9112 4 reason", "HTTP/1.1 404 Nicht gefunden: \u{fc}\r\nContent-Length: 0\r\n\r\n", GET, Framing::Length(0), true),
-        ("9110 15 other statuses", "HTTP/1.1 799 X\r\nContent-Length: 0\r\n\r\n", GET, Framing::Length(0), true),
+        ("9112 2.3 a higher minor version", "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n", GET, Framing::Length(0), true),
+        ("9110 15 other statuses", "HTTP/1.1 599 X\r\nContent-Length: 0\r\n\r\n", GET, Framing::Length(0), true),
         ("9112 9.6 close", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", GET, Framing::Length(5), false),
         ("9112 9.3 HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", GET, Framing::Length(5), false),
         ("9112 9.3 HTTP/1.0 keep-alive", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n", GET, Framing::Length(5), true),
@@ -186,7 +190,7 @@ fn every_split_of_an_answer_gives_the_same_verdict() {
     }
 }
 
-fn sent(text: &str, asked: Asked, forward: ResponseForward<'_>) -> (Sent, Vec<u8>) {
+fn sent(text: &str, asked: Asked<'_>, forward: ResponseForward<'_>) -> (Sent, Vec<u8>) {
     let (head, result) = parse_as(text.as_bytes(), asked);
     result.expect("a right head");
     let mut out = Vec::new();
@@ -234,6 +238,26 @@ fn every_answer_reaches_the_client_in_one_framing() {
             Ok(httparse::Status::Complete(out.len())),
             "{section}"
         );
+    }
+}
+
+#[test]
+fn an_endpoint_switches_to_what_was_offered_or_to_nothing() {
+    let switch = |rest: &str| {
+        let text = format!("HTTP/1.1 101 Switching Protocols\r\n{rest}\r\n");
+        parse_as(text.as_bytes(), UPGRADE).1.is_ok()
+    };
+    assert!(switch("Upgrade: WebSocket\r\nConnection: Upgrade\r\n"));
+    for wrong in [
+        "Upgrade: h2c\r\nConnection: Upgrade\r\n",
+        "Upgrade: websocket, h2c\r\nConnection: Upgrade\r\n",
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade\r\n",
+        "Upgrade:\r\nConnection: Upgrade\r\n",
+        "Upgrade: websocket\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 5\r\n",
+    ] {
+        assert!(!switch(wrong), "{wrong:?}");
     }
 }
 

@@ -223,6 +223,134 @@ fn the_expectation_goes_on_only_where_it_is_not_answered_here() {
 }
 
 #[test]
+fn a_hop_is_taken_off_what_may_go_only_so_far() {
+    for (sent, goes_on) in [("7", "6"), ("0001", "0"), ("99999999999999", "4294967294")] {
+        let options = format!("OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: {sent}\r\n\r\n");
+        assert_eq!(
+            forwarded(&options, &FORWARD).one("max-forwards").as_deref(),
+            Some(goes_on)
+        );
+    }
+    assert_eq!(
+        get("Max-Forwards: 7\r\n", &FORWARD)
+            .one("max-forwards")
+            .as_deref(),
+        Some("7")
+    );
+    let named =
+        "TRACE / HTTP/1.1\r\nHost: a\r\nConnection: max-forwards\r\nMax-Forwards: 7\r\n\r\n";
+    assert_eq!(
+        forwarded(named, &FORWARD).one("max-forwards").as_deref(),
+        Some("6")
+    );
+}
+
+#[test]
+fn an_expectation_is_said_once_and_not_if_it_was_for_us_alone() {
+    let post = |rest: &str| {
+        let text = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n{rest}\r\n");
+        forwarded(&text, &FORWARD)
+    };
+    let twice = post("Expect: 100-continue\r\nExpect: , 100-Continue\r\n");
+    assert_eq!(twice.one("expect").as_deref(), Some("100-continue"));
+    assert!(post("Expect:\r\n").all("expect").is_empty());
+    assert!(
+        post("Expect: 100-continue\r\nConnection: expect\r\n")
+            .all("expect")
+            .is_empty()
+    );
+}
+
+#[test]
+fn nothing_of_an_upgrade_to_http_2_goes_on() {
+    for rest in [
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "HTTP2-Settings: x\r\n",
+    ] {
+        let judged = get(rest, &FORWARD);
+        for gone in ["upgrade", "connection", "http2-settings"] {
+            assert!(judged.all(gone).is_empty(), "{gone}: {rest}");
+        }
+    }
+}
+
+#[test]
+fn a_program_cannot_be_given_a_proxy() {
+    assert!(
+        get("Proxy: evil.example\r\n", &FORWARD)
+            .all("proxy")
+            .is_empty()
+    );
+}
+
+#[test]
+fn an_offer_is_written_in_its_one_form() {
+    let judged = get(
+        "Upgrade: , a/1 ,,websocket\r\nConnection: upgrade\r\n",
+        &FORWARD,
+    );
+    assert_eq!(judged.one("upgrade").as_deref(), Some("a/1, websocket"));
+}
+
+#[test]
+fn a_port_is_written_in_its_one_form() {
+    for (sent, host) in [
+        ("a:", "a"),
+        ("A:0080", "A:80"),
+        ("[::1]:", "[::1]"),
+        ("a:80", "a:80"),
+    ] {
+        for text in [
+            format!("GET / HTTP/1.1\r\nHost: {sent}\r\n\r\n"),
+            format!("GET http://{sent}/ HTTP/1.1\r\nHost: b:0081\r\n\r\n"),
+        ] {
+            let judged = forwarded(&text, &FORWARD);
+            assert_eq!(judged.one("host").as_deref(), Some(host));
+            assert_eq!(judged.one("x-forwarded-host").as_deref(), Some(host));
+        }
+    }
+}
+
+#[test]
+fn an_absolute_target_has_the_scheme_of_its_connection() {
+    for (tls, scheme, fine) in [
+        (false, "http", true),
+        (false, "https", false),
+        (true, "HTTPS", true),
+        (true, "http", false),
+    ] {
+        let text = format!("GET {scheme}://a/ HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut head = RequestHead::default();
+        head.over_tls(tls);
+        for _ in 0..2 {
+            let result = head.parse(text.as_bytes(), &LIMITS);
+            assert_eq!(result.is_ok(), fine, "{scheme}, TLS {tls}");
+        }
+    }
+}
+
+#[test]
+fn a_half_read_head_that_can_become_none_need_not_be_waited_for() {
+    for (text, hopeless) in [
+        ("GET / HTTP/1.1\r\nHost: a\r", false),
+        ("GET / HTTP/1.1\r\nHost: \ta\u{e9}", false),
+        ("GET / HTTP/1.1\rHost: a", true),
+        ("GET / HTTP/1.1\r\nHost: a\0", true),
+        ("GET / HTTP/1.1\r\nHost: \u{7f}\r\nX: ", true),
+        ("GET \u{1b}", true),
+    ] {
+        let bytes = text.as_bytes();
+        let mut head = RequestHead::default();
+        let _ = head.parse(bytes, &LIMITS);
+        assert_eq!(head.is_hopeless(bytes), hopeless, "{text:?}");
+        head.reset();
+        let seen = (1..=bytes.len()).any(|end| head.is_hopeless(&bytes[..end]));
+        assert_eq!(seen, hopeless, "{text:?} byte by byte");
+    }
+}
+
+#[test]
 fn the_last_request_of_a_connection_says_so() {
     let closing = Forward {
         close: true,
@@ -245,4 +373,8 @@ fn trailers_are_announced_only_with_chunks() {
     assert_eq!(chunked.one("trailer").as_deref(), Some("X-Sum"));
     let length = get("Content-Length: 1\r\nTrailer: X-Sum\r\n", &FORWARD);
     assert!(length.all("trailer").is_empty());
+    for never in ["X-Sum, Content-Length", "Transfer-Encoding", "Host", ""] {
+        let rest = format!("Transfer-Encoding: chunked\r\nTrailer: {never}\r\n");
+        assert!(get(&rest, &FORWARD).all("trailer").is_empty(), "{never}");
+    }
 }
