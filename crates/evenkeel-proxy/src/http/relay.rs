@@ -13,7 +13,7 @@ use super::attempt::Answered;
 use super::forward::Job;
 use super::request::{Ended, Tally};
 use crate::buffer::{IO_SIZE, ROOM_MIN};
-use crate::http1::{Body, Framing, ResponseForward, To, write_response_head};
+use crate::http1::{Body, Framing, ResponseForward, ResponseHead, To, write_response_head};
 use crate::pool::Attempt;
 use crate::rt::{self, Stream};
 use crate::splice::{Pump, PumpError, Pumped, SPLICE_FROM};
@@ -91,15 +91,11 @@ impl Job<'_> {
         if framing == Framing::Tunnel {
             return self.switch(exchange, tally, &endpoint).await;
         }
-        let mut body = Body::new(framing);
-        if exchange.response.names_fields() {
-            body.drop_trailers();
-        }
         let upload_over = deaf || exchange.upload.is_done();
         let mut relay = Relay {
             job: self,
             endpoint: &endpoint,
-            body,
+            body: body_of(&exchange.response),
             to: match sent.framing {
                 Framing::Chunked => To::Chunked,
                 _ => To::Plain,
@@ -175,6 +171,14 @@ impl Job<'_> {
         self.client.listener.counters().bytes_in.add(carried.up);
         Ended::Cut
     }
+}
+
+fn body_of(answer: &ResponseHead) -> Body {
+    let mut body = Body::new(answer.framing());
+    if answer.names_fields() {
+        body.drop_trailers();
+    }
+    body
 }
 
 impl Relay<'_> {
