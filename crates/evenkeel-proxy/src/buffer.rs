@@ -1,4 +1,9 @@
 //! Bytes that come in at one end and are dealt with at the other.
+//!
+//! Their storage comes from a stack that all requests of a worker share and goes back to it as soon as it is empty: a
+//! request that waits holds none, and the next one finds what the last one used still in the nearest cache.
+
+use std::cell::RefCell;
 
 /// How much is read or staged at once. HAProxy's 16 KiB: two TLS records' worth is more than most answers, and larger
 /// bodies are spliced.
@@ -6,6 +11,39 @@ pub(crate) const IO_SIZE: usize = 16 * 1024;
 
 /// Less room than this is not worth a step of the framing machine.
 pub(crate) const ROOM_MIN: usize = 512;
+
+/// What storage from the stack holds at first: a whole read, and a head before it.
+const SPARE_SIZE: usize = IO_SIZE + 2048;
+/// Larger storage is not kept. A staged answer may have twice [`IO_SIZE`] and a head.
+const SPARE_SIZE_MAX: usize = 4 * IO_SIZE;
+/// Storage kept. A worker deals with one request at a time, so that most of the time three are in turn.
+const SPARES_KEPT: usize = 32;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives `data` storage if it has none.
+fn equip(data: &mut Vec<u8>) {
+    if data.capacity() == 0 {
+        let spare = SPARES.with_borrow_mut(Vec::pop);
+        *data = spare.unwrap_or_else(|| Vec::with_capacity(SPARE_SIZE));
+    }
+}
+
+/// Takes the storage of `data` back; what is in it is forgotten.
+fn strip(data: &mut Vec<u8>) {
+    let size = data.capacity();
+    let mut spare = std::mem::take(data);
+    if (SPARE_SIZE..=SPARE_SIZE_MAX).contains(&size) {
+        SPARES.with_borrow_mut(|spares| {
+            if spares.len() < SPARES_KEPT {
+                spare.clear();
+                spares.push(spare);
+            }
+        });
+    }
+}
 
 /// A vector whose front is given up by moving an offset.
 #[derive(Debug, Default)]
@@ -43,12 +81,32 @@ impl Buf {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        equip(&mut self.data);
         self.data.extend_from_slice(bytes);
     }
 
     /// Keeps the first `n` bytes only.
     pub(crate) fn truncate(&mut self, n: usize) {
         self.data.truncate(self.start + n);
+    }
+
+    /// Gives its storage back; what is in it is forgotten.
+    pub(crate) fn rest(&mut self) {
+        self.start = 0;
+        strip(&mut self.data);
+    }
+
+    /// Who waits with nothing in hand holds no storage.
+    pub(crate) fn rest_if_empty(&mut self) {
+        if self.is_empty() {
+            self.rest();
+        }
+    }
+
+    /// As [`tail`](Self::tail), with storage for whole reads.
+    pub(crate) fn wide_tail(&mut self) -> &mut Vec<u8> {
+        equip(&mut self.data);
+        self.tail(IO_SIZE)
     }
 
     /// The vector to append to, with room for `room` bytes at least.
@@ -90,9 +148,15 @@ impl Out {
         self.sent = 0;
     }
 
-    /// Gives memory beyond `keep` bytes back; what is in it is forgotten.
-    pub(crate) fn trim(&mut self, keep: usize) {
-        self.clear();
-        self.data.shrink_to(keep);
+    /// The vector to append to.
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        equip(&mut self.data);
+        &mut self.data
+    }
+
+    /// Gives its storage back; what is in it is forgotten.
+    pub(crate) fn rest(&mut self) {
+        self.sent = 0;
+        strip(&mut self.data);
     }
 }

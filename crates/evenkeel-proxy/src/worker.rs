@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -20,7 +19,7 @@ use slab::Slab;
 
 use crate::accept::Acceptor;
 use crate::access;
-use crate::http::{self, Exchange};
+use crate::http::{self, Client, Runner};
 use crate::http1::http_date;
 use crate::pool::Pool;
 use crate::random::Random;
@@ -30,8 +29,9 @@ use crate::snapshot::{Command, ListenerEntry, Shared, Snapshot};
 use crate::splice::Pipes;
 use crate::tcp;
 
-/// Exchanges (the buffers of a request) kept for reuse; those beyond are freed when their request ends.
-const EXCHANGES_KEPT: usize = 128;
+/// Runners (what serves a request) kept for reuse; those beyond are freed when their request ends. Some 4 KiB each, and of
+/// those that were of no use for a second half are freed, so that only a busy worker has so many.
+const RUNNERS_KEPT: usize = 1024;
 /// How often idle connections to endpoints are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -51,9 +51,10 @@ pub(crate) struct Worker {
     view: RefCell<Rc<View>>,
     pools: RefCell<BTreeMap<PoolId, Rc<Pool>>>,
     connections: RefCell<Slab<Rc<Conn>>>,
-    /// Boxed, so that a task waiting for a request holds a pointer and not their size.
-    #[allow(clippy::vec_box)]
-    exchanges: RefCell<Vec<Box<Exchange>>>,
+    /// Those that serve nobody; taken from the end.
+    runners: RefCell<Vec<Runner>>,
+    /// How few there were at least since the last look.
+    runners_unused: Cell<usize>,
 }
 
 /// A snapshot with this worker's own parts beside it.
@@ -103,7 +104,7 @@ pub(crate) struct Conn {
     pub(crate) idle: Cell<bool>,
 }
 
-/// Counts a connection as open for as long as it lives.
+/// Counts a connection as open for as long as it lives, and whether it was a bug that ended it.
 struct Open {
     worker: Rc<Worker>,
     listener: Rc<ListenerView>,
@@ -139,6 +140,11 @@ impl Drop for Open {
         self.listener.open().fetch_sub(1, Relaxed);
         self.listener.counters().open.add(-1);
         self.worker.own().open.fetch_sub(1, Relaxed);
+        if std::thread::panicking() {
+            self.listener.reject(Reject::Internal);
+            let listener = &self.listener.settings().name;
+            tracing::error!(%listener, "a bug ended a connection");
+        }
     }
 }
 
@@ -161,7 +167,8 @@ impl Worker {
             view: RefCell::new(Rc::new(View::of(&Arc::default(), &BTreeMap::new(), index))),
             pools: RefCell::default(),
             connections: RefCell::default(),
-            exchanges: RefCell::default(),
+            runners: RefCell::default(),
+            runners_unused: Cell::new(0),
             shared,
         });
         worker.refresh(now);
@@ -183,6 +190,7 @@ impl Worker {
         }
         if now.since(self.swept.get()) >= SWEEP {
             self.swept.set(now);
+            self.dismiss_runners();
             for pool in self.pools.borrow().values() {
                 pool.sweep(now);
             }
@@ -315,49 +323,55 @@ impl Worker {
         self.date.get()
     }
 
-    /// Buffers for a request.
-    pub(crate) fn take_exchange(&self) -> Box<Exchange> {
-        self.exchanges.borrow_mut().pop().unwrap_or_default()
+    /// Somebody to serve a request.
+    pub(crate) fn take_runner(&self) -> Runner {
+        let mut runners = self.runners.borrow_mut();
+        let runner = runners.pop().unwrap_or_default();
+        let left = runners.len();
+        self.runners_unused.set(self.runners_unused.get().min(left));
+        runner
     }
 
-    /// Buffers come back.
-    pub(crate) fn put_exchange(&self, mut exchange: Box<Exchange>) {
-        let mut kept = self.exchanges.borrow_mut();
-        if kept.len() < EXCHANGES_KEPT {
-            exchange.recycle();
-            kept.push(exchange);
+    /// Its request is served.
+    pub(crate) fn put_runner(&self, runner: Runner) {
+        let mut runners = self.runners.borrow_mut();
+        if runners.len() < RUNNERS_KEPT {
+            runners.push(runner);
         }
+    }
+
+    /// Frees half of those that nobody needed since this was called last, those not used for longest.
+    fn dismiss_runners(&self) {
+        let mut runners = self.runners.borrow_mut();
+        let unused = self.runners_unused.get().min(runners.len());
+        let dismissed: Vec<Runner> = runners.drain(..unused.div_ceil(2)).collect();
+        self.runners_unused.set(runners.len());
+        drop(runners);
+        drop(dismissed);
     }
 
     /// Serves a connection in a task of its own. A panic ends that connection only.
     pub(crate) fn serve(self: &Rc<Self>, listener: &Rc<ListenerView>, accepted: Accepted) {
-        let (worker, listener) = (self.clone(), listener.clone());
-        let (open, conn) = Open::new(&worker, &listener);
-        rt::spawn(async move {
-            let counted = listener.clone();
-            let serving = serve(worker, listener, conn, accepted.stream, accepted.peer);
-            let panicked = rt::panics(serving).await;
-            if panicked {
-                counted.reject(Reject::Internal);
-                tracing::error!(listener = %counted.settings().name, "a bug ended a connection");
+        let Accepted { stream, peer } = accepted;
+        let (open, conn) = Open::new(self, listener);
+        let (worker, view) = (self.clone(), listener.clone());
+        // Each as small as it can be, since most of its life a connection only waits.
+        match &listener.settings().protocol {
+            Protocol::Http => {
+                let client = Client::new(worker, view, conn, stream, peer);
+                rt::spawn(async move {
+                    let _open = open;
+                    http::serve(client).await;
+                });
             }
-            drop(open);
-        });
-    }
-}
-
-async fn serve(
-    worker: Rc<Worker>,
-    listener: Rc<ListenerView>,
-    conn: Rc<Conn>,
-    stream: rt::Stream,
-    peer: Option<SocketAddr>,
-) {
-    match &listener.settings().protocol {
-        Protocol::Http => http::serve(worker, listener.clone(), conn, stream, peer).await,
-        Protocol::Tcp { .. } => tcp::serve(worker, listener.clone(), conn, stream, peer).await,
-        // No configuration can ask for it yet.
-        Protocol::Passthrough => drop(stream),
+            Protocol::Passthrough => drop((open, stream)),
+            Protocol::Tcp { .. } => {
+                rt::spawn(async move {
+                    let _open = open;
+                    tcp::serve(worker, view, conn, stream, peer).await;
+                });
+            }
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use evenkeel_core::time::Time;
 use super::Exchange;
 use super::forward::Job;
 use super::upload::{Upload, UploadError};
-use crate::buffer::IO_SIZE;
 use crate::http1::{
     Asked, Forward, Limits, Method, Progress, ResponseForward, write_request_head,
     write_response_head,
@@ -161,7 +160,7 @@ impl Job<'_> {
             };
             write_request_head(out, request, head_in.bytes(), &forward);
         });
-        exchange.answer_in.clear();
+        exchange.answer_in.rest();
         exchange.interim = 0;
         exchange.response.reset();
         let mut deaf = false;
@@ -246,8 +245,12 @@ impl Job<'_> {
                     }
                 }
             }
-            match stream.poll_read(cx, exchange.answer_in.tail(IO_SIZE)) {
-                Poll::Pending => return Poll::Pending,
+            match stream.poll_read(cx, exchange.answer_in.wide_tail()) {
+                Poll::Pending => {
+                    // Most of a request's time is spent here.
+                    exchange.answer_in.rest_if_empty();
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(n)) if n > 0 => {}
                 Poll::Ready(_) => return Poll::Ready(Err(FailureKind::Reset)),
             }
@@ -264,7 +267,7 @@ impl Job<'_> {
             ..ResponseForward::default()
         };
         let head = &exchange.answer_in.bytes()[..len];
-        write_response_head(&mut exchange.down.data, &exchange.response, head, &forward);
+        write_response_head(exchange.down.tail(), &exchange.response, head, &forward);
         exchange.answer_in.consume(len);
         exchange.interim += len;
     }

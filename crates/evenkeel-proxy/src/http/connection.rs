@@ -12,13 +12,12 @@ use evenkeel_core::time::Time;
 use super::Exchange;
 use super::own::{self, Own};
 use super::request::Ended;
-use crate::buffer::IO_SIZE;
 use crate::http1::{Limits, Method, OwnAnswer, Progress, Version, write_own_answer};
 use crate::rt::{self, Stream};
 use crate::worker::{Conn, ListenerView, View, Worker};
 
-/// Heads are read in steps of this: a browser's fits, a flood of small connections costs little.
-const HEAD_STEP: usize = 4 * 1024;
+/// Heads are read in steps of this: most browsers' fit, a flood of small connections costs little.
+const HEAD_STEP: usize = 2 * 1024;
 /// After the last answer a client may go on sending for this long before the connection is cut, so that it reads the
 /// answer instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -26,7 +25,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// A client and what serves it.
-pub(super) struct Client {
+pub(crate) struct Client {
     pub(super) worker: Rc<Worker>,
     pub(super) conn: Rc<Conn>,
     pub(super) stream: Stream,
@@ -52,54 +51,19 @@ enum Head {
 }
 
 /// Serves a client until it or we close.
-pub(crate) async fn serve(
-    worker: Rc<Worker>,
-    listener: Rc<ListenerView>,
-    conn: Rc<Conn>,
-    stream: Stream,
-    peer: Option<SocketAddr>,
-) {
-    let ip = peer.map(|p| p.ip());
-    let mut client = Client {
-        view: worker.view(),
-        ip,
-        ip_text: ip.map(|ip| ip.to_string()).unwrap_or_default().into(),
-        worker,
-        conn,
-        stream,
-        listener,
-        served: Cell::new(Time::ZERO),
-    };
-    let mut exchange = client.worker.take_exchange();
-    let mut fresh = true;
+pub(crate) async fn serve(mut client: Box<Client>) {
+    let worker = client.worker.clone();
+    let mut accepted = true;
     loop {
-        let began =
-            !exchange.head_in.is_empty() || (fresh && client.read_at_once(&mut exchange).await);
-        if !began {
-            client.worker.put_exchange(exchange);
-            if !client.wait_for_request(fresh).await {
-                return;
-            }
-            exchange = client.worker.take_exchange();
-        }
-        fresh = false;
-        let ended = match client.read_head(&mut exchange).await {
-            Head::Gone => break,
-            Head::Complete(len) => client.request(&mut exchange, len).await,
-            Head::Refused(own) => client.refuse(&mut exchange, own).await,
-        };
-        match ended {
-            Ended::Next => {}
-            Ended::Close => {
-                if !nothing_follows(&exchange) {
-                    client.linger(&mut exchange).await;
-                }
-                break;
-            }
-            Ended::Cut => break,
+        let mut runner = worker.take_runner();
+        let served = runner.serve(client, accepted).await;
+        worker.put_runner(runner);
+        accepted = false;
+        match served {
+            Some(waiting) if waiting.wait_for_request().await => client = waiting,
+            _ => return,
         }
     }
-    client.worker.put_exchange(exchange);
 }
 
 /// Did the client say itself that this was its last request (RFC 9112 section 9.6), and has all of it been read? Then
@@ -115,6 +79,57 @@ fn has_begun(exchange: &Exchange) -> bool {
 }
 
 impl Client {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        listener: Rc<ListenerView>,
+        conn: Rc<Conn>,
+        stream: Stream,
+        peer: Option<SocketAddr>,
+    ) -> Box<Client> {
+        let ip = peer.map(|p| p.ip());
+        Box::new(Client {
+            view: worker.view(),
+            ip,
+            ip_text: ip.map(|ip| ip.to_string()).unwrap_or_default().into(),
+            worker,
+            conn,
+            stream,
+            listener,
+            served: Cell::new(Time::ZERO),
+        })
+    }
+
+    /// Was no request of it served yet?
+    fn is_fresh(&self) -> bool {
+        self.served.get() == Time::ZERO
+    }
+
+    /// Serves requests for as long as they are there. True: the next has to be waited for. False: the connection is over.
+    /// `accepted`: it was accepted just now, and may not have sent anything yet.
+    pub(super) async fn serve(&mut self, exchange: &mut Exchange, accepted: bool) -> bool {
+        if accepted && !self.read_at_once(exchange).await {
+            return true;
+        }
+        loop {
+            let ended = match self.read_head(exchange).await {
+                Head::Gone => return false,
+                Head::Complete(len) => self.request(exchange, len).await,
+                Head::Refused(own) => Box::pin(self.refuse(exchange, own)).await,
+            };
+            match ended {
+                Ended::Next if exchange.head_in.is_empty() => return true,
+                Ended::Next => {}
+                Ended::Close => {
+                    if !nothing_follows(exchange) {
+                        Box::pin(self.linger(exchange)).await;
+                    }
+                    return false;
+                }
+                Ended::Cut => return false,
+            }
+        }
+    }
+
     /// Reads right after accept: with `TCP_DEFER_ACCEPT`, and mostly without, the request is there already.
     async fn read_at_once(&self, exchange: &mut Exchange) -> bool {
         poll_fn(|cx| {
@@ -129,7 +144,8 @@ impl Client {
     }
 
     /// Waits for the first byte of a request, without a buffer. False: nothing more is to come, or to be served.
-    async fn wait_for_request(&self, fresh: bool) -> bool {
+    async fn wait_for_request(&self) -> bool {
+        let fresh = self.is_fresh();
         let settings = self.listener.settings();
         self.conn.timer.set(match fresh {
             true => rt::now() + settings.header_timeout,
@@ -202,10 +218,10 @@ impl Client {
             .counters()
             .bytes_in
             .add(exchange.head_in.len() as u64);
-        exchange.down.clear();
+        exchange.down.rest();
         let date = self.worker.date();
         write_own_answer(
-            &mut exchange.down.data,
+            exchange.down.tail(),
             &OwnAnswer {
                 status: own.status,
                 error: own.error,
@@ -266,7 +282,7 @@ impl Client {
         poll_fn(|cx| {
             loop {
                 exchange.head_in.clear();
-                match self.stream.poll_read(cx, exchange.head_in.tail(IO_SIZE)) {
+                match self.stream.poll_read(cx, exchange.head_in.wide_tail()) {
                     Poll::Ready(Ok(n)) if n > 0 && n < left => left -= n,
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending => break,
@@ -279,5 +295,20 @@ impl Client {
         })
         .await;
         exchange.head_in.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, F: Future>(_: fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        assert!(size_of_future(serve) <= 192, "{}", size_of_future(serve));
+        assert!(size_of::<Client>() <= 128, "{}", size_of::<Client>());
     }
 }

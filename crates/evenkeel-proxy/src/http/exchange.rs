@@ -1,11 +1,14 @@
-//! The buffers and parsed heads of one request. Taken from the worker when a request begins to arrive, given back when it
-//! is answered: a connection that waits for its next request holds none.
+//! The buffers and parsed heads of one request. They belong to whoever serves it (`runner`), so that a connection that
+//! waits for its next request holds none.
 
 use evenkeel_core::id::EndpointId;
 
 use super::upload::Upload;
-use crate::buffer::{Buf, IO_SIZE, Out};
+use crate::buffer::{Buf, Out};
 use crate::http1::{RequestHead, ResponseHead};
+
+/// Storage for a head that is kept for the next: most browsers' heads fit.
+const HEAD_KEPT: usize = 4 * 1024;
 
 /// Everything a request needs in memory, reused from request to request.
 #[derive(Default)]
@@ -29,20 +32,18 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Ready for another request of whoever comes; memory that only an unusual one needed is given back.
     pub(crate) fn recycle(&mut self) {
-        self.head_in.trim(IO_SIZE);
+        self.head_in.trim(HEAD_KEPT);
         self.request.reset();
         self.upload.recycle();
-        self.answer_in.trim(IO_SIZE);
+        self.answer_in.rest();
         self.response.reset();
-        self.down.trim(2 * IO_SIZE);
+        self.down.rest();
         self.tried.clear();
     }
 
     /// Before a request whose head of `len` bytes was just read: what follows is body if there is one.
     pub(crate) fn begin(&mut self, len: usize, has_body: bool) {
         self.tried.clear();
-        self.down.clear();
-        self.answer_in.clear();
         if has_body {
             self.upload.raw.push(&self.head_in.bytes()[len..]);
             self.head_in.truncate(len);
@@ -52,9 +53,11 @@ impl Exchange {
     /// After a request: what is left over begins the next one.
     pub(crate) fn end(&mut self, len: usize) {
         self.head_in.consume(len);
+        self.answer_in.rest();
+        self.down.rest();
         if !self.upload.raw.is_empty() {
             self.head_in.push(self.upload.raw.bytes());
-            self.upload.raw.clear();
+            self.upload.raw.rest();
         }
     }
 }

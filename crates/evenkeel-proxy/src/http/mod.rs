@@ -3,6 +3,7 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `connection` | a client's connection: one request after the other, waiting without a buffer between them |
+//! | `runner` | what serves a request, borrowed by the connection for as long as one is under way |
 //! | `exchange` | the buffers of one request |
 //! | `request` | one request: route it, do what the route says, account for it |
 //! | `forward` | the tries of one request |
@@ -20,7 +21,10 @@ mod own;
 mod relay;
 mod request;
 mod rule;
+mod runner;
 mod upload;
 
-pub(crate) use connection::serve;
-pub(crate) use exchange::Exchange;
+pub(crate) use connection::{Client, serve};
+pub(crate) use runner::Runner;
+
+use exchange::Exchange;

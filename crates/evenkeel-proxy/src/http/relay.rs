@@ -84,7 +84,7 @@ impl Job<'_> {
             date: Some(&date),
         };
         let head = &exchange.answer_in.bytes()[..head_len];
-        let sent = write_response_head(&mut exchange.down.data, &exchange.response, head, &forward);
+        let sent = write_response_head(exchange.down.tail(), &exchange.response, head, &forward);
         let reusable = exchange.response.persistent();
         let framing = exchange.response.framing();
         exchange.answer_in.consume(head_len);
@@ -295,9 +295,10 @@ impl Relay<'_> {
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Cut>> {
         match self
             .endpoint
-            .poll_read(cx, self.exchange.answer_in.tail(IO_SIZE))
+            .poll_read(cx, self.exchange.answer_in.wide_tail())
         {
             Poll::Pending => {
+                self.exchange.answer_in.rest_if_empty();
                 self.wait(Waits::Endpoint);
                 Poll::Pending
             }

@@ -179,7 +179,7 @@ impl Client {
         let date = self.worker.date();
         let head = exchange.head_in.bytes();
         write_own_answer(
-            &mut exchange.down.data,
+            exchange.down.tail(),
             &OwnAnswer {
                 status: own.status,
                 error: own.error,
@@ -230,7 +230,7 @@ impl Client {
                 canned.content_type = content_type;
             }
         }
-        write_canned(&mut exchange.down.data, &canned);
+        write_canned(exchange.down.tail(), &canned);
         self.answered(exchange, tally, canned.status, close).await
     }
 

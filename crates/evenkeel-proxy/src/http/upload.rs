@@ -93,7 +93,7 @@ impl Upload {
         limits: UploadLimits,
         now: Time,
     ) {
-        self.out.clear();
+        self.out.rest();
         self.head_len = 0;
         let mut body = Body::new(framing);
         if limits.drops_trailers {
@@ -116,8 +116,8 @@ impl Upload {
     }
 
     pub(crate) fn recycle(&mut self) {
-        self.raw.trim(IO_SIZE);
-        self.out.trim(2 * IO_SIZE);
+        self.raw.rest();
+        self.out.rest();
         self.body = None;
         self.pump = None;
     }
@@ -125,7 +125,7 @@ impl Upload {
     /// Before a try: sends it from the start. `write_head` appends the head, if there is none yet.
     pub(crate) fn restart(&mut self, now: Time, write_head: impl FnOnce(&mut Vec<u8>)) {
         if self.out.data.is_empty() {
-            write_head(&mut self.out.data);
+            write_head(self.out.tail());
             self.head_len = self.out.data.len();
         }
         self.out.sent = 0;
@@ -227,8 +227,8 @@ impl Upload {
             Poll::Ready(Ok(n)) => {
                 self.out.sent += n;
                 self.gave(n as u64);
-                if !self.keeps && self.out.is_sent() {
-                    self.out.clear();
+                if self.out.is_sent() && (!self.keeps || self.is_head_only()) {
+                    self.out.rest();
                 }
                 Poll::Ready(Ok(()))
             }
@@ -240,8 +240,9 @@ impl Upload {
         cx: &mut Context<'_>,
         client: &Stream,
     ) -> Poll<Result<(), UploadError>> {
-        match client.poll_read(cx, self.raw.tail(IO_SIZE)) {
+        match client.poll_read(cx, self.raw.wide_tail()) {
             Poll::Pending => {
+                self.raw.rest_if_empty();
                 self.wait(Waits::Client);
                 Poll::Pending
             }
@@ -325,6 +326,11 @@ impl Upload {
         self.out.data.drain(..self.out.sent);
         self.out.sent = 0;
         self.head_len = 0;
+    }
+
+    /// Was no body sent with it? Then a head can be written again for another try, and need not be kept.
+    fn is_head_only(&self) -> bool {
+        self.body.is_none() && self.out.data.len() == self.head_len
     }
 
     fn body_ended(&mut self) {

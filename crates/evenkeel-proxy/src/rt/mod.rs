@@ -23,8 +23,6 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
@@ -203,7 +201,8 @@ impl Task {
     }
 }
 
-/// Runs a future on this worker's loop beside all others.
+/// Runs a future on this worker's loop beside all others. A panic in it ends it and goes no further; what it holds is
+/// dropped, so all it shares with others must be right at every moment between two of its steps.
 ///
 /// # Panics
 /// Outside of a [`thread`].
@@ -218,21 +217,6 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) -> Task {
 /// Outside of a [`thread`].
 pub(crate) fn wheel() -> Rc<Wheel> {
     Loop::with(|one| one.wheel.clone()).expect("timers are asked for by tasks")
-}
-
-/// Runs a future to its end or to its panic, which goes no further. What the future holds is dropped either way, so all
-/// it shares with others must be right at every moment between two of its steps.
-pub(crate) async fn panics(future: impl Future<Output = ()>) -> bool {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(())) => Poll::Ready(false),
-            Err(_) => Poll::Ready(true),
-        }
-    })
-    .await
 }
 
 /// Waits; for rare waits off the request path, to the hundredth of a second. A connection uses its [`Timer`].
