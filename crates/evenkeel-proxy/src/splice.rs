@@ -16,8 +16,9 @@ use crate::rt::Stream;
 
 /// Bodies larger than this are spliced: below it, two system calls more cost more than the copy they save.
 pub(crate) const SPLICE_FROM: u64 = 32 * 1024;
-/// Bytes a pipe may hold: enough that a round trip of system calls moves a good part of a socket buffer.
-const PIPE_SIZE: usize = 256 * 1024;
+/// Bytes a pipe may hold. Measured with 1 MiB bodies: a tenth less CPU time than 256 KiB, and 1 MiB is no better. A user's
+/// share of pipe memory (64 MiB) is that of 128 such pipes; those opened beyond it are small, and as right.
+const PIPE_SIZE: usize = 512 * 1024;
 /// Empty pipes kept per worker (two descriptors each).
 const PIPES_KEPT: usize = 64;
 
@@ -113,6 +114,18 @@ impl Pump {
             let gave = ready!(self.poll_give(cx, sink)).map_err(|_| PumpError::Sink)?;
             return Poll::Ready(Ok(Pumped::Gave(gave as u64)));
         }
+        self.poll_fill(cx, source, sink, limit)
+    }
+
+    /// The taking half of a step, for an empty pump: what it takes, a later [`poll`](Self::poll) gives to this sink.
+    pub(crate) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Stream,
+        _sink: &Stream,
+        limit: u64,
+    ) -> Poll<Result<Pumped, PumpError>> {
+        debug_assert!(self.is_empty());
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let taken = self.poll_take(cx, source, limit);
         if self.is_empty() {

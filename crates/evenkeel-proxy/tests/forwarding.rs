@@ -107,6 +107,33 @@ fn bodies_of_any_length_pass_unchanged_in_both_directions() {
 }
 
 #[test]
+fn what_came_of_a_large_body_reaches_the_client_before_the_rest_is_sent() {
+    let body = noise(200_000);
+    for first in [0, 100, 16_000, 20_000, 60_000] {
+        let (arrived, go_on) = std::sync::mpsc::channel::<()>();
+        let (sent, go_on) = (body.clone(), std::sync::Mutex::new(go_on));
+        let endpoint = Endpoint::raw(move |mut client, _| {
+            client.head();
+            let mut part = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n".to_vec();
+            part.extend_from_slice(&sent[..first]);
+            client.send(part);
+            go_on.lock().unwrap().recv().unwrap();
+            client.send(&sent[first..]);
+        });
+        let running = Setup::http(&[endpoint.address]).start();
+        let mut client = running.client();
+        client.send(get("/"));
+        client.head().expect("a head");
+        assert!(client.take(first) == body[..first], "{first} bytes");
+        arrived.send(()).unwrap();
+        assert!(
+            client.take(200_000 - first) == body[first..],
+            "after {first}"
+        );
+    }
+}
+
+#[test]
 fn chunked_bodies_pass_in_both_directions_with_their_trailers() {
     let endpoint = Endpoint::http(|request| {
         let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();

@@ -226,7 +226,8 @@ impl Relay<'_> {
             // Filled before it is written: a small answer leaves in one write.
             self.fill()?;
             if !self.exchange.down.is_sent() {
-                ready!(self.poll_give(cx))?;
+                let more = self.poll_early(cx);
+                ready!(self.poll_give(cx, more))?;
                 continue;
             }
             if let Some(pump) = &mut self.pump {
@@ -271,9 +272,34 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn poll_give(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+    /// Of a body that is to be spliced: fetches what is there of it before its first part is written, so that both leave
+    /// together. Does anything wait in the pump? What goes wrong here goes wrong again once the first part is written.
+    fn poll_early(&mut self, cx: &mut Context<'_>) -> bool {
+        let left = self.body.remaining();
+        // Only of a known length: one that ends with the connection must not have its error taken for its end.
+        if self.pump.is_none()
+            && self.exchange.answer_in.is_empty()
+            && (SPLICE_FROM + 1..u64::MAX).contains(&left)
+        {
+            let mut pump = Pump::new(&self.job.client.worker.pipes);
+            let client = &self.job.client.stream;
+            let polled = pump.poll_fill(cx, self.endpoint, client, left);
+            if let Poll::Ready(Ok(Pumped::Took(n))) = polled {
+                self.body.passed(n);
+            }
+            self.pump = Some(pump);
+        }
+        self.pump.as_ref().is_some_and(|pump| !pump.is_empty())
+    }
+
+    fn poll_give(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<Result<(), Cut>> {
         let down = &mut self.exchange.down;
-        match self.job.client.stream.poll_write(cx, down.unsent()) {
+        let client = &self.job.client.stream;
+        let written = match more {
+            true => client.poll_write_more(cx, down.unsent()),
+            false => client.poll_write(cx, down.unsent()),
+        };
+        match written {
             Poll::Pending => {
                 self.wait(Waits::Client);
                 Poll::Pending

@@ -158,6 +158,16 @@ impl Stream {
         self.poll_out(|fd| net::send(fd, bytes, SendFlags::NOSIGNAL))
     }
 
+    /// The same, telling the kernel that more follows at once: a small head then leaves in one segment with it. Whoever
+    /// calls this must have the rest at hand, or the head waits.
+    pub(crate) fn poll_write_more(
+        &self,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_out(|fd| net::send(fd, bytes, SendFlags::NOSIGNAL | SendFlags::MORE))
+    }
+
     /// Moves at most `len` bytes out of a pipe that holds as many.
     pub(crate) fn poll_splice_from(
         &self,
