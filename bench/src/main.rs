@@ -1,4 +1,4 @@
-//! The three programs `cargo xtask bench proxy` puts around a proxy: what loads it, what answers behind it, and a plain TCP
+//! The programs `cargo xtask bench proxy` puts around a proxy: what loads it, what answers behind it, and a plain TCP
 //! relay that shows what forwarding costs when nothing is parsed. Each is one thread over bare epoll, so that what is
 //! measured is the proxy and not the bench, and so that none of it shares code with what it measures.
 #![allow(
@@ -8,10 +8,13 @@
 
 mod endpoint;
 mod histogram;
+mod idle;
 mod load;
 mod poll;
 mod relay;
+mod request;
 mod response;
+mod wire;
 
 use clap::{Parser, Subcommand};
 use std::net::{SocketAddr, TcpListener};
@@ -41,7 +44,16 @@ enum Role {
         #[arg(required = true)]
         endpoints: Vec<SocketAddr>,
     },
-    /// Sends requests in a closed loop; prints `warm`, waits for a line, measures, prints one line of JSON.
+    /// Opens connections, asks once on each, prints `idle`, and keeps them until its input ends.
+    Idle {
+        /// The proxy.
+        #[arg(long)]
+        target: SocketAddr,
+        /// How many.
+        #[arg(long)]
+        connections: usize,
+    },
+    /// Sends requests, in a closed loop or at a rate; prints `warm`, waits for a line, measures, prints one line of JSON.
     Load(load::Options),
 }
 
@@ -55,6 +67,10 @@ fn main() -> ExitCode {
         .and_then(|()| match Arguments::parse().role {
             Role::Endpoint { ports } => endpoint::run(ports),
             Role::Relay { listen, endpoints } => relay::run(listen, &endpoints),
+            Role::Idle {
+                target,
+                connections,
+            } => idle::run(target, connections),
             Role::Load(options) => load::run(&options),
         });
     match done {

@@ -1,5 +1,5 @@
-//! CPU time of a process and everything below it, from `/proc/PID/stat`: user and system time of all threads, those that have
-//! ended too. A keeper or master counts like its workers: who runs the proxy pays for all of it.
+//! CPU time and memory of a process and everything below it. CPU time is from `/proc/PID/stat`: user and system time of all
+//! threads, those that have ended too. A keeper or master counts like its workers: who runs the proxy pays for all of it.
 
 use crate::Failure;
 use std::collections::BTreeMap;
@@ -59,6 +59,20 @@ impl Usage {
     pub(crate) fn pids(&self) -> impl Iterator<Item = u32> {
         self.0.keys().copied()
     }
+}
+
+/// Resident memory of the process and everything below it.
+pub(crate) fn resident_bytes(root: u32) -> Result<u64, Failure> {
+    let page = rustix::param::page_size() as u64;
+    let pages = |pid: u32| -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok()
+    };
+    let mut sum = 0;
+    for pid in of_tree(root)?.pids() {
+        sum += page * pages(pid).ok_or_else(|| format!("process {pid} has ended"))?;
+    }
+    Ok(sum)
 }
 
 fn is_below(all: &BTreeMap<u32, Stat>, pid: u32, root: u32) -> bool {

@@ -90,6 +90,9 @@ fn run(fault: &Fault, programs: PathBuf) -> Result<(), Failure> {
         body: 128,
         head: 0,
         close: false,
+        tls: None,
+        rate: None,
+        warm_mib: 0,
         warm: 0.3,
         secs: SECS,
     };

@@ -46,7 +46,7 @@ pub(crate) fn start_endpoints(programs: &Path, ports: usize) -> Result<Endpoints
 }
 
 /// What is sent.
-pub(crate) struct Spec {
+pub(crate) struct Spec<'a> {
     /// Clients, each with one request under way.
     pub(crate) connections: u32,
     /// Bytes of every answer's body.
@@ -55,10 +55,45 @@ pub(crate) struct Spec {
     pub(crate) head: u32,
     /// A new connection for every request.
     pub(crate) close: bool,
+    /// TLS, trusting this file's certificates.
+    pub(crate) tls: Option<&'a Path>,
+    /// Requests a second, due at fixed times; `None`: each as soon as the last was answered.
+    pub(crate) rate: Option<f64>,
     /// Seconds before it counts.
     pub(crate) warm: f64,
+    /// MiB to receive before it counts, if that takes longer.
+    pub(crate) warm_mib: u64,
     /// Seconds that count.
     pub(crate) secs: f64,
+}
+
+/// Connections that were used once and are kept. They end when this is dropped.
+pub(crate) struct Idle {
+    // Dropped before `_tree`: its end tells the other to end.
+    _lines: Lines,
+    _tree: Tree,
+}
+
+impl Idle {
+    /// Opens so many and waits until all of them have been answered.
+    pub(crate) fn start(
+        programs: &Path,
+        target: SocketAddr,
+        connections: u32,
+    ) -> Result<Idle, Failure> {
+        let mut command = Command::new(programs.join("evenkeel-bench"));
+        command.args(["idle", "--target", &target.to_string()]);
+        command.args(["--connections", &connections.to_string()]);
+        let (tree, mut lines) = process::start_spoken(command)?;
+        let said = lines.next("the word `idle`")?;
+        if said != "idle" {
+            return Err(said);
+        }
+        Ok(Idle {
+            _lines: lines,
+            _tree: tree,
+        })
+    }
 }
 
 /// A load that is warm and waits for its start.
@@ -81,7 +116,11 @@ pub(crate) struct Seen {
 
 impl Load {
     /// Starts a load and waits until it is warm.
-    pub(crate) fn start(programs: &Path, target: SocketAddr, spec: &Spec) -> Result<Load, Failure> {
+    pub(crate) fn start(
+        programs: &Path,
+        target: SocketAddr,
+        spec: &Spec<'_>,
+    ) -> Result<Load, Failure> {
         let mut command = Command::new(programs.join("evenkeel-bench"));
         command.args(["load", "--target", &target.to_string()]);
         for (name, value) in [
@@ -89,12 +128,19 @@ impl Load {
             ("--body", spec.body.to_string()),
             ("--head", spec.head.to_string()),
             ("--warm", spec.warm.to_string()),
+            ("--warm-mib", spec.warm_mib.to_string()),
             ("--secs", spec.secs.to_string()),
         ] {
             command.args([name, &value]);
         }
         if spec.close {
             command.arg("--close");
+        }
+        if let Some(rate) = spec.rate {
+            command.args(["--rate", &rate.to_string()]);
+        }
+        if let Some(authority) = spec.tls {
+            command.arg("--tls").arg(authority);
         }
         let (tree, mut lines) = process::start_spoken(command)?;
         let warm = lines.next("the word `warm`")?;

@@ -35,6 +35,27 @@ pub(crate) fn pin(core: usize) -> Result<(), Failure> {
     sched_setaffinity(None, &set).map_err(|error| format!("pinning to core {core}: {error}"))
 }
 
+/// Lets this thread, and every process it starts from now on, run on both.
+pub(crate) fn pin_to_both(cores: Cores) -> Result<(), Failure> {
+    let mut set = CpuSet::new();
+    set.set(cores.load);
+    set.set(cores.proxy);
+    sched_setaffinity(None, &set).map_err(|error| format!("pinning to two cores: {error}"))
+}
+
+/// The most freed memory, in MiB, that the kernel keeps with one core before others may have it: an eighth of all, shared
+/// among the cores.
+pub(crate) fn kept_by_core_mib() -> u64 {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib: u64 = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().split(' ').next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    kib / 1024 / 8 / cores
+}
+
 /// One line about processor, cores and kernel.
 pub(crate) fn facts() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -1,6 +1,8 @@
-//! The proxies of the benchmark and how each is set up: one worker, keep-alive to the endpoints with the same room for idle
-//! connections, forwarded-for added, health checks where the proxy has them, no access log. Otherwise their defaults.
+//! The proxies of the benchmark and how each is set up: the same number of workers, keep-alive to the endpoints with the same room for idle
+//! connections, forwarded-for added, health checks where the proxy has them, no access log; for TLS the same certificate.
+//! Otherwise their defaults.
 
+use super::certificate::Certificate;
 use crate::{Failure, steps};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,6 +14,8 @@ pub(crate) struct Proxy {
     pub(crate) name: &'static str,
     /// The command that starts it in a folder, listening on an address, with endpoints behind it.
     pub(crate) command: fn(&Place<'_>) -> Result<Command, Failure>,
+    /// Does it speak TLS with clients?
+    pub(crate) tls: bool,
     /// The command that prints its version.
     pub(crate) version: Option<&'static [&'static str]>,
 }
@@ -20,6 +24,11 @@ impl Proxy {
     /// The one this is all about.
     pub(crate) fn is_ours(&self) -> bool {
         self.name == "evenkeel"
+    }
+
+    /// Does it understand what it forwards?
+    pub(crate) fn parses(&self) -> bool {
+        self.name != "relay"
     }
 }
 
@@ -31,6 +40,10 @@ pub(crate) struct Place<'a> {
     pub(crate) programs: &'a Path,
     /// Where it is to listen.
     pub(crate) listen: SocketAddr,
+    /// Where it is to listen for TLS, if it does.
+    pub(crate) secure: Option<(SocketAddr, &'a Certificate)>,
+    /// Its worker threads or processes.
+    pub(crate) workers: u32,
     /// What is behind it.
     pub(crate) endpoints: &'a [SocketAddr],
 }
@@ -40,21 +53,25 @@ pub(crate) const PROXIES: &[Proxy] = &[
     Proxy {
         name: "evenkeel",
         command: evenkeel,
+        tls: false,
         version: None,
     },
     Proxy {
         name: "haproxy",
         command: haproxy,
+        tls: true,
         version: Some(&["/usr/sbin/haproxy", "-v"]),
     },
     Proxy {
         name: "nginx",
         command: nginx,
+        tls: true,
         version: Some(&["/usr/sbin/nginx", "-v"]),
     },
     Proxy {
         name: "relay",
         command: relay,
+        tls: false,
         version: None,
     },
 ];
@@ -68,11 +85,27 @@ fn evenkeel(place: &Place<'_>) -> Result<Command, Failure> {
             format!("\n[[pool.app.endpoint]]\nname = \"{name}\"\naddress = \"{address}\"\n")
         })
         .collect();
-    let listen = place.listen;
+    let (listen, workers) = (place.listen, place.workers);
+    let secure = place
+        .secure
+        .map_or_else(String::new, |(address, certificate)| {
+            let (chain, key) = (certificate.chain.display(), certificate.key.display());
+            format!(
+                r#"
+[[listener]]
+name = "secure"
+bind = ["{address}"]
+
+[[listener.tls]]
+certificate = "{chain}"
+key = "{key}"
+"#
+            )
+        });
     let config = format!(
         r#"[node]
 state_dir = "state"
-workers = 1
+workers = {workers}
 
 [admin]
 bind = "127.0.0.1:0"
@@ -80,7 +113,7 @@ bind = "127.0.0.1:0"
 [[listener]]
 name = "web"
 bind = ["{listen}"]
-
+{secure}
 [[route]]
 pool = "app"
 
@@ -105,10 +138,15 @@ fn haproxy(place: &Place<'_>) -> Result<Command, Failure> {
     let endpoints: String = numbered(place)
         .map(|(name, address)| format!("  server {name} {address} check inter 2s\n"))
         .collect();
-    let listen = place.listen;
+    let (listen, workers) = (place.listen, place.workers);
+    let secure = place
+        .secure
+        .map_or_else(String::new, |(address, certificate)| {
+            format!("  bind {address} ssl crt {}\n", certificate.both.display())
+        });
     let config = format!(
         "global
-  nbthread 1
+  nbthread {workers}
   maxconn 8192
 defaults
   mode http
@@ -122,7 +160,7 @@ defaults
   option redispatch
 frontend web
   bind {listen}
-  default_backend app
+{secure}  default_backend app
 backend app
   balance roundrobin
   option httpchk GET /healthz
@@ -139,11 +177,23 @@ fn nginx(place: &Place<'_>) -> Result<Command, Failure> {
     let endpoints: String = numbered(place)
         .map(|(_, address)| format!("    server {address};\n"))
         .collect();
-    let (listen, folder) = (place.listen, place.folder.display());
+    let (listen, workers, folder) = (place.listen, place.workers, place.folder.display());
+    let secure = place
+        .secure
+        .map_or_else(String::new, |(address, certificate)| {
+            let (chain, key) = (certificate.chain.display(), certificate.key.display());
+            format!(
+                "    listen {address} ssl backlog=4096;
+    ssl_certificate {chain};
+    ssl_certificate_key {key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+"
+            )
+        });
     // The paths of temporary files are set because the built-in ones need a root-owned folder.
     let config = format!(
         "daemon off;
-worker_processes 1;
+worker_processes {workers};
 worker_rlimit_nofile 16384;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
@@ -163,7 +213,7 @@ http {{
   }}
   server {{
     listen {listen} backlog=4096;
-    location / {{
+{secure}    location / {{
       proxy_pass http://app;
       proxy_http_version 1.1;
       proxy_set_header Connection \"\";
