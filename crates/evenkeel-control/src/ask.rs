@@ -41,6 +41,8 @@ pub(crate) struct Current {
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     pub(crate) token: Option<Secret>,
+    /// Does a client certificate count?
+    pub(crate) client_ca: bool,
     pub(crate) node: String,
 }
 

@@ -10,14 +10,16 @@ use evenkeel_core::supervise::ServiceEvent;
 use evenkeel_core::table::PoolTable;
 use evenkeel_schema::Config;
 
+use crate::Tls;
+
 /// The powers control has. Only [`Host::open`] may block; everything else returns at once.
 pub trait Host: Send + Sync + 'static {
     /// Opens every new address of this configuration; called off the control loop, so it may block. If one cannot be had
     /// the reload is rejected whole, with these reasons, and nothing stays open that was not before. Not called for the
     /// first configuration: its addresses are open before control starts.
     fn open(&self, config: &Config) -> Result<(), Vec<String>>;
-    /// Makes it current in the data plane: listeners, routes, all pool tables. Addresses it does not name are let go.
-    fn apply(&self, config: &Arc<Config>, revision: u64, tables: Vec<Arc<PoolTable>>);
+    /// Makes it current in the data plane: listeners with their TLS, routes, all pool tables. Addresses it does not name are let go.
+    fn apply(&self, config: &Arc<Config>, tls: &Tls, revision: u64, tables: Vec<Arc<PoolTable>>);
     /// Puts this table in place of the pool's older one; one with an older epoch is ignored.
     fn publish(&self, table: Arc<PoolTable>);
     /// Starts a service's process; what comes of it arrives as [`Input::Service`].

@@ -18,11 +18,13 @@ mod revisions;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use evenkeel_core::engine::Running;
 pub use evenkeel_core::supervise::ServiceEvent;
 pub use host::{Host, Input};
 pub use last::{LastApplied, last_applied};
+pub use tls::Tls;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -44,6 +46,8 @@ pub const INPUTS_MAX: usize = 1024;
 pub struct Start {
     /// What to run: FILE's, or with `resume` the last applied one.
     pub config: Arc<Config>,
+    /// Its certificates, read with it.
+    pub tls: Tls,
     /// FILE: read at a reload, written by `PUT /v1/config` and rollback.
     pub file: PathBuf,
     /// Does this balancer replace one that died? Then `config` is [`last_applied`]'s and no new revision.
@@ -107,8 +111,9 @@ pub fn start(start: Start) -> io::Result<Control> {
 async fn run(mut start: Start) -> io::Result<()> {
     let (asker, asks) = ask::Asker::new();
     let admin = std::mem::take(&mut start.admin);
-    let (driver, queues) = driver::Driver::start(start, asks).await?;
-    api::serve(admin, asker)?;
+    let door = Arc::new(api::Door::new(start.tls.admin()));
+    let (driver, queues) = driver::Driver::start(start, asks, door.clone()).await?;
+    api::serve(admin, asker, door)?;
     driver.run(queues).await;
     Ok(())
 }

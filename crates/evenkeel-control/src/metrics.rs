@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use evenkeel_core::counters::{
-    CounterSet, EndpointShared, Histogram, LATENCY_BOUNDS_S, ListenerWorker, PoolWorker, Reject,
+    CounterSet, EndpointShared, Handshake, Histogram, LATENCY_BOUNDS_S, ListenerWorker, PoolWorker,
+    Reject,
 };
 use evenkeel_core::table::State;
 use prometheus_client::collector::Collector;
@@ -16,6 +17,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
+
+use crate::tls::Certificate;
 
 /// One endpoint's.
 #[derive(Clone, Debug)]
@@ -35,6 +38,7 @@ pub(crate) struct Sample {
     pub(crate) endpoints: Vec<EndpointSample>,
     /// Restarts by service.
     pub(crate) services: BTreeMap<Arc<str>, u64>,
+    pub(crate) certificates: Vec<Certificate>,
     pub(crate) revision: u64,
     pub(crate) rejected: u64,
     /// When this balancer started, seconds since 1970.
@@ -89,6 +93,7 @@ impl Collector for Sample {
         self.listeners(&mut page)?;
         self.pools(&mut page)?;
         self.endpoints(&mut page)?;
+        self.certificates(&mut page)?;
         self.process(&mut page)
     }
 }
@@ -163,6 +168,21 @@ impl Sample {
                 })
             })?;
         }
+        let help = "TLS handshakes with clients";
+        page.family(
+            "evenkeel_tls_handshakes",
+            help,
+            MetricType::Counter,
+            |family| {
+                for (listener, workers) in listeners {
+                    for result in Handshake::ALL {
+                        let labels = [("listener", listener.as_str()), ("result", result.name())];
+                        family.count(&labels, workers.sum(|w| w.handshakes(result).value()))?;
+                    }
+                }
+                Ok(())
+            },
+        )?;
         let help = "Answers evenkeel gave itself and connections it cut";
         page.family("evenkeel_rejected", help, MetricType::Counter, |family| {
             for (listener, workers) in listeners {
@@ -173,6 +193,35 @@ impl Sample {
             }
             Ok(())
         })
+    }
+
+    fn certificates(&self, page: &mut Page<'_>) -> fmt::Result {
+        let all = &self.certificates;
+        if all.is_empty() {
+            return Ok(());
+        }
+        page.family(
+            "evenkeel_certificate_not_after_seconds",
+            "When a certificate in use ends, seconds since 1970",
+            MetricType::Gauge,
+            |family| {
+                let timed = all.iter().filter_map(|c| Some((c, c.time?)));
+                timed.into_iter().try_for_each(|(certificate, (_, end))| {
+                    family.gauge(&certificate.labels(), end)
+                })
+            },
+        )?;
+        page.family(
+            "evenkeel_certificate_problem",
+            "1 = what is in the files now cannot be used, and what was read before stays in use",
+            MetricType::Gauge,
+            |family| {
+                all.iter().try_for_each(|certificate| {
+                    let problem = !certificate.problems.is_empty();
+                    family.gauge(&certificate.labels(), i64::from(problem))
+                })
+            },
+        )
     }
 
     fn pools(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -300,6 +349,17 @@ impl Sample {
                     .try_for_each(|(name, restarts)| family.count(&[("service", name)], *restarts))
             },
         )
+    }
+}
+
+impl Certificate {
+    /// All from the configuration.
+    fn labels(&self) -> [(&'static str, &str); 3] {
+        [
+            ("used_by", self.kind),
+            ("name", &self.name),
+            ("file", &self.file),
+        ]
     }
 }
 

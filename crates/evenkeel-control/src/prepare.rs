@@ -10,7 +10,8 @@ use std::sync::Arc;
 use evenkeel_schema::admin::{ErrorAnswer, ErrorCode};
 use evenkeel_schema::{Config, Mistake};
 
-use crate::Host;
+use crate::tls::{Certificate, News};
+use crate::{Host, Tls};
 
 /// Where the new configuration comes from.
 pub(crate) enum Source {
@@ -27,17 +28,29 @@ pub(crate) struct Plan {
     pub(crate) source: Source,
     pub(crate) file: PathBuf,
     pub(crate) current: Arc<Config>,
+    pub(crate) tls: Arc<Tls>,
     pub(crate) host: Arc<dyn Host>,
+}
+
+/// A configuration that may be taken in.
+pub(crate) struct Prepared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) tls: Arc<Tls>,
+    /// What is in use with it.
+    pub(crate) certificates: Vec<Certificate>,
+    /// Of certificates that changed on the disk since they were read last.
+    pub(crate) news: Vec<News>,
 }
 
 impl Plan {
     /// Does it all; blocks.
-    pub(crate) fn run(self) -> Result<Arc<Config>, ErrorAnswer> {
-        let config = match &self.source {
+    pub(crate) fn run(self) -> Result<Prepared, ErrorAnswer> {
+        let (config, tls) = match &self.source {
             Source::File => {
-                let config = Config::load(&self.file).map_err(ErrorAnswer::config_rejected)?;
+                let (config, tls) =
+                    Tls::load(&self.file, Some(&self.tls)).map_err(ErrorAnswer::config_rejected)?;
                 self.accept(&config)?;
-                config
+                (config, tls)
             }
             Source::Text(text) => {
                 self.refuse_if_edited()?;
@@ -45,7 +58,14 @@ impl Plan {
             }
             Source::Revision(text) => self.write(text)?,
         };
-        Ok(Arc::new(config))
+        // What stays as it was is read again all the same: whoever reloads has just put a new certificate there.
+        let news = tls.refresh();
+        Ok(Prepared {
+            config: Arc::new(config),
+            certificates: tls.certificates(),
+            tls: Arc::new(tls),
+            news,
+        })
     }
 
     /// What can only be said of a configuration beside the one in force.
@@ -93,12 +113,13 @@ impl Plan {
     }
 
     /// Writes beside FILE, loads that exactly as FILE will be loaded, and renames it: FILE is whole at any moment.
-    fn write(&self, text: &str) -> Result<Config, ErrorAnswer> {
+    fn write(&self, text: &str) -> Result<(Config, Tls), ErrorAnswer> {
         // A link stays a link; what it points to is replaced.
         let file = fs::canonicalize(&self.file).unwrap_or_else(|_| self.file.clone());
         let refuse = |error: io::Error| not_writable(&file, &error);
         let beside = Beside::write(&file, text).map_err(refuse)?;
-        let config = Config::load(&beside.path).map_err(|mistakes| {
+        let loaded = Tls::load(&beside.path, Some(&self.tls));
+        let (config, tls) = loaded.map_err(|mistakes| {
             let own = |mistake: Mistake| Mistake {
                 file: self.file.clone(),
                 ..mistake
@@ -108,7 +129,7 @@ impl Plan {
         self.keep_unapplied(&file).map_err(refuse)?;
         self.accept(&config)?;
         beside.replace(&file).map_err(refuse)?;
-        Ok(config)
+        Ok((config, tls))
     }
 
     /// What FILE holds but was never applied is kept beside it.

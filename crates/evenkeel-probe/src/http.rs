@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use evenkeel_core::address::Address;
 use evenkeel_core::settings::{CheckKind, CheckSettings};
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
@@ -12,15 +11,15 @@ use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
-use crate::stream::{connect, words};
+use crate::stream::{Stream, words};
 use crate::{BODY_BYTES_MAX, Layer, Seen, text};
 
-pub(crate) async fn probe(check: &CheckSettings, address: &Address, host: &str) -> Seen {
-    let deadline = Instant::now() + check.timeout;
-    let stream = match connect(address, check.timeout).await {
-        Ok(stream) => stream,
-        Err(seen) => return seen,
-    };
+pub(crate) async fn probe(
+    check: &CheckSettings,
+    stream: Stream,
+    host: &str,
+    deadline: Instant,
+) -> Seen {
     let request = match request(&check.kind, host) {
         Ok(request) => request,
         Err(seen) => return seen,
@@ -151,7 +150,11 @@ fn ranges(expect: &[(u16, u16)]) -> String {
 fn broken(error: &hyper::Error) -> Seen {
     let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
     let detail = match io {
-        Some(io) => words(io),
+        // In TLS 1.3 a server refuses our certificate only after our handshake is over.
+        Some(io) => match evenkeel_tls::words_of_io(io) {
+            Some(tls) => return Seen::fail(Layer::L6, format!("tls: {tls}")),
+            None => words(io),
+        },
         None if error.is_incomplete_message() => "connection closed before an answer".into(),
         None if error.is_parse() => format!("the answer is not HTTP ({error})"),
         None => error.to_string(),

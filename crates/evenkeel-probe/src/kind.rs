@@ -25,12 +25,12 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     Kind {
         name: "tcp",
-        about: "Can a connection be opened? It is closed at once.",
+        about: "Can a connection be opened, and where the pool has tls a handshake be done? It is closed at once.",
         settings: &[],
     },
     Kind {
         name: "http",
-        about: "Is the answer to a GET over a connection of its own as expected?",
+        about: "Is the answer to a GET over a connection of its own as expected? Where the pool has tls it is one of https.",
         settings: &[
             Setting {
                 name: "path",

@@ -10,11 +10,13 @@ mod ready;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
 use evenkeel_core::settings::{CheckKind, CheckSettings};
+use evenkeel_tls::Client;
 
 pub use kind::{KINDS, Kind, Setting};
 pub use ready::ready;
@@ -30,6 +32,8 @@ pub enum Layer {
     Here,
     /// At connecting.
     L4,
+    /// At the TLS handshake.
+    L6,
     /// At the answer.
     L7,
 }
@@ -41,7 +45,7 @@ pub struct Outcome {
     pub passed: bool,
     /// How far it came.
     pub layer: Layer,
-    /// For a person: "HTTP 503, wanted 200-399", "connection refused", "no answer within 500ms".
+    /// For a person: "HTTP 503, wanted 200-399", "connection refused", "tls: certificate expired on 2026-01-01".
     pub detail: String,
     /// From the start of the probe to its end.
     pub took: Duration,
@@ -71,17 +75,38 @@ impl Seen {
     }
 }
 
-/// Asks `address` what `check` wants to know; `host` is the `Host` field where the check does not name its own. It ends
-/// within [`CheckSettings::timeout`].
-pub async fn run(check: &CheckSettings, address: &Address, host: &str) -> Outcome {
+/// How an endpoint is checked whose pool speaks TLS: as traffic would speak to it.
+#[derive(Clone, Copy)]
+pub struct Tls<'a> {
+    /// Whom we trust and what we show.
+    pub client: &'a Client,
+    /// The endpoint's name or address as configured, without a port; the client's own server name comes first.
+    pub host: &'a str,
+}
+
+/// Asks `address` what `check` wants to know; `host` is the `Host` field where the check does not name its own. With `tls`
+/// a tcp check does a handshake too, and an http check is one of https. It ends within [`CheckSettings::timeout`].
+pub async fn run(
+    check: &CheckSettings,
+    address: &Address,
+    host: &str,
+    tls: Option<Tls<'_>>,
+) -> Outcome {
     let begun = Instant::now();
     let address = with_port(address, check.port);
-    let seen = match &check.kind {
-        CheckKind::Tcp => match stream::connect(&address, check.timeout).await {
-            Ok(_) => Seen::pass(Layer::L4, "connected"),
-            Err(seen) => seen,
+    let deadline = tokio::time::Instant::now() + check.timeout;
+    let opened = match stream::connect(&address, check.timeout).await {
+        Ok(stream) => match tls {
+            Some(tls) => tls::handshake(stream, tls, &check.kind, deadline, check.timeout).await,
+            None => Ok(stream),
         },
-        CheckKind::Http { .. } => http::probe(check, &address, host).await,
+        Err(seen) => Err(seen),
+    };
+    let seen = match (opened, &check.kind) {
+        (Err(seen), _) => seen,
+        (Ok(_), CheckKind::Tcp) if tls.is_some() => Seen::pass(Layer::L6, "connected over TLS"),
+        (Ok(_), CheckKind::Tcp) => Seen::pass(Layer::L4, "connected"),
+        (Ok(stream), CheckKind::Http { .. }) => http::probe(check, stream, host, deadline).await,
     };
     Outcome {
         passed: seen.passed,

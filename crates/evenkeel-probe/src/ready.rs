@@ -23,7 +23,7 @@ pub async fn ready(ready: &Ready, directory: &Path, timeout: Duration) -> Outcom
         ..CheckSettings::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    run(&check, &Address::Ip(address), &address.to_string()).await
+    run(&check, &Address::Ip(address), &address.to_string(), None).await
 }
 
 fn get(path: &str) -> CheckKind {

@@ -91,7 +91,7 @@ fn full() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
 }
 
 async fn seen(check: &CheckSettings, address: &Address) -> (bool, Layer, String) {
-    let outcome = run(check, address, &address.to_string()).await;
+    let outcome = run(check, address, &address.to_string(), None).await;
     assert!(
         outcome.took < check.timeout + Duration::from_secs(5),
         "{outcome:?}"
@@ -281,7 +281,7 @@ async fn another_port_and_a_unix_socket_are_asked_too() {
     });
     let unix = Address::Unix(path.clone());
     assert!(seen(&tcp(LONG), &unix).await.0);
-    let outcome = run(&http(&[(200, 200)], None, LONG), &unix, "localhost").await;
+    let outcome = run(&http(&[(200, 200)], None, LONG), &unix, "localhost", None).await;
     assert!(outcome.passed, "{outcome:?}");
     let gone = Address::Unix(folder.join("gone"));
     let expected = (false, Layer::L4, "no such socket".to_owned());

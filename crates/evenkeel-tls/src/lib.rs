@@ -24,6 +24,8 @@ mod host;
 mod pair;
 mod problem;
 mod server;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trust;
 mod view;
 mod words;

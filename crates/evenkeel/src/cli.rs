@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER: &str = "\
 Control commands find a running evenkeel by --admin, else EVENKEEL_ADMIN, else http://127.0.0.1:9440,
-and show the token of --token-file, else EVENKEEL_TOKEN.
+and show the token of --token-file, else EVENKEEL_TOKEN. Over https they trust the authorities of --ca,
+else EVENKEEL_ADMIN_CA, else those of this machine, and show the client certificate of --certificate and --key.
 Exit codes: 0 done; 1 failed while running; 2 bad usage or bad config; 3 the admin API can't be reached.";
 
 /// A load balancer that heals what it balances.
@@ -100,14 +101,23 @@ pub(crate) enum Format {
 }
 
 /// Which evenkeel a control command talks to.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Admin {
-    /// http://HOST:PORT or unix:PATH
+    /// http://HOST:PORT, https://HOST:PORT or unix:PATH
     #[arg(long, value_name = "URL")]
     pub(crate) admin: Option<String>,
     /// A file that holds the token
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// https: a file with the authorities to trust, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// https: a client certificate to show, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// https: its key, PEM
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
     /// Print the answer as JSON
     #[arg(long)]
     pub(crate) json: bool,

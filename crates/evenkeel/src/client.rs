@@ -1,15 +1,18 @@
-//! The client of the admin API that every control command uses: one request over TCP or a unix socket.
+//! The client of the admin API that every control command uses: one request over TCP, TLS or a unix socket.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use evenkeel_schema::Mistake;
+use evenkeel_tls::{ClientFiles, Speaks};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::End;
 use crate::cli::Admin;
@@ -25,10 +28,12 @@ const ANSWER_MAX: usize = 64 << 20;
 pub(crate) struct Client {
     place: Place,
     token: Option<String>,
+    files: ClientFiles,
 }
 
 enum Place {
     Tcp(String),
+    Tls(String),
     Unix(PathBuf),
 }
 
@@ -36,6 +41,7 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Place::Tcp(address) => write!(f, "http://{address}"),
+            Place::Tls(address) => write!(f, "https://{address}"),
             Place::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -79,6 +85,15 @@ impl Client {
         Ok(Client {
             place: place(&url)?,
             token,
+            files: ClientFiles {
+                ca: admin
+                    .ca
+                    .clone()
+                    .or_else(|| env("EVENKEEL_ADMIN_CA").map(Into::into)),
+                server_name: None,
+                certificate: admin.certificate.clone(),
+                key: admin.key.clone(),
+            },
         })
     }
 
@@ -115,6 +130,13 @@ impl Client {
                 Ok(stream) => self.send(stream, request).await?,
                 Err(e) => return Err(self.unreachable(&e.to_string())),
             },
+            Place::Tls(address) => match TcpStream::connect(address.as_str()).await {
+                Ok(stream) => {
+                    let stream = self.handshake(stream, address).await?;
+                    self.send(stream, request).await?
+                }
+                Err(e) => return Err(self.unreachable(&e.to_string())),
+            },
             Place::Unix(path) => match UnixStream::connect(path).await {
                 Ok(stream) => self.send(stream, request).await?,
                 Err(e) => return Err(self.unreachable(&e.to_string())),
@@ -134,7 +156,7 @@ impl Client {
         body: Option<String>,
     ) -> Result<Request<Full<Bytes>>, Problem> {
         let host = match &self.place {
-            Place::Tcp(address) => address.as_str(),
+            Place::Tcp(address) | Place::Tls(address) => address.as_str(),
             Place::Unix(_) => "localhost",
         };
         let mut builder = Request::builder()
@@ -157,6 +179,48 @@ impl Client {
             })
     }
 
+    /// TLS with whom the address names. What its certificate is not good for is said with what to do.
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        address: &str,
+    ) -> Result<TlsStream<TcpStream>, Problem> {
+        let wrong = |problems: &[evenkeel_tls::Problem]| {
+            let lines = problems.iter().map(|p| format!("evenkeel: --{p}"));
+            Problem::new(End::Usage, lines.collect::<Vec<_>>().join("\n"))
+        };
+        let tls = evenkeel_tls::Client::load(&self.files).map_err(|p| wrong(&p))?;
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = tls.server_name(host).map_err(|p| wrong(&[p]))?;
+        let connector = TlsConnector::from(tls.config(Speaks::Http));
+        connector
+            .connect(name, stream)
+            .await
+            .map_err(|e| self.untrusted(&e))
+    }
+
+    fn untrusted(&self, error: &std::io::Error) -> Problem {
+        let Some(why) = evenkeel_tls::words_of_io(error) else {
+            return self.unreachable(&format!("TLS: {error}"));
+        };
+        let hint = if why.contains("not TLS") {
+            "It speaks http: write http:// instead of https://, or give [admin] a certificate and key.".to_owned()
+        } else if why.contains("authority") {
+            "Name the authority that signed its certificate by --ca FILE or EVENKEEL_ADMIN_CA."
+                .to_owned()
+        } else if why.contains("not in certificate") {
+            "Name it by --admin as its certificate does.".to_owned()
+        } else {
+            "What it shows is [admin] certificate in its configuration.".to_owned()
+        };
+        let place = &self.place;
+        Problem::new(
+            End::Unreachable,
+            format!("evenkeel: the admin API at {place} is not trusted: {why}\n{hint}"),
+        )
+    }
+
     async fn send<S>(
         &self,
         stream: S,
@@ -165,7 +229,13 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let lost = |e: &dyn std::fmt::Display| self.unreachable(&e.to_string());
+        let lost = |e: &hyper::Error| {
+            let io = std::error::Error::source(e).and_then(|e| e.downcast_ref::<std::io::Error>());
+            match io.and_then(evenkeel_tls::words_of_io) {
+                Some(tls) => self.unreachable(&format!("TLS: {tls}")),
+                None => self.unreachable(&e.to_string()),
+            }
+        };
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|e| lost(&e))?;
@@ -175,7 +245,7 @@ impl Client {
         let body = Limited::new(answer.into_body(), ANSWER_MAX)
             .collect()
             .await
-            .map_err(|e| lost(&e))?;
+            .map_err(|e| self.unreachable(&e.to_string()))?;
         driver.abort();
         Ok((status, body.to_bytes()))
     }
@@ -237,31 +307,29 @@ fn place(url: &str) -> Result<Place, Problem> {
     if let Some(path) = url.strip_prefix("unix:") {
         return Ok(Place::Unix(PathBuf::from(path)));
     }
-    if url.starts_with("https://") {
-        return Err(Problem::new(
-            End::Usage,
-            format!("evenkeel: {url}: an admin API over TLS is not in this build yet"),
-        ));
-    }
-    match url
-        .strip_prefix("http://")
-        .map(|rest| rest.trim_end_matches('/'))
-    {
-        Some(address) if !address.is_empty() && !address.contains('/') => {
-            let has_port = address
-                .rsplit_once(':')
-                .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            Ok(Place::Tcp(if has_port {
-                address.to_owned()
-            } else {
-                format!("{address}:80")
-            }))
+    type Make = fn(String) -> Place;
+    let schemes: [(&str, u16, Make); 2] =
+        [("http://", 80, Place::Tcp), ("https://", 443, Place::Tls)];
+    for (scheme, port, place) in schemes {
+        let Some(rest) = url.strip_prefix(scheme) else {
+            continue;
+        };
+        let address = rest.trim_end_matches('/');
+        if address.is_empty() || address.contains('/') {
+            break;
         }
-        _ => Err(Problem::new(
-            End::Usage,
-            format!("evenkeel: {url:?}: wanted http://HOST:PORT or unix:PATH"),
-        )),
+        let has_port = address
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        return Ok(place(match has_port {
+            true => address.to_owned(),
+            false => format!("{address}:{port}"),
+        }));
     }
+    Err(Problem::new(
+        End::Usage,
+        format!("evenkeel: {url:?}: wanted http://HOST:PORT, https://HOST:PORT or unix:PATH"),
+    ))
 }
 
 #[cfg(test)]
@@ -274,10 +342,15 @@ mod tests {
             matches!(place("http://127.0.0.1:9440/"), Ok(Place::Tcp(a)) if a == "127.0.0.1:9440")
         );
         assert!(matches!(place("http://[::1]"), Ok(Place::Tcp(a)) if a == "[::1]:80"));
+        assert!(matches!(place("https://lb.example/"), Ok(Place::Tls(a)) if a == "lb.example:443"));
+        assert!(
+            matches!(place("https://10.0.0.1:9440"), Ok(Place::Tls(a)) if a == "10.0.0.1:9440")
+        );
         assert!(matches!(place("unix:/run/x.sock"), Ok(Place::Unix(_))));
         for bad in [
             "127.0.0.1:9440",
-            "https://x:1",
+            "https://",
+            "ftp://x:1",
             "http://",
             "http://x:1/path",
         ] {

@@ -1,5 +1,6 @@
-//! Who may change something: who has the token; who reaches the unix socket (0600); or, on loopback where no token is set,
-//! the user evenkeel runs as, and root.
+//! Who may change something: who has the token; who shows a client certificate of `admin.client_ca`; who reaches the unix
+//! socket (0600); or, on loopback where neither token nor `client_ca` is set, the user evenkeel runs as, and root. Who only
+//! reads needs nothing of it.
 //!
 //! A browser on this machine is also the same user on loopback, and any page it shows can send requests. So a request that
 //! a page of another origin sent is refused, and so is one whose `Host` is a name that somebody else's DNS could point
@@ -22,10 +23,22 @@ pub(super) async fn may_change(parts: &Parts, settings: &Access) -> Outcome<()> 
     if matches!(peer, Some(Peer::Unix)) {
         return Ok(());
     }
+    if settings.client_ca
+        && let Some(Peer::Tcp {
+            certified: true, ..
+        }) = peer
+    {
+        return Ok(());
+    }
     if let Some(token) = &settings.token {
         return has_token(parts, token);
     }
-    let Some(Peer::Tcp { peer, local }) = peer else {
+    if settings.client_ca {
+        return Err(forbidden(
+            "this call changes something and needs a client certificate",
+        ));
+    }
+    let Some(Peer::Tcp { peer, local, .. }) = peer else {
         return Err(forbidden("it is not known where this call comes from"));
     };
     if !peer.ip().to_canonical().is_loopback() {
@@ -48,7 +61,7 @@ fn forbidden(message: &str) -> ErrorAnswer {
     ErrorAnswer::new(
         ErrorCode::Forbidden,
         message,
-        "changing calls need admin.token, the unix socket, or the user evenkeel runs as on this machine",
+        "changing calls need admin.token, a certificate of admin.client_ca (--certificate and --key), the unix socket, or, with neither set, the user evenkeel runs as on this machine",
     )
 }
 
@@ -201,6 +214,7 @@ mod tests {
     async fn another_machine_without_a_token_may_change_nothing() {
         let settings = Access {
             token: None,
+            client_ca: false,
             node: "lb-1".into(),
         };
         let mut parts = parts(&[("host", "127.0.0.1")]);
@@ -208,6 +222,8 @@ mod tests {
         parts.extensions.insert(Peer::Tcp {
             peer: "10.0.0.9:1".parse().unwrap(),
             local: "10.0.0.1:1".parse().unwrap(),
+            // Of an authority that is not asked for any more.
+            certified: true,
         });
         assert!(may_change(&parts, &settings).await.is_err());
         parts.extensions.insert(Peer::Unix);

@@ -1,7 +1,8 @@
-//! The admin API: HTTP/1.1 on loopback, any address or a unix socket. Everything is bounded: connections, heads, bodies,
+//! The admin API: HTTP/1.1 or https on loopback, any address or a unix socket. Everything is bounded: connections, heads, bodies,
 //! and how long each may take. Questions go to the control loop through a queue; a slow caller slows down only itself.
 
 mod access;
+mod door;
 mod handlers;
 mod operations;
 mod peer;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 use crate::ask::{Asker, Outcome};
 
+pub(crate) use door::Door;
 pub(crate) use operations::{OPERATIONS, Operation};
 pub(crate) use peer::Peer;
 pub(crate) use serve::serve;

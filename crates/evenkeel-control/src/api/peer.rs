@@ -16,6 +16,8 @@ pub(crate) enum Peer {
         peer: SocketAddr,
         /// Our end.
         local: SocketAddr,
+        /// Did it show a client certificate that an authority of `admin.client_ca` signed?
+        certified: bool,
     },
 }
 

@@ -1,15 +1,13 @@
 //! Going to another configuration: one at a time, prepared off the loop, taken in whole or not at all.
 
-use std::sync::Arc;
-
+use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{ErrorAnswer, ErrorCode, Rejected, RevisionAnswer};
 use evenkeel_schema::config::etag;
-use evenkeel_schema::{Config, Stamp};
 
 use super::{ChangeAnswer, Driver, Report};
 use crate::ask::{Change, unavailable};
 use crate::clock::now;
-use crate::prepare::{Plan, Source};
+use crate::prepare::{Plan, Prepared, Source};
 use crate::revisions::Noted;
 
 /// Changes waiting for the one being prepared: people and one deployment tool, not a flood.
@@ -90,6 +88,7 @@ impl Driver {
             source,
             file: self.file.clone(),
             current: self.config.clone(),
+            tls: self.tls.clone(),
             host: self.host.clone(),
         };
         let reports = self.reports.clone();
@@ -110,14 +109,14 @@ impl Driver {
     /// A prepared configuration arrives, or the reasons why not.
     pub(super) fn changed(
         &mut self,
-        prepared: Result<Arc<Config>, ErrorAnswer>,
+        prepared: Result<Prepared, ErrorAnswer>,
         number: Option<u64>,
         answer: Option<ChangeAnswer>,
     ) {
         self.changing = false;
         match prepared {
-            Ok(config) => {
-                let revision = self.take_in(config, number);
+            Ok(prepared) => {
+                let revision = self.take_in(prepared, number);
                 if let Some(answer) = answer {
                     // Who asked may have gone: the change is made all the same.
                     self.answer_once_written(answer, Ok(RevisionAnswer { revision }));
@@ -134,7 +133,13 @@ impl Driver {
         self.next_change();
     }
 
-    fn take_in(&mut self, config: Arc<Config>, number: Option<u64>) -> u64 {
+    fn take_in(&mut self, prepared: Prepared, number: Option<u64>) -> u64 {
+        let Prepared {
+            config,
+            tls,
+            certificates,
+            news: read_again,
+        } = prepared;
         let noted = match number {
             Some(number) => {
                 self.revisions.went_back(number);
@@ -149,8 +154,11 @@ impl Driver {
             (None, None) => "unchanged",
         };
         self.config = config;
+        self.door.set(tls.admin());
+        self.tls = tls;
         self.rejected = None;
         self.configure();
+        self.took_in_certificates(certificates, read_again);
         self.store_revision(noted);
         tracing::info!("configuration revision {revision} {news}");
         revision

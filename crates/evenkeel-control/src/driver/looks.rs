@@ -86,10 +86,18 @@ impl Driver {
             return;
         };
         let (check, host) = (view.check.clone(), host_field(view.target));
+        let (tls, name) = (
+            self.tls.pool(view.pool_name).cloned(),
+            bare_host(view.target),
+        );
         let blind = self.looks.blind.clone();
         self.looks.start(async move {
             loop {
-                let outcome = evenkeel_probe::run(&check, &address, &host).await;
+                let tls = tls.as_deref().map(|client| evenkeel_probe::Tls {
+                    client,
+                    host: &name,
+                });
+                let outcome = evenkeel_probe::run(&check, &address, &host, tls).await;
                 if !blind.is(&outcome) {
                     return Report::Probed(endpoint, epoch, outcome);
                 }
@@ -173,5 +181,15 @@ fn host_field(target: &Target) -> String {
     match target {
         Target::Address(Address::Unix(_)) => "localhost".into(),
         other => other.to_string(),
+    }
+}
+
+/// Whom a certificate must be made for unless the pool says so: the endpoint as configured, without its port. The schema
+/// wants a name where it is a unix socket.
+fn bare_host(target: &Target) -> String {
+    match target {
+        Target::Address(Address::Ip(ip)) => ip.ip().to_string(),
+        Target::Address(Address::Unix(_)) => "localhost".into(),
+        Target::Name { host, .. } => host.clone(),
     }
 }

@@ -2,6 +2,7 @@
 //! thing is due. Nothing here decides, and nothing here waits for anything slow: probes, look-ups, files and the store
 //! have tasks and threads of their own and report back through one bounded queue.
 
+mod certificates;
 mod changes;
 mod commands;
 mod load;
@@ -29,12 +30,14 @@ use evenkeel_schema::config::etag;
 use evenkeel_store::Durability;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::api::Door;
 use crate::ask::{Access, Ask, Change, Current, Outcome};
 use crate::clock::{instant, now};
 use crate::names::{Names, RESOLVE_EVERY, Resolved};
+use crate::prepare::Prepared;
 use crate::revisions::Revisions;
 use crate::storage::{Loaded, Storage};
-use crate::{Host, Input, Start};
+use crate::{Host, Input, Start, Tls};
 
 /// Reports of tasks waiting to be handled; a task that finds it full waits, the loop never does.
 const REPORTS_MAX: usize = 1024;
@@ -50,10 +53,11 @@ pub(crate) enum Report {
     Probed(EndpointId, Epoch, evenkeel_probe::Outcome),
     Ready(evenkeel_core::id::ServiceId, Epoch, evenkeel_probe::Outcome),
     Changed(
-        Result<Arc<Config>, ErrorAnswer>,
+        Result<Prepared, ErrorAnswer>,
         Option<u64>,
         Option<ChangeAnswer>,
     ),
+    Looked(certificates::Looked),
 }
 
 type ChangeAnswer = oneshot::Sender<Outcome<RevisionAnswer>>;
@@ -65,6 +69,9 @@ pub(crate) struct Driver {
     file: PathBuf,
     workers: usize,
     config: Arc<Config>,
+    tls: Arc<Tls>,
+    certificates: certificates::Certificates,
+    door: Arc<Door>,
     revisions: Revisions,
     storage: Storage,
     /// Set while the store has not opened yet.
@@ -108,6 +115,7 @@ impl Driver {
     pub(crate) async fn start(
         start: Start,
         asks: mpsc::Receiver<Ask>,
+        door: Arc<Door>,
     ) -> std::io::Result<(Driver, Queues)> {
         let started = now();
         let (storage, loading) = Storage::start(start.config.node.state_dir.clone())?;
@@ -127,6 +135,9 @@ impl Driver {
             file: start.file,
             workers: start.workers,
             config: start.config,
+            certificates: certificates::Certificates::new(start.tls.certificates(), started.at),
+            tls: Arc::new(start.tls),
+            door,
             revisions: Revisions::default(),
             storage,
             loading: Some(loading),
@@ -190,6 +201,7 @@ impl Driver {
         engine
             .min(self.next_sweep)
             .min(self.next_resolve)
+            .min(self.certificates.next_look())
             .min(phase)
     }
 
@@ -208,6 +220,7 @@ impl Driver {
             self.next_resolve = at + RESOLVE_EVERY;
             self.look_up_names();
         }
+        self.look_at_certificates(at);
         self.advance_shutdown(at);
     }
 
@@ -235,7 +248,7 @@ impl Driver {
     fn hand_over(&self) {
         let tables = self.tables.values().cloned().collect();
         let revision = self.revisions.current();
-        self.host.apply(&self.config, revision, tables);
+        self.host.apply(&self.config, &self.tls, revision, tables);
     }
 
     fn input(&mut self, input: Input) {
@@ -254,6 +267,7 @@ impl Driver {
             Report::Probed(endpoint, epoch, outcome) => self.probed(endpoint, epoch, outcome),
             Report::Ready(service, epoch, outcome) => self.looked_ready(service, epoch, &outcome),
             Report::Changed(result, revision, answer) => self.changed(result, revision, answer),
+            Report::Looked(looked) => self.looked_at_certificates(looked),
         }
     }
 
@@ -310,6 +324,12 @@ impl Driver {
     fn access(&self) -> Access {
         Access {
             token: self.config.admin.token.clone(),
+            client_ca: self
+                .config
+                .admin
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_ca.is_some()),
             node: self.config.node.name.clone(),
         }
     }

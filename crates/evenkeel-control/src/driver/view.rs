@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use evenkeel_core::engine::{EndpointView, Engine, PoolView, ServiceView};
+use evenkeel_core::settings::Protocol;
 use evenkeel_core::table::State;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
-    EndpointService, EndpointStatus, ListenerStatus, PoolStatus, ServiceStatus, Status,
+    EndpointService, EndpointStatus, ListenerStatus, PoolStatus, ServiceStatus, Status, TlsStatus,
 };
 
 use super::Driver;
@@ -17,7 +18,11 @@ use crate::metrics::{EndpointSample, Sample};
 impl Driver {
     pub(super) fn status(&self) -> Status {
         let listeners = self.host.listeners().into_iter();
-        let listeners = listeners.map(|(name, bind)| ListenerStatus { name, bind });
+        let listeners = listeners.map(|(name, bind)| ListenerStatus {
+            tls: self.tls_of(&name),
+            name,
+            bind,
+        });
         Status {
             node: self.config.node.name.clone(),
             pid: self.host.keeper_pid(),
@@ -34,6 +39,24 @@ impl Driver {
             since: Some(Stamp(self.started.wall)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             rejected: self.rejected.clone(),
+            certificates: self.certificates.status(now().wall),
+        }
+    }
+
+    /// What a listener does with TLS; `None` = nothing.
+    fn tls_of(&self, name: &str) -> Option<TlsStatus> {
+        let listeners = &self.config.listeners;
+        let settings = &listeners
+            .iter()
+            .find(|l| *l.settings.name == *name)?
+            .settings;
+        match (&settings.protocol, settings.tls.as_slice()) {
+            (Protocol::Passthrough, _) => Some(TlsStatus::Passthrough),
+            (_, []) => None,
+            (_, hosts) if hosts.iter().any(|host| host.client_ca.is_some()) => {
+                Some(TlsStatus::ClientCertificates)
+            }
+            _ => Some(TlsStatus::Terminated),
         }
     }
 
@@ -57,6 +80,7 @@ impl Driver {
             services: services
                 .map(|s| (s.spec.name.clone(), u64::from(s.restarts)))
                 .collect(),
+            certificates: self.certificates.seen().to_vec(),
             revision: self.revisions.current(),
             rejected: self.rejected_total,
             started_s: self.started.wall.0 / 1000,
@@ -93,6 +117,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>) -> PoolStatus {
     PoolStatus {
         name: view.spec.name.to_string(),
         policy: view.spec.policy.name.to_string(),
+        tls: view.spec.tls.is_some(),
         endpoints: view.endpoints.iter().map(|e| endpoint(engine, e)).collect(),
     }
 }

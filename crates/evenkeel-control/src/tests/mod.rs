@@ -6,3 +6,4 @@ mod endpoints;
 mod garbage;
 mod life;
 mod rig;
+mod tls;

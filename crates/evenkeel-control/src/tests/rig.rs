@@ -18,7 +18,7 @@ use evenkeel_schema::Config;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::{Control, FAILURES_MAX, Host, INPUTS_MAX, Input, Running, Start};
+use crate::{Control, FAILURES_MAX, Host, INPUTS_MAX, Input, Running, Start, Tls};
 
 /// Longer than anything here takes, even on a machine that is busy with other tests.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,7 +44,7 @@ impl Host for FakeHost {
             None => Ok(()),
         }
     }
-    fn apply(&self, _: &Arc<Config>, revision: u64, tables: Vec<Arc<PoolTable>>) {
+    fn apply(&self, _: &Arc<Config>, _: &Tls, revision: u64, tables: Vec<Arc<PoolTable>>) {
         let named = tables.into_iter().map(|t| (t.name.to_string(), t));
         *self.tables.lock().unwrap() = named.collect();
         self.applied.lock().unwrap().push(revision);
@@ -144,7 +144,7 @@ impl Rig {
             .unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
         let file = folder.path().join("evenkeel.toml");
         std::fs::write(&file, text).unwrap();
-        let config = Config::load(&file).unwrap_or_else(|m| panic!("{m:?}"));
+        let (config, tls) = Tls::load(&file, None).unwrap_or_else(|m| panic!("{m:?}"));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let unix = UnixListener::bind(folder.path().join("admin.sock"));
@@ -157,6 +157,7 @@ impl Rig {
         let host = Arc::new(setup.host);
         let control = crate::start(Start {
             config: Arc::new(config),
+            tls,
             file,
             resume: setup.resume,
             workers: 2,
@@ -264,7 +265,13 @@ impl Drop for Rig {
     }
 }
 
-fn request(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+pub(super) fn request(
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> String {
     let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "host") {
         text += &format!("host: {host}\r\n");
@@ -275,7 +282,7 @@ fn request(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body:
     text + &format!("content-length: {}\r\n\r\n{body}", body.len())
 }
 
-fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Answer {
+pub(super) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Answer {
     // Refused halfway, the answer is there all the same.
     let _ = stream.write_all(bytes);
     let mut text = Vec::new();

@@ -45,6 +45,34 @@ pub struct Status {
     /// The last configuration that was refused, until one is applied.
     #[serde(default)]
     pub rejected: Option<Rejected>,
+    /// In use: listeners' first, then what pools show and trust, then the admin API's own.
+    #[serde(default)]
+    pub certificates: Vec<CertificateStatus>,
+}
+
+/// One of [`Status::certificates`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// `listener`, `pool` or `admin`.
+    pub used_by: String,
+    /// The listener's or pool's; `admin`.
+    pub name: String,
+    /// The certificate's file; of a pool that shows none, the authorities'.
+    pub file: String,
+    /// Host names and addresses it is made for.
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// From then on it is good.
+    pub not_before: Option<Stamp>,
+    /// Until then.
+    pub not_after: Option<Stamp>,
+    /// Whole days until then; less than 0 = it has ended.
+    pub days_left: Option<i64>,
+    /// From 30 days before its end.
+    pub warning: Option<String>,
+    /// Why what is in the files now is not in use, and what was read before still is.
+    pub problem: Option<String>,
 }
 
 /// A configuration that was refused, and changed nothing.
@@ -63,6 +91,21 @@ pub struct ListenerStatus {
     pub name: String,
     /// The addresses it really has: port 0 is shown as the port that was given.
     pub bind: Vec<String>,
+    /// Absent = clear text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsStatus>,
+}
+
+/// What a listener does with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsStatus {
+    /// It ends here.
+    Terminated,
+    /// It ends here, and for at least one name clients must show a certificate.
+    ClientCertificates,
+    /// It goes through as it is.
+    Passthrough,
 }
 
 /// `GET /v1/pools/NAME`.
@@ -72,6 +115,9 @@ pub struct PoolStatus {
     pub name: String,
     /// How it chooses.
     pub policy: String,
+    /// Are its endpoints spoken to over TLS?
+    #[serde(default)]
+    pub tls: bool,
     /// In file order.
     pub endpoints: Vec<EndpointStatus>,
 }

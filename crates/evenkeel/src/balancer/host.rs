@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use evenkeel_control::{Host, Input, ServiceEvent};
+use evenkeel_control::{Host, Input, ServiceEvent, Tls};
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::{ListenerSettings, ServiceSpec};
@@ -172,13 +172,14 @@ impl Host for BalancerHost {
         self.open_all(config)
     }
 
-    fn apply(&self, config: &Arc<Config>, revision: u64, tables: Vec<Arc<PoolTable>>) {
+    fn apply(&self, config: &Arc<Config>, tls: &Tls, revision: u64, tables: Vec<Arc<PoolTable>>) {
         self.proxy.apply(Traffic {
             revision,
             listeners: self.clamped(config),
             routes: config.routes.clone(),
+            tls: tls.listeners(),
+            endpoint_tls: tls.pools(),
             tables,
-            ..Traffic::default()
         });
         self.settle(config);
         if !self.served.swap(true, SeqCst) {

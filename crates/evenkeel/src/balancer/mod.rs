@@ -15,7 +15,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_control::{FAILURES_MAX, INPUTS_MAX};
+use evenkeel_control::{FAILURES_MAX, INPUTS_MAX, Tls};
 use evenkeel_core::observe::Failure;
 use evenkeel_keeper::{Link, ToKeeper};
 use evenkeel_proxy::{AccessTarget, Options, Proxy};
@@ -118,7 +118,7 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
     {
         return Err(become_user(&link, name, &part.args(resume)));
     }
-    let (config, resume) = read_config(resume, &part)?;
+    let (config, tls, resume) = read_config(resume, &part)?;
     crate::logging::start(&config.log).map_err(failed("log"))?;
     let descriptors = raise_descriptor_limit();
     let adopted = Keeper::adopt(link, part.user.is_some()).map_err(failed("keeper"))?;
@@ -150,6 +150,7 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
     life::watch(proxy.clone(), keeper.clone()).map_err(failed("life"))?;
     let control = evenkeel_control::start(evenkeel_control::Start {
         config: Arc::new(config),
+        tls,
         file: part.file,
         resume,
         workers,
@@ -222,19 +223,19 @@ fn end_with_the_keeper() {
 }
 
 /// FILE's configuration; for a replacement the last applied one, and FILE only where that can't be had.
-fn read_config(resume: bool, part: &Part) -> Result<(Config, bool), Failed> {
+fn read_config(resume: bool, part: &Part) -> Result<(Config, Tls, bool), Failed> {
     if resume && let Some((revision, text)) = evenkeel_control::last_applied(&part.state_dir) {
-        match Config::parse_and_resolve(&text, &part.file) {
-            Ok(config) => return Ok((config, true)),
+        match Tls::parse(&text, &part.file, None) {
+            Ok((config, tls)) => return Ok((config, tls, true)),
             Err(mistakes) => complain(&format!(
                 "evenkeel: the last applied revision {revision} can't be read again, so FILE is used:\n{}",
                 evenkeel_schema::explain(&mistakes).trim_end()
             )),
         }
     }
-    let config = Config::load(&part.file)
+    let (config, tls) = Tls::load(&part.file, None)
         .map_err(|mistakes| (End::Usage, evenkeel_schema::explain(&mistakes)))?;
-    Ok((config, false))
+    Ok((config, tls, false))
 }
 
 fn access_log(config: &Config) -> Option<evenkeel_proxy::AccessLog> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use evenkeel_schema::config::Config;
+use evenkeel_control::Tls;
 
 use crate::End;
 use crate::style::{Out, complain};
@@ -10,8 +10,8 @@ use crate::style::{Out, complain};
 /// Checks a file; `json` prints for programs.
 pub(crate) fn check(file: &Path, json: bool) -> End {
     let out = Out::new();
-    match Config::load(file) {
-        Ok(config) => {
+    match Tls::load(file, None) {
+        Ok((config, _)) => {
             if json {
                 out.line(&serde_json::json!({ "ok": true, "mistakes": [] }).to_string());
             } else {

@@ -185,8 +185,7 @@ fn toml_string(text: &str) -> String {
 fn introduce(ports: &Ports) {
     let admin = Admin {
         admin: Some(format!("http://127.0.0.1:{}", ports.admin)),
-        token_file: None,
-        json: false,
+        ..Admin::default()
     };
     let Ok(client) = Client::new(&admin) else {
         return;

@@ -8,8 +8,9 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use evenkeel_control::Tls;
 use evenkeel_keeper::LogFormat;
-use evenkeel_schema::config::{self, Config, Node};
+use evenkeel_schema::config::{self, Node};
 use rustix::fs::FlockOperation;
 
 use crate::End;
@@ -40,8 +41,8 @@ pub(crate) fn run(file: &Path) -> End {
 }
 
 fn prepare(file: &Path) -> Result<(Part, File, LogFormat), (End, String)> {
-    let config =
-        Config::load(file).map_err(|mistakes| (End::Usage, evenkeel_schema::explain(&mistakes)))?;
+    let (config, _) = Tls::load(file, None)
+        .map_err(|mistakes| (End::Usage, evenkeel_schema::explain(&mistakes)))?;
     let file = fs::canonicalize(file)
         .map_err(|e| (End::Usage, format!("evenkeel: {}: {e}", file.display())))?;
     let user =

@@ -49,12 +49,19 @@ fn print_all(out: &Out, status: &Value) {
     ));
     for listener in list(&status["listeners"]) {
         let binds: Vec<String> = list(&listener["bind"]).iter().map(word).collect();
+        let tls = match listener["tls"].as_str() {
+            None => "",
+            Some("passthrough") => "  TLS passes through",
+            Some("client_certificates") => "  TLS, client certificates",
+            Some(_) => "  TLS",
+        };
         out.line(&format!(
-            "listener {}  {}",
+            "listener {}  {}{tls}",
             word(&listener["name"]),
             binds.join(", ")
         ));
     }
+    print_certificates(out, list(&status["certificates"]));
     print_rejected(out, &status["rejected"]);
     for pool in list(&status["pools"]) {
         out.line("");
@@ -64,6 +71,46 @@ fn print_all(out: &Out, status: &Value) {
     if !services.is_empty() {
         out.line("");
         print_services(out, services);
+    }
+}
+
+/// Names of a certificate that are shown; JSON has all.
+const NAMES_SHOWN: usize = 3;
+
+/// A line for each, and one more for what is wrong with it.
+fn print_certificates(out: &Out, certificates: &[Value]) {
+    for certificate in certificates {
+        let used_by = match certificate["used_by"].as_str() {
+            Some("admin") => "admin".to_owned(),
+            _ => format!(
+                "{} {}",
+                word(&certificate["used_by"]),
+                word(&certificate["name"])
+            ),
+        };
+        let mut line = format!("certificate of {used_by}  {}", word(&certificate["file"]));
+        let names: Vec<String> = list(&certificate["names"]).iter().map(word).collect();
+        if !names.is_empty() {
+            line += &format!("  {}", names[..names.len().min(NAMES_SHOWN)].join(", "));
+        }
+        if names.len() > NAMES_SHOWN {
+            line += &format!(" and {} more", names.len() - NAMES_SHOWN);
+        }
+        if let Some(days) = certificate["days_left"].as_i64().filter(|days| *days >= 0) {
+            line += &format!("  {days} days left");
+        }
+        out.line(&line);
+        if let Some(warning) = certificate["warning"].as_str() {
+            let over = !warning.starts_with("expires");
+            out.line(&format!(
+                "    {}",
+                out.state(if over { "down" } else { "trial" }, warning)
+            ));
+        }
+        if let Some(problem) = certificate["problem"].as_str() {
+            let text = format!("what is in the files now is not in use: {problem}");
+            out.line(&format!("    {}", out.state("down", &text)));
+        }
     }
 }
 
@@ -96,7 +143,10 @@ fn print_pool(out: &Out, pool: &Value) {
         "{}  {}, {}",
         out.bold(&format!("pool {}", word(&pool["name"]))),
         out.state(colour, &format!("{usable} of {} usable", endpoints.len())),
-        word(&pool["policy"])
+        match pool["tls"].as_bool() {
+            Some(true) => format!("{}, TLS", word(&pool["policy"])),
+            _ => word(&pool["policy"]),
+        }
     ));
     let tiers = endpoints
         .iter()

@@ -1,0 +1,118 @@
+//! Reading certificates while the configuration is read.
+
+use std::cell::RefCell;
+
+use evenkeel_core::settings::{HostTls, PoolTls, Protocol};
+use evenkeel_schema::config::{FileProblem, LookAtTls};
+use evenkeel_tls::{Client, ClientFiles, HostFiles, Problem, Server, Speaks};
+use std::sync::Arc;
+
+use super::{Admin, Listener, Pool, Tls};
+
+/// Looks into the files, and keeps what is good.
+pub(super) struct Loader<'a> {
+    before: Option<&'a Tls>,
+    new: RefCell<Tls>,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(before: Option<&'a Tls>) -> Loader<'a> {
+        Loader {
+            before,
+            new: RefCell::default(),
+        }
+    }
+
+    /// What was read, once the configuration as a whole was found right.
+    pub(super) fn loaded(self) -> Tls {
+        self.new.into_inner()
+    }
+}
+
+impl LookAtTls for Loader<'_> {
+    fn listener(&self, name: &str, protocol: &Protocol, hosts: &[HostTls]) -> Vec<FileProblem> {
+        let speaks = match protocol {
+            Protocol::Http => Speaks::Http,
+            Protocol::Tcp { .. } | Protocol::Passthrough => Speaks::Bytes,
+        };
+        let old = self.before.and_then(|tls| tls.listeners.get(name));
+        let files: Vec<HostFiles> = hosts.iter().map(host_files).collect();
+        match Server::load(&files, speaks, old.map(|old| &*old.server)) {
+            Ok(server) => {
+                let same = old.filter(|old| old.hosts == hosts && old.speaks == speaks);
+                let listener = same.cloned().unwrap_or_else(|| Listener {
+                    hosts: hosts.to_vec(),
+                    speaks,
+                    server: Arc::new(server),
+                });
+                let listeners = &mut self.new.borrow_mut().listeners;
+                listeners.insert(name.into(), listener);
+                Vec::new()
+            }
+            Err(problems) => told(problems),
+        }
+    }
+
+    fn pool(&self, name: &str, tls: &PoolTls) -> Vec<FileProblem> {
+        let old = self.before.and_then(|before| before.pools.get(name));
+        match Client::load(&client_files(tls)) {
+            Ok(client) => {
+                let pool = old.filter(|old| old.tls == *tls);
+                let pool = pool.cloned().unwrap_or_else(|| Pool {
+                    tls: tls.clone(),
+                    client: Arc::new(client),
+                });
+                self.new.borrow_mut().pools.insert(name.into(), pool);
+                Vec::new()
+            }
+            Err(problems) => told(problems),
+        }
+    }
+
+    fn admin(&self, tls: &HostTls) -> Vec<FileProblem> {
+        let old = self.before.and_then(|before| before.admin.as_ref());
+        match Server::load_asking(&host_files(tls), old.map(|old| &*old.server)) {
+            Ok(server) => {
+                let admin = old.filter(|old| old.tls == *tls);
+                let admin = admin.cloned().unwrap_or_else(|| Admin {
+                    tls: tls.clone(),
+                    server: Arc::new(server),
+                });
+                self.new.borrow_mut().admin = Some(admin);
+                Vec::new()
+            }
+            Err(problems) => told(problems),
+        }
+    }
+}
+
+fn host_files(host: &HostTls) -> HostFiles {
+    HostFiles {
+        certificate: host.certificate.clone(),
+        key: host.key.clone(),
+        client_ca: host.client_ca.clone(),
+    }
+}
+
+fn client_files(tls: &PoolTls) -> ClientFiles {
+    let pair = tls.certificate.as_ref();
+    ClientFiles {
+        ca: tls.ca.clone(),
+        server_name: tls.server_name.clone(),
+        certificate: pair.map(|pair| pair.certificate.clone()),
+        key: pair.map(|pair| pair.key.clone()),
+    }
+}
+
+fn told(problems: Vec<Problem>) -> Vec<FileProblem> {
+    let one = |problem: Problem| FileProblem {
+        index: problem.index,
+        key: problem.part.key(),
+        found: match &problem.file {
+            Some(file) => format!("{}: {}", file.display(), problem.found),
+            None => problem.found,
+        },
+        wanted: problem.wanted,
+    };
+    problems.into_iter().map(one).collect()
+}
