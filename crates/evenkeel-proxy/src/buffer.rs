@@ -24,6 +24,7 @@ thread_local! {
 }
 
 /// Gives `data` storage if it has none.
+#[inline]
 fn equip(data: &mut Vec<u8>) {
     if data.capacity() == 0 {
         let spare = SPARES.with_borrow_mut(Vec::pop);
@@ -32,10 +33,15 @@ fn equip(data: &mut Vec<u8>) {
 }
 
 /// Takes the storage of `data` back; what is in it is forgotten.
+#[inline]
 fn strip(data: &mut Vec<u8>) {
-    let size = data.capacity();
-    let mut spare = std::mem::take(data);
-    if (SPARE_SIZE..=SPARE_SIZE_MAX).contains(&size) {
+    if data.capacity() != 0 {
+        keep(std::mem::take(data));
+    }
+}
+
+fn keep(mut spare: Vec<u8>) {
+    if (SPARE_SIZE..=SPARE_SIZE_MAX).contains(&spare.capacity()) {
         SPARES.with_borrow_mut(|spares| {
             if spares.len() < SPARES_KEPT {
                 spare.clear();

@@ -76,7 +76,7 @@ impl Known {
             (13.., b'x') => return Known::forwarded(name),
             _ => return Known::Other,
         };
-        if name.eq_ignore_ascii_case(candidate) {
+        if is_name(name, candidate) {
             known
         } else {
             Known::Other
@@ -85,7 +85,7 @@ impl Known {
 
     fn forwarded(name: &[u8]) -> Known {
         const PREFIX: &[u8] = b"x-forwarded-";
-        if !name[..PREFIX.len()].eq_ignore_ascii_case(PREFIX) {
+        if !is_name(&name[..PREFIX.len()], PREFIX) {
             return Known::Other;
         }
         match name[PREFIX.len()..].to_ascii_lowercase_array() {
@@ -112,6 +112,33 @@ impl Known {
                 | Known::Upgrade
         )
     }
+}
+
+/// Is it this name in whatever case? `lower` must be of lower-case letters, digits and dashes. Eight bytes at a time, since
+/// every field line of every message is asked this.
+fn is_name(name: &[u8], lower: &[u8]) -> bool {
+    /// Differ at most in the bit of the case, and that only where there are letters (which alone have 0x40).
+    fn same(a: u64, lower: u64) -> bool {
+        (a ^ lower) & !(lower >> 1 & 0x2020_2020_2020_2020) == 0
+    }
+    let short = |a: &[u8; 4], b: &[u8; 4]| {
+        same(u32::from_le_bytes(*a).into(), u32::from_le_bytes(*b).into())
+    };
+    let long = |a: &[u8; 8], b: &[u8; 8]| same(u64::from_le_bytes(*a), u64::from_le_bytes(*b));
+    if name.len() != lower.len() {
+        return false;
+    }
+    // The last word may overlap the one before.
+    if let (Some(a), Some(b)) = (name.last_chunk(), lower.last_chunk()) {
+        let words = name.as_chunks().0.iter().zip(lower.as_chunks().0);
+        return long(a, b) && words.into_iter().all(|(a, b)| long(a, b));
+    }
+    if let (Some(a), Some(b)) = (name.last_chunk(), lower.last_chunk())
+        && let (Some(c), Some(d)) = (name.first_chunk(), lower.first_chunk())
+    {
+        return short(a, b) && short(c, d);
+    }
+    name.eq_ignore_ascii_case(lower)
 }
 
 /// The first five bytes in lower case, and the whole length.
@@ -393,6 +420,15 @@ mod tests {
             assert_eq!(Known::of(name.as_bytes()), known, "{name}");
             assert_eq!(Known::of(name.to_lowercase().as_bytes()), known, "{name}");
             assert_eq!(Known::of(name.to_uppercase().as_bytes()), known, "{name}");
+            for at in 0..name.len() {
+                for b in 0..=255u8 {
+                    let mut other = name.as_bytes().to_vec();
+                    other[at] = b;
+                    let same = other.eq_ignore_ascii_case(name.as_bytes());
+                    let lower = name.to_lowercase();
+                    assert_eq!(is_name(&other, lower.as_bytes()), same, "{other:?}");
+                }
+            }
         }
     }
 

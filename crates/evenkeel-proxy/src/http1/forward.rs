@@ -43,20 +43,18 @@ pub fn write_request_head(
     buf: &[u8],
     forward: &Forward<'_>,
 ) {
-    let authority = match head.authority(buf) {
-        "" => forward.fallback_host,
+    let authority = match head.authority_bytes(buf) {
+        b"" => forward.fallback_host.as_bytes(),
         authority => authority,
     };
-    out.extend_from_slice(head.method_str(buf).as_bytes());
+    out.extend_from_slice(head.method_bytes(buf));
     out.push(b' ');
-    out.extend_from_slice(head.path(buf).as_bytes());
-    if let Some(query) = head.query(buf) {
+    out.extend_from_slice(head.path_bytes(buf));
+    if let Some(query) = head.query_bytes(buf) {
         out.push(b'?');
-        out.extend_from_slice(query.as_bytes());
+        out.extend_from_slice(query);
     }
-    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
-    out.extend_from_slice(authority.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    line(out, b" HTTP/1.1\r\nHost: ", authority);
 
     let chunked = head.framing() == Framing::Chunked;
     let mut kept = Kept {
@@ -134,7 +132,7 @@ fn write_forwarded(
     head: &RequestHead,
     buf: &[u8],
     forward: &Forward<'_>,
-    authority: &str,
+    authority: &[u8],
     kept: Kept,
 ) {
     write_forwarded_for(out, head, buf, forward);
@@ -142,7 +140,7 @@ fn write_forwarded(
         line(out, b"X-Forwarded-Proto: ", forward.proto.as_bytes());
     }
     if !kept.host {
-        line(out, b"X-Forwarded-Host: ", authority.as_bytes());
+        line(out, b"X-Forwarded-Host: ", authority);
     }
     let trace = hex::<32>(forward.request_id);
     if !kept.request_id {
@@ -325,12 +323,16 @@ fn write_length(out: &mut Vec<u8>, length: u64) {
     line(out, b"Content-Length: ", digits.format(length).as_bytes());
 }
 
-/// The lower `N` hexadecimal digits of a number.
-fn hex<const N: usize>(mut number: u128) -> [u8; N] {
+/// The lower `N` hexadecimal digits of a number; `N` is even.
+fn hex<const N: usize>(number: u128) -> [u8; N] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [b'0'; N];
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(number & 15) as usize];
-        number >>= 4;
+    let pairs = digits.as_chunks_mut::<2>().0.iter_mut().rev();
+    for (pair, byte) in pairs.zip(number.to_le_bytes()) {
+        *pair = [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ];
     }
     digits
 }

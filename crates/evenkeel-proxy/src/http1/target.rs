@@ -171,7 +171,7 @@ pub(crate) struct Port {
 /// Writes an authority in its normal form.
 pub(crate) fn write_authority(authority: &[u8], port: &Port, out: &mut String) {
     let name = authority.get(..port.name_len).unwrap_or_default();
-    out.extend(name.iter().map(|&b| b as char));
+    push_ascii(out, name);
     if let Some(number) = port.number {
         out.push(':');
         out.push_str(itoa::Buffer::new().format(number));
@@ -200,8 +200,14 @@ pub(crate) fn parse_authority(authority: &[u8], host: &mut String) -> Result<Por
         },
     };
     let name = name.strip_suffix(b".").unwrap_or(name);
-    host.extend(name.iter().map(|b| b.to_ascii_lowercase() as char));
+    push_ascii(host, name);
+    host.make_ascii_lowercase();
     Ok(parsed)
+}
+
+/// Appends what was checked to be ASCII, all at once.
+fn push_ascii(out: &mut String, bytes: &[u8]) {
+    out.push_str(std::str::from_utf8(bytes).unwrap_or_default());
 }
 
 fn check_v6(literal: &[u8]) -> Result<(), Wrong> {

@@ -248,6 +248,21 @@ impl RequestHead {
             None => &self.authority,
         }
     }
+    // The same as bytes, for whoever only writes them on: text costs a look at each byte.
+    pub(crate) fn method_bytes<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
+        self.method_at.of(buf)
+    }
+    pub(crate) fn path_bytes<'a>(&'a self, buf: &'a [u8]) -> &'a [u8] {
+        self.path_at.map_or(self.normal.as_bytes(), |at| at.of(buf))
+    }
+    pub(crate) fn query_bytes<'a>(&self, buf: &'a [u8]) -> Option<&'a [u8]> {
+        self.query_at.map(|at| at.of(buf))
+    }
+    pub(crate) fn authority_bytes<'a>(&'a self, buf: &'a [u8]) -> &'a [u8] {
+        self.authority_at
+            .map_or(self.authority.as_bytes(), |at| at.of(buf))
+    }
+
     /// Version of the client's message.
     pub fn version(&self) -> Version {
         self.version
