@@ -145,7 +145,7 @@ impl Counts {
 
 impl Load<'_> {
     fn start(options: &Options) -> io::Result<Load<'_>> {
-        let mut load = Load {
+        Ok(Load {
             options,
             tls: options.tls.as_deref().map(wire::config).transpose()?,
             request: request::request(Shape {
@@ -155,34 +155,37 @@ impl Load<'_> {
             }),
             poller: Poller::new()?,
             clients: (0..options.connections).map(|_| None).collect(),
-            pace: options.rate.map(|rate| Pace {
-                every: Duration::from_secs_f64(1.0 / rate),
-                next: Instant::now(),
-                idle: (0..options.connections).rev().collect(),
-            }),
+            pace: None,
             counts: Counts::new(),
             received: 0,
             buffer: vec![0; 256 << 10],
-        };
-        if load.pace.is_none() {
-            for token in 0..options.connections {
-                load.begin(token, Instant::now())?;
-            }
-        }
-        Ok(load)
+        })
     }
 
-    /// For so long, and until so much came in.
+    /// As fast as it goes until so much came in, then for so long as it will be measured.
     fn warm_up(&mut self) -> io::Result<()> {
         let start = Instant::now();
-        self.turn_for(Duration::from_secs_f64(self.options.warm))?;
-        while self.received < self.options.warm_mib << 20
+        let wanted = self.options.warm_mib << 20;
+        if wanted > 0 || self.options.rate.is_none() {
+            for token in 0..self.clients.len() {
+                self.begin(token, start)?;
+            }
+        }
+        while self.received < wanted
             && start.elapsed() < WARM_MAX
             && self.counts.errors < ERRORS_MAX
         {
             self.turn_for(Duration::from_millis(20))?;
         }
-        Ok(())
+        self.pace = self.options.rate.map(|rate| Pace {
+            every: Duration::from_secs_f64(1.0 / rate),
+            next: Instant::now(),
+            // Those that are busy follow as they get their answers.
+            idle: (0..self.clients.len())
+                .filter(|token| self.clients[*token].is_none())
+                .collect(),
+        });
+        self.turn_for(Duration::from_secs_f64(self.options.warm))
     }
 
     /// The time between warming and measuring is not the proxy's.

@@ -163,11 +163,7 @@ impl Bench {
                 tls: work.tls.then_some(self.certificate.chain.as_path()),
                 rate,
                 warm: self.times.warm,
-                warm_mib: match rate {
-                    // The measurement before it has moved enough.
-                    Some(_) => 0,
-                    None => work.warm_mib(self.times.kept_mib),
-                },
+                warm_mib: work.warm_mib(self.times.kept_mib),
                 secs: self.times.secs,
             };
             let mut load = Load::start(&self.programs, target, &spec)?;
