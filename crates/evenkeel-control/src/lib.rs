@@ -111,7 +111,10 @@ pub fn start(start: Start) -> io::Result<Control> {
 async fn run(mut start: Start) -> io::Result<()> {
     let (asker, asks) = ask::Asker::new();
     let admin = std::mem::take(&mut start.admin);
-    let door = Arc::new(api::Door::new(start.tls.admin()));
+    let door = Arc::new(api::Door::new(api::Way::of(
+        &start.config.admin,
+        &start.tls,
+    )));
     let (driver, queues) = driver::Driver::start(start, asks, door.clone()).await?;
     api::serve(admin, asker, door)?;
     driver.run(queues).await;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use rustls::ClientConfig;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::file::{self, Content};
 use crate::pair::Pair;
@@ -79,6 +79,35 @@ impl Client {
                 let others = current.err().into_iter().flatten();
                 Err(others.chain(name).collect())
             }
+        }
+    }
+
+    /// One that trusts nobody, because of these problems: every handshake fails until `refresh` finds files that are good.
+    /// For whoever has to go on without them, and must not speak in clear text instead.
+    pub fn distrusting(files: &ClientFiles, problems: Vec<Problem>) -> Client {
+        let config = |speaks: Speaks| {
+            let mut config = ClientConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[&TLS13, &TLS12])
+                .expect("the provider has suites for both versions")
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth();
+            config.alpn_protocols = speaks.alpn();
+            Arc::new(config)
+        };
+        let name = files.server_name.as_deref().map(server_name);
+        Client {
+            files: files.clone(),
+            name: name.and_then(Result::ok),
+            current: ArcSwap::from_pointee(Current {
+                http: config(Speaks::Http),
+                bytes: config(Speaks::Bytes),
+                leaf: None,
+            }),
+            seen: Mutex::new(Seen {
+                // Of no content: the next look reads.
+                mark: !Contents::read(files).mark(),
+                problems,
+            }),
         }
     }
 

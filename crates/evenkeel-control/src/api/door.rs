@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use evenkeel_schema::config::Admin;
 use evenkeel_tls::Server;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -10,6 +11,8 @@ use tokio::sync::Semaphore;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::Tls;
 
 /// A handshake is two round trips; this is for the slowest line a person works over.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
@@ -22,30 +25,51 @@ const HANDSHAKE_RECORD: u8 = 22;
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\n\r\n\
 {\"error\":{\"code\":\"bad_request\",\"message\":\"this address speaks https, and this was http\",\"hint\":\"write https:// instead of http://\"}}\n";
 
-/// The way in. Clear text while it has no certificate.
+/// How the API is spoken to over TCP.
+#[derive(Clone)]
+pub(crate) enum Way {
+    /// By http.
+    Clear,
+    /// By https.
+    Tls(Arc<Server>),
+    /// Not at all: it should be https, and there is no certificate that is good.
+    Shut,
+}
+
+impl Way {
+    /// As the configuration wants it, with the certificate there is.
+    pub(crate) fn of(admin: &Admin, tls: &Tls) -> Way {
+        match (tls.admin(), &admin.tls) {
+            (Some(server), _) => Way::Tls(server),
+            (None, Some(_)) => Way::Shut,
+            (None, None) => Way::Clear,
+        }
+    }
+}
+
+/// The way in.
 pub(crate) struct Door {
     /// Set at each reload, read once per connection.
-    tls: Mutex<Option<Arc<Server>>>,
+    way: Mutex<Way>,
     handshakes: Semaphore,
 }
 
 impl Door {
-    pub(crate) fn new(tls: Option<Arc<Server>>) -> Door {
+    pub(crate) fn new(way: Way) -> Door {
         Door {
-            tls: Mutex::new(tls),
+            way: Mutex::new(way),
             handshakes: Semaphore::new(HANDSHAKES_MAX),
         }
     }
 
     /// From the next connection on.
-    pub(crate) fn set(&self, tls: Option<Arc<Server>>) {
-        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = tls;
+    pub(crate) fn set(&self, way: Way) {
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = way;
     }
 
-    /// `None` = clear text.
-    pub(super) fn tls(&self) -> Option<Arc<Server>> {
-        let tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        tls.clone()
+    pub(super) fn way(&self) -> Way {
+        let way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        way.clone()
     }
 
     /// A handshake. `None` = it did not come about, and the connection is closed. What a stranger does wrong here is no

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::ask::{Asker, Outcome};
 
-pub(crate) use door::Door;
+pub(crate) use door::{Door, Way};
 pub(crate) use operations::{OPERATIONS, Operation};
 pub(crate) use peer::Peer;
 pub(crate) use serve::serve;

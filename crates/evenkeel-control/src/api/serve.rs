@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Door, Peer, router};
+use super::{Door, Peer, Way, router};
 use crate::ask::Asker;
 
 /// Connections at once: dashboards, scrapers and people; each costs a descriptor and a buffer.
@@ -94,8 +94,10 @@ impl Server {
                 local,
                 certified,
             };
-            let Some(tls) = server.door.tls() else {
-                return exchange(router, stream, peer(false), permit).await;
+            let tls = match server.door.way() {
+                Way::Clear => return exchange(router, stream, peer(false), permit).await,
+                Way::Tls(tls) => tls,
+                Way::Shut => return,
             };
             if let Some(stream) = server.door.greet(stream, &tls).await {
                 // Verified in the handshake: a certificate of nobody we know ends it.

@@ -10,6 +10,7 @@ use evenkeel_schema::admin::CertificateStatus;
 
 use super::{Driver, Report};
 use crate::Tls;
+use crate::api::Way;
 use crate::clock::now;
 use crate::tls::{Certificate, Expiry, Level, News, Watch, days_left, warning};
 
@@ -28,6 +29,8 @@ pub(super) struct Certificates {
 /// What a look brings back.
 pub(crate) struct Looked {
     tls: Arc<Tls>,
+    /// All of it, where something was missing and is good now.
+    mended: Option<Arc<Tls>>,
     watch: Watch,
     news: Vec<News>,
     certificates: Vec<Certificate>,
@@ -86,12 +89,19 @@ impl Driver {
         };
         self.certificates.next = at + LOOK_EVERY;
         let (tls, reports) = (self.tls.clone(), self.reports.clone());
+        let (text, file) = (self.config.text.clone(), self.file.clone());
         tokio::task::spawn_blocking(move || {
-            let news = watch.look(&tls, now().wall);
-            let certificates = tls.certificates();
+            let mended = tls
+                .is_rescued()
+                .then(|| Tls::parse(&text, &file, Some(&tls)));
+            let mended = mended.and_then(Result::ok).map(|(_, tls)| Arc::new(tls));
+            let current = mended.as_ref().unwrap_or(&tls);
+            let news = watch.look(current, now().wall);
+            let certificates = current.certificates();
             // A loop that ended wants no report.
             let _ = reports.blocking_send(Report::Looked(Looked {
                 tls,
+                mended,
                 watch,
                 news,
                 certificates,
@@ -104,6 +114,12 @@ impl Driver {
         // A reload came in between: what it read is newer.
         if Arc::ptr_eq(&looked.tls, &self.tls) {
             self.certificates.seen = looked.certificates;
+            if let Some(mended) = looked.mended {
+                tracing::info!(target: "evenkeel::certificate", "every certificate that was missing is there and good");
+                self.door.set(Way::of(&self.config.admin, &mended));
+                self.tls = mended;
+                self.hand_over();
+            }
         }
         self.certificates.tell(looked.news, now().wall);
     }

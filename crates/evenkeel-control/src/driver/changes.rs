@@ -5,6 +5,7 @@ use evenkeel_schema::admin::{ErrorAnswer, ErrorCode, Rejected, RevisionAnswer};
 use evenkeel_schema::config::etag;
 
 use super::{ChangeAnswer, Driver, Report};
+use crate::api::Way;
 use crate::ask::{Change, unavailable};
 use crate::clock::now;
 use crate::prepare::{Plan, Prepared, Source};
@@ -154,7 +155,7 @@ impl Driver {
             (None, None) => "unchanged",
         };
         self.config = config;
-        self.door.set(tls.admin());
+        self.door.set(Way::of(&self.config.admin, &tls));
         self.tls = tls;
         self.rejected = None;
         self.configure();

@@ -153,10 +153,10 @@ fn the_admin_apis_own_certificate_is_read_again() {
     let shown = &status["certificates"][0];
     assert_eq!(
         (&shown["used_by"], &shown["days_left"]),
-        (&json!("admin"), &json!(19))
+        (&json!("admin"), &json!(20))
     );
     let warning = shown["warning"].as_str().unwrap();
-    assert!(warning.starts_with("expires in 19 days, on "), "{warning}");
+    assert!(warning.starts_with("expires in 20 days, on "), "{warning}");
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! Reading certificates while the configuration is read.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use evenkeel_core::settings::{HostTls, PoolTls, Protocol};
 use evenkeel_schema::config::{FileProblem, LookAtTls};
 use evenkeel_tls::{Client, ClientFiles, HostFiles, Problem, Server, Speaks};
-use std::sync::Arc;
 
-use super::{Admin, Listener, Pool, Tls};
+use super::{Admin, Certificate, Listener, Pool, Tls};
 
 /// Looks into the files, and keeps what is good.
 pub(super) struct Loader<'a> {
     before: Option<&'a Tls>,
+    /// Is what is wrong only left out?
+    rescue: bool,
     new: RefCell<Tls>,
 }
 
@@ -19,8 +21,41 @@ impl<'a> Loader<'a> {
     pub(super) fn new(before: Option<&'a Tls>) -> Loader<'a> {
         Loader {
             before,
+            rescue: false,
             new: RefCell::default(),
         }
+    }
+
+    pub(super) fn rescuing() -> Loader<'a> {
+        Loader {
+            rescue: true,
+            ..Loader::new(None)
+        }
+    }
+
+    /// Where nothing may be missing these are mistakes; else it is noted.
+    fn lacks(
+        &self,
+        kind: &'static str,
+        name: &str,
+        host: &HostTls,
+        problems: Vec<Problem>,
+    ) -> Vec<FileProblem> {
+        if !self.rescue {
+            return told(problems);
+        }
+        let mut new = self.new.borrow_mut();
+        new.rescued = true;
+        new.missing.push(Certificate {
+            kind,
+            name: name.to_owned(),
+            file: host.certificate.display().to_string(),
+            names: Vec::new(),
+            issuer: String::new(),
+            time: None,
+            problems: problems.iter().map(ToString::to_string).collect(),
+        });
+        Vec::new()
     }
 
     /// What was read, once the configuration as a whole was found right.
@@ -49,7 +84,7 @@ impl LookAtTls for Loader<'_> {
                 listeners.insert(name.into(), listener);
                 Vec::new()
             }
-            Err(problems) => told(problems),
+            Err(problems) => self.lacks("listener", name, &hosts[0], problems),
         }
     }
 
@@ -63,6 +98,17 @@ impl LookAtTls for Loader<'_> {
                     client: Arc::new(client),
                 });
                 self.new.borrow_mut().pools.insert(name.into(), pool);
+                Vec::new()
+            }
+            Err(problems) if self.rescue => {
+                let client = Client::distrusting(&client_files(tls), problems);
+                let mut new = self.new.borrow_mut();
+                new.rescued = true;
+                let pool = Pool {
+                    tls: tls.clone(),
+                    client: Arc::new(client),
+                };
+                new.pools.insert(name.into(), pool);
                 Vec::new()
             }
             Err(problems) => told(problems),
@@ -81,7 +127,7 @@ impl LookAtTls for Loader<'_> {
                 self.new.borrow_mut().admin = Some(admin);
                 Vec::new()
             }
-            Err(problems) => told(problems),
+            Err(problems) => self.lacks("admin", "admin", tls, problems),
         }
     }
 }

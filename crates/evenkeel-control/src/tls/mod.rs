@@ -27,6 +27,10 @@ pub struct Tls {
     listeners: BTreeMap<Arc<str>, Listener>,
     pools: BTreeMap<Arc<str>, Pool>,
     admin: Option<Admin>,
+    /// What could not be read when there was no other choice than to go on; see [`Tls::rescue`].
+    missing: Vec<Certificate>,
+    /// Is anything missing, or distrusts everybody for want of good files?
+    rescued: bool,
 }
 
 #[derive(Clone)]
@@ -72,6 +76,23 @@ impl Tls {
         let loader = load::Loader::new(before);
         let config = Config::parse_and_look(text, file, &loader)?;
         Ok((config, loader.loaded()))
+    }
+
+    /// The same, but what is wrong with certificates is no mistake: a listener without a good one serves nobody, a pool
+    /// without good files trusts nobody, and an admin API without them is shut, until they are good. For a balancer that
+    /// replaces a dead one while somebody exchanges files: the rest must be served.
+    ///
+    /// # Errors
+    /// Whatever else is wrong.
+    pub fn rescue(text: &str, file: &Path) -> Result<(Config, Tls), Vec<Mistake>> {
+        let loader = load::Loader::rescuing();
+        let config = Config::parse_and_look(text, file, &loader)?;
+        Ok((config, loader.loaded()))
+    }
+
+    /// Is something missing that should be there? Then it is worth reading all of it again.
+    pub(crate) fn is_rescued(&self) -> bool {
+        self.rescued
     }
 
     /// TLS of the listeners that end it, by name.

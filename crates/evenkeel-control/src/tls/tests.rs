@@ -120,6 +120,37 @@ fn files_that_are_missing_or_do_not_fit_are_mistakes_where_they_are_named() {
 }
 
 #[test]
+fn who_has_to_go_on_with_bad_files_serves_the_rest_and_trusts_nobody() {
+    let disk = Disk::new();
+    fs::copy(disk.path().join("two.key"), disk.path().join("web.key")).unwrap();
+    fs::write(disk.path().join("admin.key"), "").unwrap();
+    let ca = fs::read(disk.path().join("ca.pem")).unwrap();
+    fs::write(disk.path().join("ca.pem"), "nothing").unwrap();
+    let file = disk.path().join("c.toml");
+    let (config, tls) = Tls::rescue(CONFIG, &file).unwrap();
+    assert!(tls.is_rescued());
+    assert_eq!((config.listeners.len(), tls.listeners().len()), (1, 0));
+    assert!(tls.admin().is_none());
+    assert!(tls.pools().contains_key("app"), "never in clear text");
+    let problems = tls.certificates().into_iter().map(|c| c.problems.len());
+    assert_eq!(problems.collect::<Vec<_>>(), [1, 1, 1]);
+    assert!(Tls::rescue("[node]\nx = 1", &file).is_err());
+    // Some of it is good again, then all.
+    let mut watch = Watch::default();
+    assert_eq!(watch.look(&tls, later()).len(), 1, "the pool is told of");
+    fs::write(disk.path().join("ca.pem"), ca).unwrap();
+    let news = watch.look(&tls, later());
+    assert!(matches!(news.as_slice(), [News::Replaced(_)]), "{news:?}");
+    assert!(Tls::parse(CONFIG, &file, Some(&tls)).is_err());
+    for name in ["web", "admin"] {
+        disk.put(name, 90);
+    }
+    let (_, mended) = Tls::parse(CONFIG, &file, Some(&tls)).unwrap();
+    assert!(!mended.is_rescued() && mended.admin().is_some());
+    assert!(mended.certificates().iter().all(|c| c.problems.is_empty()));
+}
+
+#[test]
 fn a_reload_that_changes_nothing_keeps_the_same_objects() {
     let disk = Disk::new();
     let before = disk.load(None).unwrap();

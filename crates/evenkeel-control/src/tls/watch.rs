@@ -113,7 +113,9 @@ impl Tls {
     /// Everything that status, metrics and warnings tell of.
     pub(crate) fn certificates(&self) -> Vec<Certificate> {
         let owners = self.owners();
-        owners.flat_map(|owner| owner.certificates()).collect()
+        let missing = self.missing.iter().cloned();
+        let used = owners.flat_map(|owner| owner.certificates());
+        used.chain(missing).collect()
     }
 }
 

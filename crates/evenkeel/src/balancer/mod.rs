@@ -227,6 +227,13 @@ fn read_config(resume: bool, part: &Part) -> Result<(Config, Tls, bool), Failed>
     if resume && let Some((revision, text)) = evenkeel_control::last_applied(&part.state_dir) {
         match Tls::parse(&text, &part.file, None) {
             Ok((config, tls)) => return Ok((config, tls, true)),
+            Err(mistakes) if let Ok((config, tls)) = Tls::rescue(&text, &part.file) => {
+                complain(&format!(
+                    "evenkeel: serving without what cannot be used now; it is used as soon as it can be:\n{}",
+                    evenkeel_schema::explain(&mistakes).trim_end()
+                ));
+                return Ok((config, tls, true));
+            }
             Err(mistakes) => complain(&format!(
                 "evenkeel: the last applied revision {revision} can't be read again, so FILE is used:\n{}",
                 evenkeel_schema::explain(&mistakes).trim_end()
