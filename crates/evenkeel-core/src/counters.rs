@@ -175,7 +175,7 @@ pub enum Reject {
     BadRequest,
     /// 431: head or number of fields too large.
     HeadTooLarge,
-    /// 408: the head took longer than `header_timeout`.
+    /// 408: the head took longer than `header_timeout`. Closed without an answer, if not a byte of it came.
     HeadTimeout,
     /// 408: the body came slower than `body_min_rate`.
     BodyTooSlow,
@@ -197,15 +197,25 @@ pub enum Reject {
     GatewayTimeout,
     /// Cut: the client took nothing of its answer for `read_stall`.
     ReadStall,
-    /// Closed or not accepted: `max_connections` reached.
+    /// Closed: no further request for `idle_timeout`.
+    IdleTimeout,
+    /// Cut: no byte in either direction for `tunnel_timeout`.
+    TunnelTimeout,
+    /// Cut: the endpoint ended, broke off or fell silent in the middle of its answer.
+    AnswerCut,
+    /// Not accepted yet: `max_connections` reached.
     TooManyConnections,
+    /// Closed, idle or slow with its head, because a new connection needed the place.
+    MadeRoom,
+    /// 503, or not accepted yet: this machine had no descriptor, port or memory left for it.
+    NoResources,
     /// 500: a bug in evenkeel ended this connection.
     Internal,
 }
 
 impl Reject {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Reject; 15] = [
+    pub const ALL: [Reject; 20] = [
         Reject::BadRequest,
         Reject::HeadTooLarge,
         Reject::HeadTimeout,
@@ -219,7 +229,12 @@ impl Reject {
         Reject::BadGateway,
         Reject::GatewayTimeout,
         Reject::ReadStall,
+        Reject::IdleTimeout,
+        Reject::TunnelTimeout,
+        Reject::AnswerCut,
         Reject::TooManyConnections,
+        Reject::MadeRoom,
+        Reject::NoResources,
         Reject::Internal,
     ];
 
@@ -239,7 +254,12 @@ impl Reject {
             Reject::BadGateway => "bad_gateway",
             Reject::GatewayTimeout => "gateway_timeout",
             Reject::ReadStall => "read_stall",
+            Reject::IdleTimeout => "idle_timeout",
+            Reject::TunnelTimeout => "tunnel_timeout",
+            Reject::AnswerCut => "answer_cut",
             Reject::TooManyConnections => "too_many_connections",
+            Reject::MadeRoom => "made_room",
+            Reject::NoResources => "no_resources",
             Reject::Internal => "internal",
         }
     }

@@ -78,6 +78,7 @@ impl Acceptor {
 async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener: Rc<Listener>) {
     let failing = Seldom::default();
     let full = Seldom::default();
+    let scarcely = Seldom::default();
     let mut was_full = false;
     let mut deferred = None;
     let mut current = Known::default();
@@ -93,7 +94,7 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
             deferred = Some(client_first);
         }
         if !has_room(&view, &mut was_full, &full) {
-            rt::sleep(LOOK_AGAIN).await;
+            wait_for_room(worker.make_room(Some(&view)), LOOK_AGAIN).await;
             continue;
         }
         if in_a_row >= IN_A_ROW {
@@ -102,12 +103,23 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
         }
         in_a_row += 1;
         match listener.accept().await {
-            Ok(accepted) => worker.serve(&view, accepted),
+            Ok(accepted) => {
+                let scarce = accepted.stream.descriptor() >= worker.reserved_from;
+                worker.serve(&view, accepted);
+                if scarce {
+                    view.reject(Reject::NoResources);
+                    if let Some(unsaid) = scarcely.due(rt::now()) {
+                        tracing::warn!(%address, unsaid, "descriptors run short; idle connections are closed first, and clients wait");
+                    }
+                    wait_for_room(worker.make_room_for_descriptors(), LOOK_AGAIN).await;
+                }
+            }
             Err(error) => {
+                view.reject(Reject::NoResources);
                 if let Some(unsaid) = failing.due(rt::now()) {
                     tracing::warn!(%error, %address, unsaid, "cannot accept connections for now; clients wait");
                 }
-                rt::sleep(REST).await;
+                wait_for_room(worker.make_room_for_descriptors(), REST).await;
             }
         }
     }
@@ -129,6 +141,14 @@ impl Known {
             self.of = Some(view);
         }
         self.listener.clone()
+    }
+}
+
+/// Those who were told to go need a turn for it; where there was nobody, room comes by itself or not at all.
+async fn wait_for_room(made: bool, else_for: Duration) {
+    match made {
+        true => rt::step_back().await,
+        false => rt::sleep(else_for).await,
     }
 }
 

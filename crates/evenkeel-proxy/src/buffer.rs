@@ -125,6 +125,15 @@ impl Buf {
         &mut self.data
     }
 
+    /// Gives back what it has room for beyond what is in it.
+    pub(crate) fn shrink(&mut self) {
+        if self.start > 0 {
+            self.data.drain(..self.start);
+            self.start = 0;
+        }
+        self.data.shrink_to_fit();
+    }
+
     /// Gives memory beyond `keep` bytes back; it must be empty.
     pub(crate) fn trim(&mut self, keep: usize) {
         self.clear();

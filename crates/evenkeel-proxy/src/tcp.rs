@@ -12,6 +12,7 @@ use std::task::Poll;
 use evenkeel_core::counters::Reject;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
+use evenkeel_core::time::Time;
 
 use crate::line::{self, NoPlace};
 use crate::pool::{Attempt, ConnectError, Pick, Pool};
@@ -52,6 +53,9 @@ pub(crate) async fn serve(
         timeout: listener.settings().tunnel_timeout,
     };
     let carried = tunnel.run(&[], &[]).await;
+    if carried.quiet {
+        listener.reject(Reject::TunnelTimeout);
+    }
     if carried.endpoint_failed {
         attempt.failed(FailureKind::Reset, rt::now());
         // The client must not take this for a proper end.
@@ -92,7 +96,7 @@ async fn connect(
             pool.counters().retries.inc();
         }
         tried.push(attempt.endpoint.id);
-        match open(&attempt, conn).await {
+        match open(worker, &attempt, conn).await {
             Ok(stream) => {
                 attempt.counters().connects.inc();
                 return Ok((attempt, stream));
@@ -106,14 +110,26 @@ async fn connect(
             }
             Err(ConnectError::Local(error)) => {
                 worker.cannot_connect(&error);
-                return Err(Some(Reject::BadGateway));
+                return Err(Some(Reject::NoResources));
             }
         }
     }
 }
 
-async fn open(attempt: &Attempt, conn: &Conn) -> Result<Stream, ConnectError> {
+/// Connects. If there is no descriptor for it, room is made, and it is tried again for as long as connecting may take.
+async fn open(worker: &Worker, attempt: &Attempt, conn: &Conn) -> Result<Stream, ConnectError> {
     let deadline = rt::now() + attempt.current.table.transport.connect_timeout;
+    loop {
+        match open_now(attempt, conn, deadline).await {
+            Err(ConnectError::Local(_)) if rt::now() < deadline => {
+                worker.wait_for_descriptor(&conn.listener).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn open_now(attempt: &Attempt, conn: &Conn, deadline: Time) -> Result<Stream, ConnectError> {
     let mut connecting = pin!(attempt.endpoint.connect());
     poll_fn(|cx| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {

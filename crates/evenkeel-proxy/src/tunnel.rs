@@ -30,6 +30,30 @@ pub(crate) struct Carried {
     pub(crate) down: u64,
     /// The endpoint's connection broke.
     pub(crate) endpoint_failed: bool,
+    /// Nothing came for `timeout`.
+    pub(crate) quiet: bool,
+}
+
+/// How a tunnel ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Both directions did.
+    Well,
+    /// The client's connection broke.
+    ByClient,
+    /// The endpoint's did.
+    ByEndpoint,
+    /// By itself, after `timeout`.
+    Quiet,
+}
+
+impl Ended {
+    fn broken(at_endpoint: bool) -> Ended {
+        match at_endpoint {
+            true => Ended::ByEndpoint,
+            false => Ended::ByClient,
+        }
+    }
 }
 
 /// One direction.
@@ -54,13 +78,13 @@ impl Tunnel<'_> {
             let one = up.poll(cx);
             let other = down.poll(cx);
             if let Poll::Ready(Err(e)) = one {
-                return Poll::Ready(Some(matches!(e, PumpError::Sink)));
+                return Poll::Ready(Ended::broken(e == PumpError::Sink));
             }
             if let Poll::Ready(Err(e)) = other {
-                return Poll::Ready(Some(matches!(e, PumpError::Source)));
+                return Poll::Ready(Ended::broken(e == PumpError::Source));
             }
             if up.done && down.done {
-                return Poll::Ready(None);
+                return Poll::Ready(Ended::Well);
             }
             let moved = up.gave + down.gave;
             if moved != seen || since.is_none() {
@@ -70,7 +94,7 @@ impl Tunnel<'_> {
             let quiet_since = since.unwrap_or_default();
             self.timer.set(quiet_since + self.timeout);
             match self.timer.poll_expired(cx) {
-                true => Poll::Ready(None),
+                true => Poll::Ready(Ended::Quiet),
                 false => Poll::Pending,
             }
         })
@@ -78,7 +102,8 @@ impl Tunnel<'_> {
         Carried {
             up: up.gave,
             down: down.gave,
-            endpoint_failed: ended == Some(true),
+            endpoint_failed: ended == Ended::ByEndpoint,
+            quiet: ended == Ended::Quiet,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::http::{self, Client, Runner};
 use crate::http1::http_date;
 use crate::pool::Pool;
 use crate::random::Random;
+use crate::room;
 use crate::rt::{self, Accepted, Timer, Wheel};
 use crate::seldom::Seldom;
 use crate::snapshot::{Command, ListenerEntry, Shared, Snapshot};
@@ -50,7 +51,9 @@ pub(crate) struct Worker {
     seen: Cell<u64>,
     view: RefCell<Rc<View>>,
     pools: RefCell<BTreeMap<PoolId, Rc<Pool>>>,
-    connections: RefCell<Slab<Rc<Conn>>>,
+    pub(crate) connections: RefCell<Slab<Rc<Conn>>>,
+    /// The first descriptor that accepting should leave alone.
+    pub(crate) reserved_from: u64,
     /// Those that serve nobody; taken from the end.
     runners: RefCell<Vec<Runner>>,
     /// How few there were at least since the last look.
@@ -102,6 +105,23 @@ pub(crate) struct Conn {
     pub(crate) moved: Cell<bool>,
     /// Between requests.
     pub(crate) idle: Cell<bool>,
+    /// What speaks for closing it, should its place be needed.
+    pub(crate) may_go_for: Cell<GoesFor>,
+    /// Its place is needed.
+    pub(crate) must_go: Cell<bool>,
+    /// Where it came in.
+    pub(crate) listener: Rc<ListenerView>,
+}
+
+/// Why a connection may be closed when its place is needed, and since when that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoesFor {
+    /// It is being served.
+    Nothing,
+    /// No request is under way.
+    Idle(Time),
+    /// The head of a request has begun to come.
+    Head(Time),
 }
 
 /// Counts a connection as open for as long as it lives, and whether it was a bug that ended it.
@@ -118,6 +138,9 @@ impl Open {
             waiting_on: Cell::new(None),
             moved: Cell::new(false),
             idle: Cell::new(false),
+            may_go_for: Cell::new(GoesFor::Nothing),
+            must_go: Cell::new(false),
+            listener: listener.clone(),
         });
         let key = worker.connections.borrow_mut().insert(conn.clone());
         listener.open().fetch_add(1, Relaxed);
@@ -167,6 +190,7 @@ impl Worker {
             view: RefCell::new(Rc::new(View::of(&Arc::default(), &BTreeMap::new(), index))),
             pools: RefCell::default(),
             connections: RefCell::default(),
+            reserved_from: room::reserved_from(),
             runners: RefCell::default(),
             runners_unused: Cell::new(0),
             shared,
@@ -246,6 +270,11 @@ impl Worker {
                 conn.timer.wake();
             }
         }
+        self.drop_idle_endpoints();
+    }
+
+    /// Closes all idle connections to endpoints.
+    pub(crate) fn drop_idle_endpoints(&self) {
         for pool in self.pools.borrow().values() {
             pool.drop_idle();
         }

@@ -27,17 +27,17 @@ pub struct ListenerSettings {
     pub protocol: Protocol,
     /// Whose `X-Forwarded-*` and `traceparent` are believed.
     pub trusted_proxies: Vec<Cidr>,
-    /// Open at once, all workers together.
+    /// Open at once, all workers together; beyond it the longest idle make room.
     pub max_connections: u32,
     /// Whole request head.
     pub header_timeout: Duration,
-    /// Bytes a second, after 5 s; a slower request body is cut off. 0 = no limit.
+    /// Bytes a second, after 5 s; a slower request body is cut off, and one that stalls for 10 s. 0 = no limit.
     pub body_min_rate: u64,
-    /// The client takes nothing of an answer for this long: cut off.
+    /// The client takes nothing of an answer for this long, or next to nothing: cut off.
     pub read_stall: Duration,
     /// Keep-alive between requests.
     pub idle_timeout: Duration,
-    /// tcp and tunnels: no byte in either direction.
+    /// tcp and tunnels: no byte in either direction. Also bounds an endpoint's silence in the middle of its answer.
     pub tunnel_timeout: Duration,
     /// Largest request head, bytes.
     pub max_header_bytes: u32,

@@ -16,7 +16,7 @@ use crate::http1::{
     write_response_head,
 };
 use crate::pool::{Attempt, ConnectError};
-use crate::rt::Stream;
+use crate::rt::{self, Stream};
 
 /// How an endpoint's head may be at most. Wider than what clients may send: set-cookie fields pile up.
 const ANSWER_LIMITS: Limits = Limits {
@@ -81,8 +81,30 @@ impl Job<'_> {
         result
     }
 
-    /// An idle connection or a new one.
+    /// An idle connection or a new one. If there is no descriptor for it, room is made, and it is tried again for as long as
+    /// connecting may take.
     async fn connection(
+        &self,
+        exchange: &Exchange,
+        attempt: &Attempt,
+        again: bool,
+        now: Time,
+    ) -> Result<Stream, Try> {
+        let until = now + attempt.current.table.transport.connect_timeout;
+        loop {
+            match self.connection_now(exchange, attempt, again, now).await {
+                Err(Try::Local) if rt::now() < until => {
+                    self.client
+                        .worker
+                        .wait_for_descriptor(&self.client.listener)
+                        .await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn connection_now(
         &self,
         exchange: &Exchange,
         attempt: &Attempt,

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use evenkeel_core::counters::Reject;
 use evenkeel_core::time::Time;
 
 use super::Exchange;
@@ -14,7 +15,8 @@ use super::own::{self, Own};
 use super::request::Ended;
 use crate::http1::{Limits, Method, OwnAnswer, Progress, Version, write_own_answer};
 use crate::rt::{self, Stream};
-use crate::worker::{Conn, ListenerView, View, Worker};
+use crate::stall::Stall;
+use crate::worker::{Conn, GoesFor, ListenerView, View, Worker};
 
 /// Heads are read in steps of this: most browsers' fit, a flood of small connections costs little.
 const HEAD_STEP: usize = 2 * 1024;
@@ -147,24 +149,38 @@ impl Client {
     async fn wait_for_request(&self) -> bool {
         let fresh = self.is_fresh();
         let settings = self.listener.settings();
-        self.conn.timer.set(match fresh {
-            true => rt::now() + settings.header_timeout,
-            false => self.served.get() + settings.idle_timeout,
-        });
+        let (since, limit, reason) = match fresh {
+            true => (rt::now(), settings.header_timeout, Reject::HeadTimeout),
+            false => (
+                self.served.get(),
+                settings.idle_timeout,
+                Reject::IdleTimeout,
+            ),
+        };
+        self.conn.timer.set(since + limit);
         self.conn.idle.set(!fresh);
+        self.conn.may_go_for.set(GoesFor::Idle(since));
         let came = poll_fn(|cx| {
             if let Poll::Ready(readable) = self.stream.poll_readable(cx) {
                 return Poll::Ready(readable.is_ok());
             }
             // A request that is here already is served, even now.
-            let unwanted = self.worker.draining.get() && !fresh && self.stream.is_quiet();
-            if unwanted || self.conn.timer.poll_expired(cx) {
+            if self.worker.draining.get() && !fresh && self.stream.is_quiet() {
+                return Poll::Ready(false);
+            }
+            if self.conn.must_go.get() && self.stream.is_quiet() {
+                self.listener.reject(Reject::MadeRoom);
+                return Poll::Ready(false);
+            }
+            if self.conn.timer.poll_expired(cx) {
+                self.listener.reject(reason);
                 return Poll::Ready(false);
             }
             Poll::Pending
         })
         .await;
         self.conn.idle.set(false);
+        self.conn.must_go.set(false);
         came
     }
 
@@ -175,9 +191,13 @@ impl Client {
             max_head: settings.max_header_bytes as usize,
             max_fields: settings.max_headers as usize,
         };
-        let mut deadline = None;
+        let mut deadline = match self.conn.may_go_for.replace(GoesFor::Nothing) {
+            // A head begun late has no more time than one begun at once.
+            GoesFor::Idle(since) if self.is_fresh() => Some(since + settings.header_timeout),
+            _ => None,
+        };
         exchange.request.reset();
-        poll_fn(|cx| {
+        let head = poll_fn(|cx| {
             loop {
                 if !exchange.head_in.is_empty() {
                     match exchange.request.parse(exchange.head_in.bytes(), &limits) {
@@ -203,12 +223,24 @@ impl Client {
             }
             let deadline = *deadline.get_or_insert_with(|| rt::now() + settings.header_timeout);
             self.conn.timer.set(deadline);
-            match self.conn.timer.poll_expired(cx) {
-                true => Poll::Ready(Head::Refused(own::HEAD_TOO_SLOW)),
-                false => Poll::Pending,
+            if self.conn.timer.poll_expired(cx) {
+                return Poll::Ready(Head::Refused(own::HEAD_TOO_SLOW));
             }
+            if self.conn.must_go.get() {
+                self.listener.reject(Reject::MadeRoom);
+                return Poll::Ready(Head::Gone);
+            }
+            let limit_ns = settings.header_timeout.as_nanos() as u64;
+            let began = Time::from_nanos(deadline.as_nanos().saturating_sub(limit_ns));
+            self.conn.may_go_for.set(GoesFor::Head(began));
+            // Thousands of slow heads hold what they sent, and no room for more.
+            exchange.head_in.shrink();
+            Poll::Pending
         })
-        .await
+        .await;
+        self.conn.may_go_for.set(GoesFor::Nothing);
+        self.conn.must_go.set(false);
+        head
     }
 
     /// Answers what is not a request.
@@ -248,20 +280,17 @@ impl Client {
     /// Writes what is on its way to the client. False if that could not be done within `read_stall`.
     pub(super) async fn flush(&self, exchange: &mut Exchange) -> bool {
         let down = &mut exchange.down;
-        let stall = self.listener.settings().read_stall;
-        let mut since: Option<Time> = None;
+        let mut stall = Stall::new(self.listener.settings().read_stall);
         poll_fn(|cx| {
             while !down.is_sent() {
                 match self.stream.poll_write(cx, down.unsent()) {
                     Poll::Ready(Ok(n)) => {
                         down.sent += n;
-                        since = None;
+                        stall.took(n as u64);
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(false),
                     Poll::Pending => {
-                        let since = *since.get_or_insert_with(rt::now);
-                        self.conn.timer.set(since + stall);
-                        return match self.conn.timer.poll_expired(cx) {
+                        return match self.poll_stalled(cx, stall.waits(rt::now)) {
                             true => Poll::Ready(false),
                             false => Poll::Pending,
                         };
@@ -271,6 +300,17 @@ impl Client {
             Poll::Ready(true)
         })
         .await
+    }
+
+    /// Has the client taken next to nothing until this deadline? Then what it would not take goes with the connection.
+    pub(super) fn poll_stalled(&self, cx: &mut Context<'_>, deadline: Time) -> bool {
+        self.conn.timer.set(deadline);
+        let stalled = self.conn.timer.poll_expired(cx);
+        if stalled {
+            self.listener.reject(Reject::ReadStall);
+            self.stream.reset_on_close();
+        }
+        stalled
     }
 
     /// Closes in order: says that nothing more comes and takes what the client still sends for a while, since closing
@@ -288,6 +328,7 @@ impl Client {
                     Poll::Pending => break,
                 }
             }
+            exchange.head_in.trim(0);
             match self.conn.timer.poll_expired(cx) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,

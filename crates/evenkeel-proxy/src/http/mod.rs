@@ -18,6 +18,7 @@ mod connection;
 mod exchange;
 mod forward;
 mod own;
+mod patience;
 mod relay;
 mod request;
 mod rule;

@@ -149,5 +149,5 @@ pub(crate) const LOCAL: Own = own(
     503,
     "proxy_internal_error",
     "no connection to an endpoint could be opened from here",
-    Reject::NoEndpoint,
+    Reject::NoResources,
 );

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use evenkeel_core::counters::Reject;
 use evenkeel_core::observe::FailureKind;
@@ -17,6 +18,7 @@ use crate::http1::{Body, Framing, ResponseForward, ResponseHead, To, write_respo
 use crate::pool::Attempt;
 use crate::rt::{self, Stream};
 use crate::splice::{Pump, PumpError, Pumped, SPLICE_FROM};
+use crate::stall::Stall;
 use crate::tunnel;
 
 /// The answer's way to the client.
@@ -34,9 +36,14 @@ struct Relay<'a> {
     waits: Waits,
     /// Since when it waits for that.
     since: Time,
+    stall: Stall,
     /// Bytes written to the client.
     sent: u64,
 }
+
+/// An endpoint in the middle of its answer may be silent for as long as its route gives it to begin one, and at least for
+/// this long: events and long polls come with pauses, and a minute is what other proxies have taught their servers.
+const SILENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
@@ -50,7 +57,7 @@ enum Waits {
 enum Cut {
     /// The client is gone, or broke its body.
     Client,
-    /// The client read nothing for `read_stall`.
+    /// The client read nothing for `read_stall`; that is counted already.
     ReadStall,
     /// The client sent its body too slowly.
     TooSlow,
@@ -58,7 +65,7 @@ enum Cut {
     Endpoint,
     /// The endpoint sent what is no body.
     Garbage,
-    /// The endpoint said nothing for `tunnel_timeout`.
+    /// The endpoint said nothing for too long.
     Silent,
 }
 
@@ -105,12 +112,12 @@ impl Job<'_> {
             upload_over,
             waits: Waits::Nobody,
             since: tally.started,
+            stall: Stall::new(self.client.listener.settings().read_stall),
             sent: 0,
             exchange,
         };
         let ended = poll_fn(|cx| relay.poll(cx, reusable)).await;
-        let written = relay.sent;
-        tally.sent += written;
+        tally.sent += relay.sent;
         if let Err(cut) = ended {
             return self.cut(attempt, cut, sent.framing);
         }
@@ -135,12 +142,14 @@ impl Job<'_> {
 
     fn cut(&self, attempt: &Attempt, cut: Cut, framing: Framing) -> Ended {
         match cut {
-            Cut::Client => {}
-            Cut::ReadStall => self.client.listener.reject(Reject::ReadStall),
+            Cut::Client | Cut::ReadStall => {}
             Cut::TooSlow => self.client.listener.reject(Reject::BodyTooSlow),
             Cut::Endpoint => attempt.failed(FailureKind::Reset, rt::now()),
             Cut::Garbage => attempt.failed(FailureKind::Garbage, rt::now()),
             Cut::Silent => attempt.failed(FailureKind::Timeout, rt::now()),
+        }
+        if matches!(cut, Cut::Endpoint | Cut::Garbage | Cut::Silent) {
+            self.client.listener.reject(Reject::AnswerCut);
         }
         if framing == Framing::UntilClose {
             // A plain close would look like the end of the body.
@@ -167,6 +176,9 @@ impl Job<'_> {
         };
         let carried = tunnel.run(early, exchange.down.unsent()).await;
         tally.sent += carried.down;
+        if carried.quiet {
+            self.client.listener.reject(Reject::TunnelTimeout);
+        }
         exchange.down.clear();
         self.client.listener.counters().bytes_in.add(carried.up);
         Ended::Cut
@@ -200,10 +212,20 @@ impl Relay<'_> {
         if self.done && (self.upload_over || !reusable || self.exchange.upload.expects()) {
             return Poll::Ready(Ok(()));
         }
+        self.poll_too_late(cx)
+    }
+
+    fn poll_too_late(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
+        let client = self.job.client;
         let (deadline, cut) = self.deadline();
-        let timer = &self.job.client.conn.timer;
-        timer.set(deadline);
-        match timer.poll_expired(cx) {
+        if cut == Cut::ReadStall {
+            return match client.poll_stalled(cx, deadline) {
+                true => Poll::Ready(Err(cut)),
+                false => Poll::Pending,
+            };
+        }
+        client.conn.timer.set(deadline);
+        match client.conn.timer.poll_expired(cx) {
             true => Poll::Ready(Err(cut)),
             false => Poll::Pending,
         }
@@ -307,6 +329,7 @@ impl Relay<'_> {
             Poll::Ready(Err(_)) => Poll::Ready(Err(Cut::Client)),
             Poll::Ready(Ok(n)) => {
                 down.sent += n;
+                self.stall.took(n as u64);
                 if down.is_sent() {
                     self.sent += down.sent as u64;
                     down.clear();
@@ -359,6 +382,7 @@ impl Relay<'_> {
             Poll::Ready(Ok(Pumped::Took(n))) => self.body.passed(n),
             Poll::Ready(Ok(Pumped::Gave(n))) => {
                 self.sent += n;
+                self.stall.took(n);
                 if empty && self.body.is_done() {
                     return Poll::Ready(Ok(true));
                 }
@@ -375,15 +399,27 @@ impl Relay<'_> {
         if self.waits != whom {
             self.waits = whom;
             self.since = rt::now();
+            match whom {
+                Waits::Client => _ = self.stall.waits(|| self.since),
+                _ => self.stall.over(),
+            }
         }
     }
 
-    fn deadline(&self) -> (Time, Cut) {
+    fn deadline(&mut self) -> (Time, Cut) {
         let settings = self.job.client.listener.settings();
         let mut first = match self.waits {
             Waits::Nobody => (Time::NEVER, Cut::Silent),
-            Waits::Client => (self.since + settings.read_stall, Cut::ReadStall),
-            Waits::Endpoint => (self.since + settings.tunnel_timeout, Cut::Silent),
+            Waits::Client => (self.stall.waits(|| self.since), Cut::ReadStall),
+            Waits::Endpoint => {
+                let silence = self
+                    .job
+                    .route
+                    .timeout
+                    .max(SILENCE)
+                    .min(settings.tunnel_timeout);
+                (self.since + silence, Cut::Silent)
+            }
         };
         let slow = self.exchange.upload.client_deadline();
         if !self.upload_over && slow < first.0 {

@@ -4,17 +4,14 @@
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use evenkeel_core::time::Time;
 
+use super::patience::Patience;
 use crate::buffer::{Buf, IO_SIZE, Out, ROOM_MIN};
 use crate::http1::{BadFraming, Body, Framing, To};
 use crate::rt::{self, Stream};
 use crate::splice::{Pipes, Pump, PumpError, Pumped, SPLICE_FROM};
-
-/// A client that waits this long in all before its body is complete has to keep up `body_min_rate`.
-const SLOW_AFTER: Duration = Duration::from_secs(5);
 
 /// Bounds for one request's body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,8 +74,8 @@ pub(crate) struct Upload {
     /// The endpoint may be expected to move since then.
     endpoint_since: Time,
     client_since: Time,
-    /// How long the client was waited for, until `client_since`.
-    client_waited: Duration,
+    /// How long the client may be waited for from `client_since` on.
+    patience: Patience,
     /// The client waits for a 100 before it sends its body.
     expects: bool,
     pump: Option<Pump>,
@@ -110,7 +107,8 @@ impl Upload {
         self.written = false;
         self.received = self.raw.len() as u64;
         self.waits = Waits::Nobody;
-        self.client_waited = Duration::ZERO;
+        self.patience = Patience::new(limits.min_rate);
+        self.patience.earn(self.received);
         self.expects = expects && self.raw.is_empty();
         self.pump = None;
     }
@@ -166,6 +164,8 @@ impl Upload {
     /// The client may send now.
     pub(crate) fn invited(&mut self) {
         self.expects = false;
+        // So far it waited for this, and not we for it.
+        self.client_since = rt::now();
     }
 
     /// Since when the endpoint has been expected to move: take bytes, or answer. `None` while the client has to.
@@ -175,11 +175,10 @@ impl Upload {
 
     /// When the client will have been too slow.
     pub(crate) fn client_deadline(&self) -> Time {
-        if self.waits != Waits::Client || self.limits.min_rate == 0 || self.expects {
-            return Time::NEVER;
+        match self.patience.left() {
+            Some(left) if self.waits == Waits::Client && !self.expects => self.client_since + left,
+            _ => Time::NEVER,
         }
-        let earned = Duration::from_secs_f64(self.received as f64 / self.limits.min_rate as f64);
-        self.client_since + earned.max(SLOW_AFTER).saturating_sub(self.client_waited)
     }
 
     /// Moves what can be moved; ready once all of it was given to the endpoint.
@@ -347,6 +346,7 @@ impl Upload {
         if self.waits == Waits::Client {
             self.wait(Waits::Nobody);
         }
+        self.patience.earn(n);
     }
 
     fn gave(&mut self, n: u64) {
@@ -367,7 +367,7 @@ impl Upload {
         }
         let now = rt::now();
         if self.waits == Waits::Client {
-            self.client_waited += now.since(self.client_since);
+            self.patience.waited(now.since(self.client_since));
             self.endpoint_since = now;
         }
         if whom == Waits::Client {

@@ -8,7 +8,7 @@
 use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -246,6 +246,11 @@ impl Stream {
             watched.wait_for(ENDED);
         }
         closing
+    }
+
+    /// The descriptor's number: the kernel gives the lowest that is free, so it says how many there are.
+    pub(crate) fn descriptor(&self) -> u64 {
+        u64::try_from(self.fd.as_raw_fd()).unwrap_or(0)
     }
 
     /// Tells the peer that nothing more will come.
