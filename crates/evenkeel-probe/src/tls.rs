@@ -52,12 +52,13 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener};
     use std::path::Path;
+    use std::sync::mpsc;
 
     use evenkeel_core::address::Address;
     use evenkeel_core::settings::CheckSettings;
     use evenkeel_tls::testing::Authority;
     use evenkeel_tls::{Client, ClientFiles, HostFiles, Server};
-    use tokio_rustls::rustls::{ServerConnection, StreamOwned};
+    use tokio_rustls::rustls::{HandshakeKind, ServerConnection, StreamOwned};
 
     use super::*;
     use crate::run;
@@ -87,6 +88,11 @@ mod tests {
 
     /// A real https server with this certificate, which answers every request the same.
     fn server(files: &HostFiles) -> SocketAddr {
+        server_that_tells(files, mpsc::channel().0)
+    }
+
+    /// One that also tells whether each handshake was a whole one.
+    fn server_that_tells(files: &HostFiles, kinds: mpsc::Sender<HandshakeKind>) -> SocketAddr {
         let server = Server::load(std::slice::from_ref(files), Speaks::Http, None);
         let server = server.unwrap_or_else(|problems| panic!("{problems:?}"));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -98,6 +104,8 @@ mod tests {
                 let mut head = [0; 1024];
                 // The client may refuse the certificate, or have had enough.
                 if stream.read(&mut head).is_ok_and(|n| n > 0) {
+                    // Not every test listens.
+                    let _ = kinds.send(stream.conn.handshake_kind().unwrap());
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwell");
                     stream.conn.send_close_notify();
                     let _ = stream.flush();
@@ -148,6 +156,21 @@ mod tests {
         assert_eq!(http, (true, Layer::L7, "HTTP 200".into()));
         let tcp = seen(&tcp(LONG), address, &client).await;
         assert_eq!(tcp, (true, Layer::L6, "connected over TLS".into()));
+    }
+
+    #[tokio::test]
+    async fn a_check_sees_the_certificate_every_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = Authority::new("ca");
+        let files = ca.sign(&["app.internal"], 90).write(folder.path(), "app");
+        let (kinds_in, kinds) = mpsc::channel();
+        let address = server_that_tells(&files, kinds_in);
+        let client = client(folder.path(), &ca, "app.internal", false);
+        for _ in 0..3 {
+            let (passed, _, detail) = seen(&http(), address, &client).await;
+            assert!(passed, "{detail}");
+            assert_eq!(kinds.recv().unwrap(), HandshakeKind::Full);
+        }
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MistakeKind {
-    /// The file cannot be read, or a secret it names.
+    /// The file cannot be read, or a secret it names, or what is in a certificate, key or list of authorities is no good.
     File,
     /// Not TOML.
     Syntax,

@@ -84,6 +84,10 @@ impl Driver {
         if self.certificates.next > at {
             return;
         }
+        if self.tls.is_empty() {
+            self.certificates.next = at + LOOK_EVERY;
+            return;
+        }
         let Some(mut watch) = self.certificates.watch.take() else {
             return;
         };

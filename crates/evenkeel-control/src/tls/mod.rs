@@ -90,6 +90,11 @@ impl Tls {
         Ok((config, loader.loaded()))
     }
 
+    /// Is there none?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.owners().next().is_none() && self.missing.is_empty()
+    }
+
     /// Is something missing that should be there? Then it is worth reading all of it again.
     pub(crate) fn is_rescued(&self) -> bool {
         self.rescued

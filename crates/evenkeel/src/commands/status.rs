@@ -96,11 +96,13 @@ fn print_certificates(out: &Out, certificates: &[Value]) {
         if names.len() > NAMES_SHOWN {
             line += &format!(" and {} more", names.len() - NAMES_SHOWN);
         }
-        if let Some(days) = certificate["days_left"].as_i64().filter(|days| *days >= 0) {
+        // Where few are left the warning says so.
+        let warning = certificate["warning"].as_str();
+        if let (Some(days), None) = (certificate["days_left"].as_i64(), warning) {
             line += &format!("  {days} days left");
         }
         out.line(&line);
-        if let Some(warning) = certificate["warning"].as_str() {
+        if let Some(warning) = warning {
             let over = !warning.starts_with("expires");
             out.line(&format!(
                 "    {}",
