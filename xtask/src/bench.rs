@@ -27,6 +27,8 @@ use works::{WORKS, Work};
 pub(crate) enum Bench {
     /// CPU time per request, requests per second, latency and memory, for each kind of work.
     Proxy(Options),
+    /// One short round of all of it on the debug build: that every proxy answers right, not how fast.
+    Smoke,
 }
 
 /// What `cargo xtask bench proxy` takes.
@@ -73,7 +75,10 @@ struct Results {
 
 /// Runs the benchmark.
 pub(crate) fn run(bench: &Bench) -> Result<(), Failure> {
-    let Bench::Proxy(options) = bench;
+    let options = match bench {
+        Bench::Proxy(options) => options,
+        Bench::Smoke => return smoke(),
+    };
     let (rounds, secs) = if options.quick {
         (3, 1.0)
     } else {
@@ -103,7 +108,7 @@ pub(crate) fn run(bench: &Bench) -> Result<(), Failure> {
     results.refuse_errors()
 }
 
-/// One short round of each proxy and work on the debug build: that all of it answers right, not how fast.
+/// What [`Bench::Smoke`] does.
 pub(crate) fn smoke() -> Result<(), Failure> {
     let times = Times {
         warm: 0.05,
