@@ -73,7 +73,15 @@ impl Job<'_> {
     ) -> Try {
         self.client.conn.moved.set(false);
         self.client.conn.waiting_on.set(Some(attempt.endpoint.id));
-        let result = match self.connection(exchange, attempt, again, now).await {
+        let idle = match again {
+            true => None,
+            false => attempt.endpoint.take_idle(self.idempotent, now),
+        };
+        let stream = match idle {
+            Some(stream) => Ok(stream),
+            None => Box::pin(self.connection(exchange, attempt, again, now)).await,
+        };
+        let result = match stream {
             Ok(stream) => self.answer(exchange, attempt, stream, now).await,
             Err(ended) => ended,
         };

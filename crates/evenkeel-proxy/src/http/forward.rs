@@ -38,6 +38,8 @@ enum Failed {
     Gone,
 }
 
+// What is seldom awaited is boxed here and below: a future is as large as the largest it may wait for, and each request
+// under way has one.
 impl Job<'_> {
     /// Forwards the request and its answer.
     pub(super) async fn run(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
@@ -45,7 +47,7 @@ impl Job<'_> {
         match self.tries(exchange, tally).await {
             Ok(ended) => ended,
             Err(Failed::Gone) => Ended::Cut,
-            Err(Failed::Own(own)) => self.client.answer_own(exchange, tally, &own).await,
+            Err(Failed::Own(own)) => Box::pin(self.client.answer_own(exchange, tally, &own)).await,
         }
     }
 
@@ -64,7 +66,7 @@ impl Job<'_> {
                     Some(next) => next,
                     None => return Ok(self.relay(exchange, tally, &attempt, answered).await),
                 },
-                tried => self.recover(exchange, attempt, tried, tally, now).await?,
+                tried => Box::pin(self.recover(exchange, attempt, tried, tally, now)).await?,
             };
             self.pool.counters().retries.inc();
             (attempt, again) = next;
@@ -145,7 +147,7 @@ impl Job<'_> {
                 Pick::Full => {}
             }
         }
-        self.wait(&[], now).await
+        Box::pin(self.wait(&[], now)).await
     }
 
     /// Waits in the pool's line for one not in `tried`.

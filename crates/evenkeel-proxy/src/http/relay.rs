@@ -96,7 +96,7 @@ impl Job<'_> {
         let framing = exchange.response.framing();
         exchange.answer_in.consume(head_len);
         if framing == Framing::Tunnel {
-            return self.switch(exchange, tally, &endpoint).await;
+            return Box::pin(self.switch(exchange, tally, &endpoint)).await;
         }
         let upload_over = deaf || exchange.upload.is_done();
         let mut relay = Relay {
