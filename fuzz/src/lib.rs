@@ -3,9 +3,11 @@
 
 mod chunked;
 mod heads;
+mod tls;
 
 pub use chunked::chunked;
 pub use heads::{request_head, response_head};
+pub use tls::{certificates, sni};
 
 use evenkeel_keeper::wire;
 
@@ -13,12 +15,14 @@ use evenkeel_keeper::wire;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
+    ("certificates", certificates),
     ("chunked", chunked),
     ("config", config),
     ("keeper_messages", keeper_messages),
     ("request_head", request_head),
     ("response_head", response_head),
+    ("sni", sni),
 ];
 
 /// A configuration file: it is read or there is at least one mistake, each with a place in the file.

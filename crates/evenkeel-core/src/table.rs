@@ -84,6 +84,8 @@ pub struct EndpointRow {
     pub name: Arc<str>,
     /// Where it is; `None` while its host name does not resolve (then its state is `Unknown`).
     pub address: Option<Address>,
+    /// The name it is configured by, if it is not an address: what its certificate is expected to be made for.
+    pub host: Option<Arc<str>>,
     /// 0–256; 0 = no new work.
     pub weight: u32,
     /// 0 first.

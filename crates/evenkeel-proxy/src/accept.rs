@@ -88,7 +88,11 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
             rt::sleep(LOOK_AGAIN).await;
             continue;
         };
-        let client_first = view.settings().protocol == Protocol::Http;
+        // TLS begins with the client's word, whatever is spoken in it.
+        let client_first = match view.settings().protocol {
+            Protocol::Http | Protocol::Passthrough => true,
+            Protocol::Tcp { .. } => view.tls().is_some(),
+        };
         if deferred != Some(client_first) {
             listener.defer(client_first);
             deferred = Some(client_first);

@@ -64,6 +64,11 @@ impl Buf {
         &self.data[self.start..]
     }
 
+    /// The same, to be changed in place.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data[self.start..]
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.data.len() - self.start
     }

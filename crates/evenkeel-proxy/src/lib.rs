@@ -24,6 +24,8 @@ mod splice;
 mod stall;
 mod tcp;
 mod tunnel;
+mod view;
+mod wire;
 mod worker;
 
 pub use access::{AccessFormat, AccessLog, AccessTarget};

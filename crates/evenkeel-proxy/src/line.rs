@@ -8,7 +8,8 @@ use evenkeel_core::id::EndpointId;
 use evenkeel_core::time::Time;
 
 use crate::pool::{Attempt, Pick, Pool, Ticket};
-use crate::rt::{self, Stream};
+use crate::rt;
+use crate::wire::Stream;
 use crate::worker::{Conn, Worker};
 
 /// Why the waiting ended without a place.

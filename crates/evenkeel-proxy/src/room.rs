@@ -6,7 +6,10 @@
 //! (RFC 9112 section 9.3.1). Nobody who is being served is touched.
 
 use std::collections::BinaryHeap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_core::counters::Reject;
@@ -46,6 +49,26 @@ impl Conn {
             GoesFor::Head(since) => (since, HEAD_FOR),
         };
         (!self.must_go.get() && now.since(since) >= least).then_some(since)
+    }
+}
+
+impl Conn {
+    /// Waits for what a connection begins with, unless its place is needed and it has had its time: then `None`.
+    pub(crate) async fn unless_it_must_go<F: Future + Unpin>(
+        &self,
+        began: Time,
+        mut beginning: F,
+    ) -> Option<F::Output> {
+        self.may_go_for.set(GoesFor::Head(began));
+        let outcome = poll_fn(|cx| match Pin::new(&mut beginning).poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending if self.must_go.get() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        self.may_go_for.set(GoesFor::Nothing);
+        self.must_go.set(false);
+        outcome
     }
 }
 

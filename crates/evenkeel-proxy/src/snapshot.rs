@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use evenkeel_core::counters::{
     CounterSet, ListenerWorker, PerWorker, PoolWorker, RouteLabel, RouteWorker,
 };
@@ -115,6 +115,8 @@ pub(crate) struct Snapshot {
 
 /// A listener of the applied configuration.
 pub(crate) struct ListenerEntry {
+    /// `None` = clear text.
+    pub(crate) tls: Option<Arc<evenkeel_tls::Server>>,
     pub(crate) settings: Arc<ListenerSettings>,
     pub(crate) counters: Arc<PerWorker<ListenerWorker>>,
     /// Connections open over all workers; the same for every snapshot of this name.
@@ -128,6 +130,8 @@ pub(crate) struct PoolCell {
     pub(crate) id: PoolId,
     /// Written by `apply` and `publish`.
     pub(crate) table: ArcSwap<PoolTable>,
+    /// Written by `apply`. `None` = clear text.
+    pub(crate) tls: ArcSwapOption<evenkeel_tls::Client>,
     pub(crate) queue: Queue,
     pub(crate) counters: Arc<PerWorker<PoolWorker>>,
 }
@@ -136,11 +140,18 @@ impl Snapshot {
     /// The snapshot for `traffic`, carrying over from `old` what keeps its name.
     pub(crate) fn build(old: &Snapshot, traffic: Traffic, workers: usize) -> Snapshot {
         let mut counters = CounterSet::default();
-        let pools = pools(old, traffic.tables, workers, &mut counters);
+        let pools = pools(
+            old,
+            traffic.tables,
+            &traffic.endpoint_tls,
+            workers,
+            &mut counters,
+        );
         let routes = RouteTable::build(&traffic.routes);
         let mut listeners = BTreeMap::new();
         for settings in traffic.listeners {
-            let entry = listener(old, settings, &traffic.routes, workers, &mut counters);
+            let tls = traffic.tls.get(&settings.name).cloned();
+            let entry = listener(old, settings, tls, &traffic.routes, workers, &mut counters);
             listeners.insert(entry.settings.name.clone(), Arc::new(entry));
         }
         Snapshot {
@@ -156,6 +167,7 @@ impl Snapshot {
 fn pools(
     old: &Snapshot,
     tables: Vec<Arc<PoolTable>>,
+    tls: &BTreeMap<Arc<str>, Arc<evenkeel_tls::Client>>,
     workers: usize,
     counters: &mut CounterSet,
 ) -> BTreeMap<Arc<str>, Arc<PoolCell>> {
@@ -163,16 +175,19 @@ fn pools(
     for table in tables {
         let name = table.name.clone();
         let known = old.pools.get(&name);
+        let tls = tls.get(&name).cloned();
         let cell = match known.filter(|cell| cell.id == table.pool) {
             Some(cell) => {
                 if cell.table.load().epoch <= table.epoch {
                     cell.table.store(table);
                 }
+                cell.tls.store(tls);
                 cell.clone()
             }
             None => Arc::new(PoolCell {
                 id: table.pool,
                 table: ArcSwap::new(table),
+                tls: ArcSwapOption::new(tls),
                 queue: Queue::default(),
                 counters: known.map_or_else(
                     || Arc::new(PerWorker::new(workers)),
@@ -191,6 +206,7 @@ fn pools(
 fn listener(
     old: &Snapshot,
     settings: Arc<ListenerSettings>,
+    tls: Option<Arc<evenkeel_tls::Server>>,
     routes: &[RouteSpec],
     workers: usize,
     counters: &mut CounterSet,
@@ -220,6 +236,7 @@ fn listener(
         }));
     }
     ListenerEntry {
+        tls,
         counters: own,
         open: known.map_or_else(Arc::default, |entry| entry.open.clone()),
         routes: route_counters,

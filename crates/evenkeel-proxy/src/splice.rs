@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
 use crate::buffer::{Buf, IO_SIZE};
-use crate::rt::Stream;
+use crate::wire::Stream;
 
 /// Bodies larger than this are spliced: below it, two system calls more cost more than the copy they save.
 pub(crate) const SPLICE_FROM: u64 = 32 * 1024;
@@ -122,10 +122,14 @@ impl Pump {
         &mut self,
         cx: &mut Context<'_>,
         source: &Stream,
-        _sink: &Stream,
+        sink: &Stream,
         limit: u64,
     ) -> Poll<Result<Pumped, PumpError>> {
         debug_assert!(self.is_empty());
+        if !source.is_plain() || !sink.is_plain() {
+            // What is sealed or opened has to pass through here.
+            self.copying = true;
+        }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let taken = self.poll_take(cx, source, limit);
         if self.is_empty() {

@@ -4,20 +4,21 @@
 //! be tried again.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
-use evenkeel_core::counters::Reject;
+use evenkeel_core::counters::{Handshake, Reject};
 use evenkeel_core::id::EndpointId;
-use evenkeel_core::observe::FailureKind;
+use evenkeel_core::observe::{FailureKind, TlsFailure};
 use evenkeel_core::time::Time;
+use evenkeel_tls::{Hello, Speaks};
 
 use crate::line::{self, NoPlace};
 use crate::pool::{Attempt, ConnectError, Pick, Pool};
-use crate::rt::{self, Stream};
+use crate::rt;
 use crate::tunnel::Tunnel;
+use crate::wire::{self, HelloError, Stream};
 use crate::worker::{Conn, ListenerView, Worker};
 
 /// Serves one client until both directions have ended.
@@ -26,15 +27,77 @@ pub(crate) async fn serve(
     listener: Rc<ListenerView>,
     conn: Rc<Conn>,
     client: Stream,
-    _peer: Option<SocketAddr>,
 ) {
     client.tune(true);
     worker.refresh(rt::now());
-    let Some(pool) = &listener.pool else {
-        listener.reject(Reject::NoEndpoint);
-        return;
+    match &listener.pool {
+        None => listener.reject(Reject::NoEndpoint),
+        Some(pool) => carry(&worker, &listener, &conn, client, pool, Early::default()).await,
+    }
+}
+
+/// Serves one client whose TLS is meant for an endpoint: its hello chooses the pool.
+pub(crate) async fn pass(
+    worker: Rc<Worker>,
+    listener: Rc<ListenerView>,
+    conn: Rc<Conn>,
+    client: rt::Stream,
+) {
+    client.tune(true);
+    let began = rt::now();
+    let deadline = began + listener.settings().header_timeout;
+    // Boxed, so that a tunnel has no room for it.
+    let peeking = Box::pin(wire::peek(&client, &conn.timer, deadline, true));
+    let opening = match conn.unless_it_must_go(began, peeking).await {
+        Some(Ok(opening)) => opening,
+        Some(Err(why)) => return not_begun(&listener, &client, why),
+        None => return listener.reject(Reject::MadeRoom),
     };
-    let (attempt, endpoint) = match connect(&worker, pool, &conn, &client).await {
+    worker.refresh(rt::now());
+    let name = opening.hello.server_name.as_deref().unwrap_or_default();
+    let Some(pool) = listener.passed_to(name) else {
+        listener.reject(Reject::NoRoute);
+        return wire::refuse(&client, &Hello::unrecognized_name());
+    };
+    let early = Early {
+        bytes: &opening.bytes,
+        ask: opening.asked,
+    };
+    carry(&worker, &listener, &conn, client.into(), pool, early).await;
+}
+
+fn not_begun(listener: &ListenerView, client: &rt::Stream, why: HelloError) {
+    let how = match why {
+        HelloError::Late => Handshake::Timeout,
+        HelloError::Gone => Handshake::Failed,
+        HelloError::Refused { why, alert } => {
+            tracing::debug!(why, "no TLS to pass through");
+            wire::refuse(client, &alert);
+            Handshake::Failed
+        }
+    };
+    listener.counters().handshakes(how).inc();
+}
+
+/// What is to be said to an endpoint before the client's bytes flow.
+#[derive(Clone, Copy, Default)]
+struct Early<'a> {
+    /// Read from the client already.
+    bytes: &'a [u8],
+    /// Ask in PostgreSQL's way whether it speaks TLS.
+    ask: bool,
+}
+
+/// Connects and carries bytes until both directions have ended.
+async fn carry(
+    worker: &Worker,
+    listener: &ListenerView,
+    conn: &Conn,
+    client: Stream,
+    pool: &Rc<Pool>,
+    early: Early<'_>,
+) {
+    let (attempt, endpoint) = match connect(worker, pool, conn, &client, early.ask).await {
         Ok(connected) => connected,
         Err(reason) => {
             reason
@@ -46,13 +109,13 @@ pub(crate) async fn serve(
     endpoint.tune(true);
     attempt.succeeded();
     let tunnel = Tunnel {
-        worker: &worker,
+        worker,
         timer: &conn.timer,
         client: &client,
         endpoint: &endpoint,
         timeout: listener.settings().tunnel_timeout,
     };
-    let carried = tunnel.run(&[], &[]).await;
+    let carried = tunnel.run(early.bytes, &[]).await;
     if carried.quiet {
         listener.reject(Reject::TunnelTimeout);
     }
@@ -71,6 +134,7 @@ async fn connect(
     pool: &Rc<Pool>,
     conn: &Conn,
     client: &Stream,
+    ask: bool,
 ) -> Result<(Attempt, Stream), Option<Reject>> {
     let mut tried: Vec<EndpointId> = Vec::new();
     let mut reason = Reject::NoEndpoint;
@@ -96,7 +160,7 @@ async fn connect(
             pool.counters().retries.inc();
         }
         tried.push(attempt.endpoint.id);
-        match open(worker, &attempt, conn).await {
+        match open(worker, &attempt, conn, ask).await {
             Ok(stream) => {
                 attempt.counters().connects.inc();
                 return Ok((attempt, stream));
@@ -117,10 +181,15 @@ async fn connect(
 }
 
 /// Connects. If there is no descriptor for it, room is made, and it is tried again for as long as connecting may take.
-async fn open(worker: &Worker, attempt: &Attempt, conn: &Conn) -> Result<Stream, ConnectError> {
+async fn open(
+    worker: &Worker,
+    attempt: &Attempt,
+    conn: &Conn,
+    ask: bool,
+) -> Result<Stream, ConnectError> {
     let deadline = rt::now() + attempt.current.table.transport.connect_timeout;
     loop {
-        match open_now(attempt, conn, deadline).await {
+        match open_now(attempt, conn, ask, deadline).await {
             Err(ConnectError::Local(_)) if rt::now() < deadline => {
                 worker.wait_for_descriptor(&conn.listener).await;
             }
@@ -129,8 +198,21 @@ async fn open(worker: &Worker, attempt: &Attempt, conn: &Conn) -> Result<Stream,
     }
 }
 
-async fn open_now(attempt: &Attempt, conn: &Conn, deadline: Time) -> Result<Stream, ConnectError> {
-    let mut connecting = pin!(attempt.endpoint.connect());
+async fn open_now(
+    attempt: &Attempt,
+    conn: &Conn,
+    ask: bool,
+    deadline: Time,
+) -> Result<Stream, ConnectError> {
+    let mut connecting = pin!(async {
+        let tls = attempt.current.tls.as_deref();
+        let stream = attempt.endpoint.connect(tls, Speaks::Bytes).await?;
+        if ask {
+            let asked = asked_for_tls(&stream).await;
+            asked.map_err(|why| ConnectError::Endpoint(FailureKind::Tls(why)))?;
+        }
+        Ok(stream)
+    });
     poll_fn(|cx| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
             return Poll::Ready(connected);
@@ -142,4 +224,29 @@ async fn open_now(attempt: &Attempt, conn: &Conn, deadline: Time) -> Result<Stre
         }
     })
     .await
+}
+
+/// Asks an endpoint in PostgreSQL's way whether it speaks TLS. It must say so in one byte: what comes behind that before
+/// TLS has begun could be anybody's.
+async fn asked_for_tls(stream: &Stream) -> Result<(), TlsFailure> {
+    let mut asked = 0;
+    let mut answer = Vec::with_capacity(1);
+    poll_fn(|cx| {
+        while asked < wire::SSL_REQUEST.len() {
+            match ready!(stream.poll_write(cx, &wire::SSL_REQUEST[asked..])) {
+                Ok(n @ 1..) => asked += n,
+                _ => return Poll::Ready(Err(TlsFailure::Closed)),
+            }
+        }
+        match ready!(stream.poll_read_at_most(cx, &mut answer, 1)) {
+            Ok(1..) => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Err(TlsFailure::Closed)),
+        }
+    })
+    .await?;
+    match answer.as_slice() {
+        b"S" if stream.is_quiet() => Ok(()),
+        b"N" => Err(TlsFailure::Refused),
+        _ => Err(TlsFailure::Protocol),
+    }
 }

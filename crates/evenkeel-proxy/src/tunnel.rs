@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use evenkeel_core::time::Time;
 
-use crate::rt::{self, Stream, Timer};
+use crate::rt::{self, Timer};
 use crate::splice::{Pump, PumpError, Pumped};
+use crate::wire::Stream;
 use crate::worker::Worker;
 
 /// A tunnel about to be opened.

@@ -7,13 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
-use evenkeel_core::counters::{ListenerWorker, Reject, RouteWorker};
+use evenkeel_core::counters::Reject;
 use evenkeel_core::id::{EndpointId, PoolId};
-use evenkeel_core::settings::{ListenerSettings, Protocol, RouteAction};
+use evenkeel_core::settings::Protocol;
 use evenkeel_core::time::Time;
 use slab::Slab;
 
@@ -26,9 +25,11 @@ use crate::random::Random;
 use crate::room;
 use crate::rt::{self, Accepted, Timer, Wheel};
 use crate::seldom::Seldom;
-use crate::snapshot::{Command, ListenerEntry, Shared, Snapshot};
+use crate::snapshot::{Command, Shared, Snapshot};
 use crate::splice::Pipes;
 use crate::tcp;
+pub(crate) use crate::view::{ListenerView, View};
+use crate::wire;
 
 /// Runners (what serves a request) kept for reuse; those beyond are freed when their request ends. Some 4 KiB each, and of
 /// those that were of no use for a second half are freed, so that only a busy worker has so many.
@@ -58,42 +59,6 @@ pub(crate) struct Worker {
     runners: RefCell<Vec<Runner>>,
     /// How few there were at least since the last look.
     runners_unused: Cell<usize>,
-}
-
-/// A snapshot with this worker's own parts beside it.
-pub(crate) struct View {
-    pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) listeners: BTreeMap<Arc<str>, Rc<ListenerView>>,
-    /// By route; `None` for those that forward nowhere.
-    pub(crate) pools: Vec<Option<Rc<Pool>>>,
-}
-
-/// A listener as a worker serves it.
-pub(crate) struct ListenerView {
-    entry: Arc<ListenerEntry>,
-    worker: usize,
-    /// Where a tcp listener forwards to.
-    pub(crate) pool: Option<Rc<Pool>>,
-}
-
-impl ListenerView {
-    pub(crate) fn settings(&self) -> &ListenerSettings {
-        &self.entry.settings
-    }
-    pub(crate) fn counters(&self) -> &ListenerWorker {
-        self.entry.counters.of(self.worker)
-    }
-    pub(crate) fn reject(&self, reason: Reject) {
-        self.counters().rejected(reason).inc();
-    }
-    pub(crate) fn route_counters(&self, route: usize) -> Option<&RouteWorker> {
-        let counters = self.entry.routes.get(route)?.as_ref()?;
-        Some(counters.of(self.worker))
-    }
-    /// Connections open over all workers.
-    pub(crate) fn open(&self) -> &AtomicU32 {
-        &self.entry.open
-    }
 }
 
 /// What a worker knows of one client connection.
@@ -386,50 +351,36 @@ impl Worker {
         let (worker, view) = (self.clone(), listener.clone());
         // Each as small as it can be, since most of its life a connection only waits.
         match &listener.settings().protocol {
+            Protocol::Http if listener.speaks_tls() => {
+                rt::spawn(async move {
+                    let _open = open;
+                    if let Some(stream) = wire::secure(&view, &conn, stream).await {
+                        let client = Client::new(worker, view, conn, stream, peer);
+                        http::serve(client).await;
+                    }
+                });
+            }
             Protocol::Http => {
-                let client = Client::new(worker, view, conn, stream, peer);
+                let client = Client::new(worker, view, conn, stream.into(), peer);
                 rt::spawn(async move {
                     let _open = open;
                     http::serve(client).await;
                 });
             }
-            Protocol::Passthrough => drop((open, stream)),
+            Protocol::Passthrough => {
+                rt::spawn(async move {
+                    let _open = open;
+                    tcp::pass(worker, view, conn, stream).await;
+                });
+            }
             Protocol::Tcp { .. } => {
                 rt::spawn(async move {
                     let _open = open;
-                    tcp::serve(worker, view, conn, stream, peer).await;
+                    if let Some(stream) = wire::secure(&view, &conn, stream).await {
+                        tcp::serve(worker, view, conn, stream).await;
+                    }
                 });
             }
-        }
-    }
-}
-
-impl View {
-    fn of(snapshot: &Arc<Snapshot>, pools: &BTreeMap<PoolId, Rc<Pool>>, worker: usize) -> View {
-        let named = |name: &str| {
-            let cell = snapshot.pools.get(name)?;
-            pools.get(&cell.id).cloned()
-        };
-        let listeners = snapshot.listeners.iter().map(|(name, entry)| {
-            let pool = match &entry.settings.protocol {
-                Protocol::Http | Protocol::Passthrough => None,
-                Protocol::Tcp { pool } => named(pool),
-            };
-            let view = ListenerView {
-                entry: entry.clone(),
-                worker,
-                pool,
-            };
-            (name.clone(), Rc::new(view))
-        });
-        let by_route = snapshot.specs.iter().map(|spec| match &spec.action {
-            RouteAction::Pool(name) => named(name),
-            RouteAction::Redirect { .. } | RouteAction::Respond { .. } => None,
-        });
-        View {
-            listeners: listeners.collect(),
-            pools: by_route.collect(),
-            snapshot: snapshot.clone(),
         }
     }
 }

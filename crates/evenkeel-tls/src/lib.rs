@@ -40,6 +40,7 @@ pub use host::{Host, HostFiles};
 pub use pair::Pair;
 pub use problem::{Change, Outcome, Part, Problem, Unfit};
 pub use server::Server;
+pub use trust::authorities;
 pub use view::CertificateView;
 pub use words::{day, words, words_of_io};
 

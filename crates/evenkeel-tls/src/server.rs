@@ -31,6 +31,8 @@ struct Hosts {
     list: Vec<Arc<Host>>,
     /// Position of the first host with this DNS name; a wildcard's without its `*`, with its dot.
     by_name: BTreeMap<Box<str>, usize>,
+    /// Does any of them judge its clients?
+    judge: bool,
 }
 
 impl Hosts {
@@ -42,12 +44,20 @@ impl Hosts {
                 by_name.entry(name.into()).or_insert(i);
             }
         }
-        Hosts { list, by_name }
+        Hosts {
+            judge: list.iter().any(|host| host.wants_client()),
+            list,
+            by_name,
+        }
     }
 
     /// The exact name, then a wildcard for its first label, then the first.
     fn choose(&self, name: &str) -> usize {
-        let found = self.by_name.get(name).filter(|_| !name.starts_with('.'));
+        // A wildcard stands for a label, and not for none.
+        if name.starts_with('.') {
+            return 0;
+        }
+        let found = self.by_name.get(name);
         let wildcard = || self.by_name.get(name.get(name.find('.')?..)?);
         found.or_else(wildcard).copied().unwrap_or(0)
     }
@@ -175,7 +185,7 @@ impl Server {
     /// clients, a request for it does not belong on a connection to `host`.
     pub fn misdirects(&self, host: &Host, name: &str) -> bool {
         let hosts = self.hosts.load();
-        if hosts.list.iter().all(|host| !host.wants_client()) && !host.wants_client() {
+        if !hosts.judge && !host.wants_client() {
             return false;
         }
         let other = &hosts.list[hosts.choose(name)];

@@ -10,7 +10,7 @@ use crate::problem::{Part, Unfit};
 const CA: &str = "a PEM file with one or more certificates of authorities";
 
 /// The authorities of a PEM file. All of them must be usable: one left out would be looked for long.
-pub(crate) fn authorities(bytes: &[u8], part: Part) -> Result<Arc<RootCertStore>, Unfit> {
+pub fn authorities(bytes: &[u8], part: Part) -> Result<Arc<RootCertStore>, Unfit> {
     let unfit = |found: String| Unfit::new(part, found, CA);
     let mut store = RootCertStore::empty();
     for (i, der) in certificates(bytes).map_err(unfit)?.into_iter().enumerate() {

@@ -18,6 +18,7 @@ pub(crate) fn row(state: State, weight: u32) -> EndpointRow {
     EndpointRow {
         id: EndpointId(0),
         name: "e".into(),
+        host: None,
         address: Some(Address::Ip(([127, 0, 0, 1], 9001).into())),
         weight,
         tier: 0,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::address::Target;
 use crate::health::{Around, Endpoint, Outcome, Sign};
 use crate::id::{EndpointId, Epoch, PoolId};
 use crate::settings::{FailoverMode, PoolSpec};
@@ -256,6 +257,7 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         id: endpoint.id,
         name: endpoint.spec.name.clone(),
         address: endpoint.address.clone(),
+        host: host(&endpoint.spec.target),
         weight: endpoint.weight(),
         tier: endpoint.spec.tier,
         standby: None,
@@ -263,6 +265,14 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         state: endpoint.shown.state,
         ramp,
         shared: endpoint.shared.clone(),
+    }
+}
+
+/// The name of one that is configured by name.
+fn host(target: &Target) -> Option<Arc<str>> {
+    match target {
+        Target::Name { host, .. } => Some(host.as_str().into()),
+        Target::Address(_) => None,
     }
 }
 

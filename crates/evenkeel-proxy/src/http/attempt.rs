@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use evenkeel_core::address::Address;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::time::Time;
+use evenkeel_tls::Speaks;
 
 use super::Exchange;
 use super::forward::Job;
@@ -16,7 +17,8 @@ use crate::http1::{
     write_response_head,
 };
 use crate::pool::{Attempt, ConnectError};
-use crate::rt::{self, Stream};
+use crate::rt;
+use crate::wire::Stream;
 
 /// How an endpoint's head may be at most. Wider than what clients may send: set-cookie fields pile up.
 const ANSWER_LIMITS: Limits = Limits {
@@ -126,7 +128,11 @@ impl Job<'_> {
         let route = self.route_deadline(&exchange.upload);
         let late = route < now + timeout;
         let deadline = route.min(now + timeout);
-        let mut connecting = pin!(attempt.endpoint.connect());
+        let mut connecting = pin!(
+            attempt
+                .endpoint
+                .connect(attempt.current.tls.as_deref(), Speaks::Http)
+        );
         let timer = &self.client.conn.timer;
         let connected = poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
@@ -180,7 +186,7 @@ impl Job<'_> {
             };
             let forward = Forward {
                 client_ip: &self.client.ip_text,
-                proto: "http",
+                proto: self.client.proto(),
                 trusted: self.trusted,
                 request_id: self.request_id,
                 span_id: self.client.worker.random.next(),

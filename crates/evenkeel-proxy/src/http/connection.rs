@@ -14,8 +14,9 @@ use super::Exchange;
 use super::own::{self, Own};
 use super::request::Ended;
 use crate::http1::{Limits, Method, OwnAnswer, Progress, Version, write_own_answer};
-use crate::rt::{self, Stream};
+use crate::rt;
 use crate::stall::Stall;
+use crate::wire::Stream;
 use crate::worker::{Conn, GoesFor, ListenerView, View, Worker};
 
 /// Heads are read in steps of this: most browsers' fit, a flood of small connections costs little.
@@ -122,8 +123,9 @@ impl Client {
                 Ended::Next if exchange.head_in.is_empty() => return true,
                 Ended::Next => {}
                 Ended::Close => {
-                    if !nothing_follows(exchange) {
-                        Box::pin(self.linger(exchange)).await;
+                    match nothing_follows(exchange) {
+                        true => self.stream.at_rest(true),
+                        false => Box::pin(self.linger(exchange)).await,
                     }
                     return false;
                 }
@@ -145,6 +147,14 @@ impl Client {
         .await
     }
 
+    /// What the client spoke.
+    pub(super) fn proto(&self) -> &'static str {
+        match self.stream.is_plain() {
+            true => "http",
+            false => "https",
+        }
+    }
+
     /// Waits for the first byte of a request, without a buffer. False: nothing more is to come, or to be served.
     async fn wait_for_request(&self) -> bool {
         let fresh = self.is_fresh();
@@ -160,6 +170,7 @@ impl Client {
         self.conn.timer.set(since + limit);
         self.conn.idle.set(!fresh);
         self.conn.may_go_for.set(GoesFor::Idle(since));
+        self.stream.at_rest(true);
         let came = poll_fn(|cx| {
             if let Poll::Ready(readable) = self.stream.poll_readable(cx) {
                 return Poll::Ready(readable.is_ok());
@@ -181,6 +192,7 @@ impl Client {
         .await;
         self.conn.idle.set(false);
         self.conn.must_go.set(false);
+        self.stream.at_rest(!came);
         came
     }
 

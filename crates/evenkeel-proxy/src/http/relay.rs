@@ -16,10 +16,11 @@ use super::request::{Ended, Tally};
 use crate::buffer::{IO_SIZE, ROOM_MIN};
 use crate::http1::{Body, Framing, ResponseForward, ResponseHead, To, write_response_head};
 use crate::pool::Attempt;
-use crate::rt::{self, Stream};
+use crate::rt;
 use crate::splice::{Pump, PumpError, Pumped, SPLICE_FROM};
 use crate::stall::Stall;
 use crate::tunnel;
+use crate::wire::Stream;
 
 /// The answer's way to the client.
 struct Relay<'a> {

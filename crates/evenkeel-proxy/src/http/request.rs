@@ -70,6 +70,9 @@ impl Client {
         let pool = position.and_then(|i| view.pools.get(i)?.as_ref());
         self.begin_upload(exchange, route, pool, started);
         let ended = match (route, pool) {
+            _ if self.is_misdirected(&exchange.request) => {
+                self.misdirected(exchange, &mut tally).await
+            }
             (None, _) => self.answer_own(exchange, &mut tally, &own::NO_ROUTE).await,
             (Some(route), _) if too_large(framing, route) => {
                 self.answer_own(exchange, &mut tally, &own::BODY_TOO_LARGE)
@@ -94,6 +97,24 @@ impl Client {
         self.account(exchange, &tally, position, len, request_id);
         exchange.end(len);
         ended
+    }
+
+    /// Is it for a host that this connection was not made for, where one of the two judges its clients? Then what was
+    /// agreed on in the handshake says nothing about it (RFC 9110 section 15.5.20).
+    fn is_misdirected(&self, request: &RequestHead) -> bool {
+        let Some(host) = self.stream.host() else {
+            return false;
+        };
+        let tls = self.listener.tls();
+        tls.is_some_and(|tls| tls.misdirects(&host, request.host()))
+    }
+
+    async fn misdirected(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
+        match self.answer_own(exchange, tally, &own::MISDIRECTED).await {
+            Ended::Cut => Ended::Cut,
+            // Told or not: nothing more is served on it.
+            _ => Ended::Close,
+        }
     }
 
     /// Goes over to the newest snapshot.
@@ -162,7 +183,8 @@ impl Client {
 
     /// Must the connection be closed after an answer of our own?
     fn must_close(&self, exchange: &Exchange) -> bool {
-        !exchange.request.persistent()
+        self.is_misdirected(&exchange.request)
+            || !exchange.request.persistent()
             || !exchange.upload.is_received()
             || self.worker.draining.get()
     }

@@ -10,8 +10,9 @@ use evenkeel_core::time::Time;
 use super::patience::Patience;
 use crate::buffer::{Buf, IO_SIZE, Out, ROOM_MIN};
 use crate::http1::{BadFraming, Body, Framing, To};
-use crate::rt::{self, Stream};
+use crate::rt;
 use crate::splice::{Pipes, Pump, PumpError, Pumped, SPLICE_FROM};
+use crate::wire::Stream;
 
 /// Bounds for one request's body.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,7 +10,7 @@ use evenkeel_core::table::State;
 use evenkeel_core::time::Time;
 
 use super::{Current, Endpoint, Pool};
-use crate::rt::Stream;
+use crate::wire::Stream;
 
 /// A try that is in flight.
 pub(crate) struct Attempt {
@@ -65,7 +65,8 @@ impl Attempt {
         if !same.is_some_and(|e| Rc::ptr_eq(e, &self.endpoint)) {
             return;
         }
-        if current.table.endpoints[self.index].state != State::Down {
+        let known = super::same(&current.tls, &self.current.tls);
+        if known && current.table.endpoints[self.index].state != State::Down {
             let max = current.table.transport.max_idle;
             self.endpoint.keep_idle(stream, now, max);
         }

@@ -12,14 +12,18 @@ use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::table::EndpointRow;
 use evenkeel_core::time::Time;
+use evenkeel_tls::{Client, Speaks};
 use rustix::io::Errno;
 
-use crate::rt::{self, Stream};
+use crate::rt;
+use crate::wire::{self, Stream};
 
 /// What a worker holds for one endpoint.
 pub(crate) struct Endpoint {
     pub(crate) id: EndpointId,
     pub(crate) address: Option<Address>,
+    /// The name it is configured by.
+    pub(crate) host: Option<Arc<str>>,
     pub(crate) shared: Arc<EndpointShared>,
     /// Oldest first; taken from the end, so that the rest may grow old and be closed.
     idle: RefCell<VecDeque<Idle>>,
@@ -48,6 +52,7 @@ impl Endpoint {
         Endpoint {
             id: row.id,
             address: row.address.clone(),
+            host: row.host.clone(),
             shared: row.shared.clone(),
             idle: RefCell::default(),
         }
@@ -64,9 +69,10 @@ impl Endpoint {
             let fit = if idempotent {
                 stream.seems_quiet()
             } else {
-                stream.is_quiet()
+                stream.is_idle()
             };
             if fit {
+                stream.at_rest(false);
                 return Some(stream);
             }
         }
@@ -82,6 +88,7 @@ impl Endpoint {
         if idle.len() >= max_idle as usize {
             idle.pop_front();
         }
+        stream.at_rest(true);
         idle.push_back(Idle { stream, since: now });
     }
 
@@ -98,7 +105,30 @@ impl Endpoint {
     }
 
     /// Opens a connection. The caller bounds how long it may take.
-    pub(crate) async fn connect(&self) -> Result<Stream, ConnectError> {
+    pub(crate) async fn connect(
+        &self,
+        tls: Option<&Client>,
+        speaks: Speaks,
+    ) -> Result<Stream, ConnectError> {
+        let raw = self.open().await?;
+        let Some(client) = tls else {
+            return Ok(raw.into());
+        };
+        // Boxed: rare, and no part of what a request in clear text waits in.
+        let secured = Box::pin(wire::connect(raw, client, &self.named(), speaks)).await;
+        secured.map_err(|why| ConnectError::Endpoint(FailureKind::Tls(why)))
+    }
+
+    /// What its certificate must be made for, if the configuration says nothing else.
+    fn named(&self) -> String {
+        match (&self.host, &self.address) {
+            (Some(host), _) => host.to_string(),
+            (None, Some(Address::Ip(ip))) => ip.ip().to_string(),
+            (None, _) => String::new(),
+        }
+    }
+
+    async fn open(&self) -> Result<rt::Stream, ConnectError> {
         let refused = ConnectError::Endpoint(FailureKind::Connect);
         let Some(address) = &self.address else {
             return Err(refused);

@@ -23,6 +23,7 @@ use evenkeel_core::observe::{Failure, FailureKind};
 use evenkeel_core::retry::Budget;
 use evenkeel_core::table::{PoolTable, State};
 use evenkeel_core::time::Time;
+use evenkeel_tls::Client;
 
 pub(crate) use attempt::{Attempt, EndpointName};
 pub(crate) use endpoint::{ConnectError, Endpoint};
@@ -44,6 +45,8 @@ pub(crate) struct Pool {
 pub(crate) struct Current {
     pub(crate) table: Arc<PoolTable>,
     pub(crate) endpoints: Box<[Rc<Endpoint>]>,
+    /// How its endpoints are spoken to; `None` = in clear text.
+    pub(crate) tls: Option<Arc<Client>>,
 }
 
 /// Where the next try goes.
@@ -63,12 +66,13 @@ const PICKS: u32 = 4;
 impl Pool {
     pub(crate) fn new(shared: Arc<Shared>, cell: Arc<PoolCell>, worker: usize) -> Rc<Pool> {
         let table = cell.table.load_full();
+        let tls = cell.tls.load_full();
         let seed = shared.seed ^ (worker as u64) << 32 ^ u64::from(cell.id.0);
         Rc::new(Pool {
             worker,
             picker: RefCell::new(Picker::new(&table, seed)),
             budget: RefCell::new(Budget::new(table.retry.budget, shared.workers.len())),
-            current: RefCell::new(Rc::new(Current::of(table, &BTreeMap::new()))),
+            current: RefCell::new(Rc::new(Current::of(table, tls, &BTreeMap::new()))),
             cell,
             shared,
         })
@@ -87,12 +91,13 @@ impl Pool {
     /// Goes over to the newest table, if there is a newer one. Names the endpoints that are down now and were not.
     pub(crate) fn refresh(&self, now: Time, fallen: &mut Vec<EndpointId>) {
         let table = self.cell.table.load();
+        let tls = self.cell.tls.load_full();
         let old = self.current();
-        if Arc::ptr_eq(&table, &old.table) {
+        if Arc::ptr_eq(&table, &old.table) && same(&tls, &old.tls) {
             return;
         }
         let known = old.endpoints.iter().map(|e| (e.id, e.clone())).collect();
-        let new = Rc::new(Current::of(table.clone(), &known));
+        let new = Rc::new(Current::of(table.clone(), tls, &known));
         self.picker.borrow_mut().adopt(&new.table, now);
         self.budget.borrow_mut().set_share(new.table.retry.budget);
         for (row, endpoint) in new.table.endpoints.iter().zip(&new.endpoints) {
@@ -104,6 +109,12 @@ impl Pool {
                     fallen.push(row.id);
                 }
             }
+        }
+        if !same(&new.tls, &old.tls) {
+            // Nobody is spoken to as it was before.
+            new.endpoints
+                .iter()
+                .for_each(|endpoint| endpoint.drop_idle());
         }
         *self.current.borrow_mut() = new;
     }
@@ -201,13 +212,18 @@ impl Pool {
 
 impl Current {
     /// An endpoint keeps its idle connections if its address is still the same.
-    fn of(table: Arc<PoolTable>, known: &BTreeMap<EndpointId, Rc<Endpoint>>) -> Current {
+    fn of(
+        table: Arc<PoolTable>,
+        tls: Option<Arc<Client>>,
+        known: &BTreeMap<EndpointId, Rc<Endpoint>>,
+    ) -> Current {
         let endpoints = table
             .endpoints
             .iter()
             .map(|row| match known.get(&row.id) {
                 Some(endpoint)
                     if endpoint.address == row.address
+                        && endpoint.host == row.host
                         && Arc::ptr_eq(&endpoint.shared, &row.shared) =>
                 {
                     endpoint.clone()
@@ -215,6 +231,19 @@ impl Current {
                 _ => Rc::new(Endpoint::new(row)),
             })
             .collect();
-        Current { table, endpoints }
+        Current {
+            table,
+            endpoints,
+            tls,
+        }
+    }
+}
+
+/// Are these the same way to speak to endpoints?
+pub(crate) fn same(one: &Option<Arc<Client>>, other: &Option<Arc<Client>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
     }
 }

@@ -3,6 +3,7 @@
 //! Everything listens on port 0. Reads give up after ten seconds, so that a broken promise fails instead of hanging.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -31,6 +32,7 @@ pub fn table(addresses: &[Address], workers: usize) -> PoolTable {
             id: EndpointId(i as u32),
             name: format!("a{}", i + 1).into(),
             address: Some(address.clone()),
+            host: None,
             weight: 100,
             tier: 0,
             standby: None,
@@ -75,6 +77,8 @@ pub struct Setup {
     pub listener: ListenerSettings,
     pub routes: Vec<RouteSpec>,
     pub options: fn(&mut Options),
+    pub tls: Option<Arc<evenkeel_tls::Server>>,
+    pub endpoint_tls: Option<Arc<evenkeel_tls::Client>>,
 }
 
 impl Setup {
@@ -97,6 +101,8 @@ impl Setup {
             listener: ListenerSettings::new("web", protocol),
             routes: vec![route(RouteAction::Pool("app".into()))],
             options: |_| {},
+            tls: None,
+            endpoint_tls: None,
         }
     }
 
@@ -148,6 +154,8 @@ impl Setup {
             table: Mutex::new(self.table),
             listener: self.listener,
             routes: self.routes,
+            tls: Mutex::new(self.tls),
+            endpoint_tls: Mutex::new(self.endpoint_tls),
         };
         running.apply();
         running
@@ -166,6 +174,8 @@ pub struct Running {
     table: Mutex<PoolTable>,
     listener: ListenerSettings,
     pub routes: Vec<RouteSpec>,
+    pub tls: Mutex<Option<Arc<evenkeel_tls::Server>>>,
+    pub endpoint_tls: Mutex<Option<Arc<evenkeel_tls::Client>>>,
 }
 
 impl Running {
@@ -186,7 +196,8 @@ impl Running {
             listeners: vec![Arc::new(self.listener.clone())],
             routes: self.routes.clone(),
             tables: vec![Arc::new(table.clone())],
-            ..Default::default()
+            tls: named("web", &self.tls),
+            endpoint_tls: named("app", &self.endpoint_tls),
         });
     }
 
@@ -224,6 +235,11 @@ impl Running {
     pub fn failures(&mut self) -> Vec<Failure> {
         std::iter::from_fn(|| self.seen.try_recv().ok()).collect()
     }
+}
+
+fn named<T>(name: &str, one: &Mutex<Option<Arc<T>>>) -> BTreeMap<Arc<str>, Arc<T>> {
+    let one = one.lock().unwrap().clone();
+    one.into_iter().map(|one| (name.into(), one)).collect()
 }
 
 impl Drop for Running {
@@ -269,10 +285,29 @@ pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+const BROKEN: [ErrorKind; 4] = [
+    ErrorKind::ConnectionReset,
+    ErrorKind::BrokenPipe,
+    ErrorKind::UnexpectedEof,
+    ErrorKind::InvalidData,
+];
+
 /// A connection with what was read ahead.
 pub struct Client {
     pub stream: TcpStream,
     pub ahead: Vec<u8>,
+    /// TLS over it.
+    pub tls: Option<Box<dyn Over>>,
+    /// The connection broke: reset, or an end that TLS did not announce.
+    pub cut: bool,
+}
+
+/// What lies over a socket.
+pub trait Over: Read + Write + Send {
+    /// Says that nothing more comes.
+    fn close(&mut self);
+    /// For what only TLS knows.
+    fn session(&self) -> &rustls::CommonState;
 }
 
 impl Client {
@@ -283,23 +318,37 @@ impl Client {
         Client {
             stream,
             ahead: Vec::new(),
+            tls: None,
+            cut: false,
         }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.try_send(bytes).unwrap();
+    }
+
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(tls) => tls.write_all(bytes.as_ref()).and_then(|()| tls.flush()),
+        }
     }
 
     /// Reads more; false at the end or on a reset.
     pub fn more(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk) {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut chunk),
+            Some(tls) => tls.read(&mut chunk),
+        };
+        match read {
             Ok(0) => false,
             Ok(n) => {
                 self.ahead.extend_from_slice(&chunk[..n]);
                 true
             }
-            Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+            Err(e) if BROKEN.contains(&e.kind()) => {
+                self.cut = true;
                 false
             }
             Err(e) => panic!("nothing came: {e}"),
@@ -368,7 +417,7 @@ impl Client {
         }
         if answer {
             while self.more() {}
-            return (std::mem::take(&mut self.ahead), true);
+            return (std::mem::take(&mut self.ahead), !self.cut);
         }
         (Vec::new(), true)
     }
@@ -472,9 +521,20 @@ impl Endpoint {
 
     /// Reads whole requests and writes what `answer` says; an empty answer closes the connection.
     pub fn http(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Endpoint {
+        Endpoint::http_over(Some, answer)
+    }
+
+    /// The same over what `over` makes of a connection; `None` ends it.
+    pub fn http_over(
+        over: impl Fn(Client) -> Option<Client> + Send + Sync + 'static,
+        answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Endpoint {
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
         let noted = requests.clone();
-        let mut endpoint = Endpoint::raw(move |mut client, connection| {
+        let mut endpoint = Endpoint::raw(move |client, connection| {
+            let Some(mut client) = over(client) else {
+                return;
+            };
             while let Some(head) = client.head() {
                 let body = client.body(&head, false).0;
                 let request = Request {
@@ -484,7 +544,7 @@ impl Endpoint {
                 };
                 noted.lock().unwrap().push(request.clone());
                 let answer = answer(&request);
-                if answer.is_empty() || client.stream.write_all(&answer).is_err() {
+                if answer.is_empty() || client.try_send(&answer).is_err() {
                     return;
                 }
             }
