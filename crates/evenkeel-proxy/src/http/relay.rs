@@ -12,6 +12,7 @@ use evenkeel_core::time::Time;
 use super::Exchange;
 use super::attempt::Answered;
 use super::forward::Job;
+use super::own;
 use super::request::{Ended, Tally};
 use crate::buffer::{IO_SIZE, ROOM_MIN};
 use crate::http1::{Body, Framing, ResponseForward, ResponseHead, To, write_response_head};
@@ -92,14 +93,13 @@ impl Job<'_> {
             date: Some(&date),
         };
         let head = &exchange.answer_in.bytes()[..head_len];
+        let begin = exchange.down.data.len();
         let sent = write_response_head(exchange.down.tail(), &exchange.response, head, &forward);
         let reusable = exchange.response.persistent();
-        let framing = exchange.response.framing();
         exchange.answer_in.consume(head_len);
-        if framing == Framing::Tunnel {
+        if sent.framing == Framing::Tunnel {
             return Box::pin(self.switch(exchange, tally, &endpoint)).await;
         }
-        let upload_over = deaf || exchange.upload.is_done();
         let mut relay = Relay {
             job: self,
             endpoint: &endpoint,
@@ -110,7 +110,7 @@ impl Job<'_> {
             },
             pump: None,
             done: false,
-            upload_over,
+            upload_over: deaf || exchange.upload.is_done(),
             waits: Waits::Nobody,
             since: tally.started,
             stall: Stall::new(self.client.listener.settings().read_stall),
@@ -120,12 +120,14 @@ impl Job<'_> {
         let ended = poll_fn(|cx| relay.poll(cx, reusable)).await;
         tally.sent += relay.sent;
         if let Err(cut) = ended {
-            return self.cut(attempt, cut, sent.framing);
+            // What was sent so far, if anything, were interim answers.
+            let unsent = (tally.sent == 0 && exchange.down.sent <= begin).then_some(begin);
+            let told = self.cut(attempt, cut, sent.framing, unsent.is_none());
+            return Box::pin(self.end_early(exchange, tally, told.zip(unsent))).await;
         }
         let complete = exchange.upload.is_done() && !deaf;
         if complete && reusable && exchange.answer_in.is_empty() {
-            tally.ended = Some(rt::now());
-            attempt.keep(endpoint, tally.ended.unwrap_or(tally.started));
+            attempt.keep(endpoint, *tally.ended.insert(rt::now()));
         }
         match sent.close || !complete {
             true => Ended::Close,
@@ -141,22 +143,51 @@ impl Job<'_> {
         exchange.request.persistent() && !unwanted && !self.client.worker.draining.get()
     }
 
-    fn cut(&self, attempt: &Attempt, cut: Cut, framing: Framing) -> Ended {
-        match cut {
-            Cut::Client | Cut::ReadStall => {}
-            Cut::TooSlow => self.client.listener.reject(Reject::BodyTooSlow),
-            Cut::Endpoint => attempt.failed(FailureKind::Reset, rt::now()),
-            Cut::Garbage => attempt.failed(FailureKind::Garbage, rt::now()),
-            Cut::Silent => attempt.failed(FailureKind::Timeout, rt::now()),
+    /// Accounts for an answer that ended early; says how the endpoint failed if it did. `begun`: the client has a part of it.
+    fn cut(
+        &self,
+        attempt: &Attempt,
+        cut: Cut,
+        framing: Framing,
+        begun: bool,
+    ) -> Option<FailureKind> {
+        let kind = match cut {
+            Cut::Client | Cut::ReadStall => None,
+            Cut::TooSlow => {
+                self.client.listener.reject(Reject::BodyTooSlow);
+                None
+            }
+            Cut::Endpoint => Some(FailureKind::Reset),
+            Cut::Garbage => Some(FailureKind::Garbage),
+            Cut::Silent => Some(FailureKind::Timeout),
+        };
+        if let Some(kind) = kind {
+            attempt.failed(kind, rt::now());
+            if begun {
+                self.client.listener.reject(Reject::AnswerCut);
+            }
         }
-        if matches!(cut, Cut::Endpoint | Cut::Garbage | Cut::Silent) {
-            self.client.listener.reject(Reject::AnswerCut);
-        }
-        if framing == Framing::UntilClose {
+        if framing == Framing::UntilClose && (begun || kind.is_none()) {
             // A plain close would look like the end of the body.
             self.client.stream.reset_on_close();
         }
-        Ended::Cut
+        kind
+    }
+
+    /// Tells the client of the failure where that is still possible: nothing of the answer has left yet, of which `down` holds
+    /// the beginning from this place on.
+    async fn end_early(
+        &self,
+        exchange: &mut Exchange,
+        tally: &mut Tally,
+        unsent: Option<(FailureKind, usize)>,
+    ) -> Ended {
+        let Some((kind, begin)) = unsent else {
+            return Ended::Cut;
+        };
+        exchange.down.data.truncate(begin);
+        let own = own::failed(kind);
+        self.client.answer_own(exchange, tally, &own).await
     }
 
     /// After a 101: bytes both ways until both have ended.

@@ -108,6 +108,7 @@ impl Loop {
         let main = this.tasks.spawn(Box::pin(main()));
         this.tasks.spawn(Box::pin(this.wheel.clone().drive()));
         let mut events = Poller::events();
+        let mut news = Vec::new();
         loop {
             this.tasks.run_due();
             if !this.tasks.is_alive(main) {
@@ -116,11 +117,13 @@ impl Loop {
             let waited = this.poller.wait(&mut events, this.tasks.is_due());
             // Only a programming error could make it fail, and then every turn: better no worker than one that spins.
             waited.expect("epoll waits for descriptors that this loop itself opened");
-            for event in events.drain(..) {
-                match this.poller.note(event) {
-                    Some(News::For(task)) => this.tasks.poll(task),
-                    Some(News::Bell) => this.tasks.answer_bell(),
-                    None => {}
+            // All is noted before anybody acts on it: a connection on which bytes came unasked must not look quiet to a
+            // task whose event happens to stand before.
+            news.extend(events.drain(..).filter_map(|event| this.poller.note(event)));
+            for news in news.drain(..) {
+                match news {
+                    News::For(task) => this.tasks.poll(task),
+                    News::Bell => this.tasks.answer_bell(),
                 }
             }
         }

@@ -51,11 +51,11 @@ pub(crate) enum End {
 pub(crate) fn read_all(
     mut bytes: &[u8],
     end: End,
-    is_head: impl Fn(&Answer) -> bool,
+    mut is_head: impl FnMut(&Answer) -> bool,
 ) -> Result<Vec<Answer>, String> {
     let mut answers = Vec::new();
     while !bytes.is_empty() {
-        let (answer, len) = read(bytes, end, &is_head)?;
+        let (answer, len) = read(bytes, end, &mut is_head)?;
         bytes = &bytes[len..];
         answers.push(answer);
     }
@@ -65,13 +65,20 @@ pub(crate) fn read_all(
 fn read(
     bytes: &[u8],
     end: End,
-    is_head: &impl Fn(&Answer) -> bool,
+    is_head: &mut impl FnMut(&Answer) -> bool,
 ) -> Result<(Answer, usize), String> {
     let Some(at) = find(bytes, b"\r\n\r\n") else {
         return Err(format!("half a head: {:?}", String::from_utf8_lossy(bytes)));
     };
     let mut answer = head(&bytes[..at])?;
     let rest = &bytes[at + 4..];
+    if answer.status == 101 {
+        // Everything behind it is another protocol.
+        answer.body = rest.to_vec();
+        answer.complete = true;
+        return Ok((answer, bytes.len()));
+    }
+    let head_request = answer.status >= 200 && is_head(&answer);
     let bare = answer.status < 200 || matches!(answer.status, 204 | 304);
     let length = answer.one("content-length");
     let coding = answer.one("transfer-encoding");
@@ -81,7 +88,7 @@ fn read(
     if length.is_some() && coding.is_some() {
         return Err("two framings".into());
     }
-    let no_body = bare || is_head(&answer) || answer.is_own() && rest.is_empty();
+    let no_body = bare || head_request || answer.is_own() && rest.is_empty();
     let len = if no_body {
         answer.complete = true;
         0

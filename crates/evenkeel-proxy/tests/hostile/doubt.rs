@@ -218,6 +218,36 @@ fn dechunk(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((payload, at + 2))
 }
 
+/// Status and body of the final answer in what an endpoint sent before it closed, delimited as RFC 9112 section 6.3 says. `None`
+/// if it is not whole.
+pub(crate) fn read_reply(mut bytes: &[u8], head_request: bool) -> Option<(u16, Vec<u8>)> {
+    loop {
+        let end = find(bytes, b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let rest = &bytes[end + 4..];
+        let status: u16 = head.get(9..12)?.parse().ok()?;
+        if status < 200 {
+            bytes = rest;
+            continue;
+        }
+        let value = |name: &str| {
+            let lines = head.split("\r\n").skip(1).filter_map(|l| l.split_once(':'));
+            let mut of_name = lines.filter(|(n, _)| n.eq_ignore_ascii_case(name));
+            of_name.next().map(|(_, v)| v.trim().to_owned())
+        };
+        let body = if head_request || status == 204 || status == 304 {
+            Vec::new()
+        } else if value("transfer-encoding").is_some() {
+            dechunk(rest)?.0
+        } else if let Some(length) = value("content-length") {
+            rest.get(..length.parse().ok()?)?.to_vec()
+        } else {
+            rest.to_vec()
+        };
+        return Some((status, body));
+    }
+}
+
 #[test]
 fn only_what_nobody_can_object_to_is_beyond_doubt() {
     let good = "GET /a?b=c HTTP/1.1\r\nHost: a\r\n\r\n";

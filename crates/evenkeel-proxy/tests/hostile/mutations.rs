@@ -56,12 +56,7 @@ fn nothing_ambiguous_arrives_of_ten_thousand_mutations_and_each_is_answered() {
     println!(
         "{arrived} requests arrived, {certain} of them right beyond doubt; {refused} refusals"
     );
-    assert!(
-        faults.is_empty(),
-        "{} faults:\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    crate::report(&faults);
 }
 
 fn pool(cases: &[Case]) -> Pool<'_> {
@@ -104,6 +99,9 @@ fn try_all(pool: &Pool<'_>, seeds: impl Iterator<Item = u64>) -> Tally {
         ) {
             let text = String::from_utf8_lossy(&bytes);
             tally.faults.push(format!("seed {seed}: {why}: {text:?}"));
+        }
+        if tally.faults.len() >= crate::ENOUGH {
+            break;
         }
     }
     tally

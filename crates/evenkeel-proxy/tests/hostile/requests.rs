@@ -58,18 +58,16 @@ fn run(stage: &Stage, mut pieces: impl FnMut(&Case) -> Vec<Vec<u8>>) {
         if let Err(why) = verdict {
             faults.push(format!("{why}: {}", case.text()));
         }
+        if faults.len() >= crate::ENOUGH {
+            break;
+        }
     }
     report(stage, faults);
 }
 
 fn report(stage: &Stage, mut faults: Vec<String>) {
     faults.append(&mut stage.log.lock().unwrap().wrong);
-    assert!(
-        faults.is_empty(),
-        "{} faults:\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    crate::report(&faults);
 }
 
 /// Holds one case's answers, and what arrived since `before`, against what is wanted.
@@ -160,6 +158,9 @@ fn what_stands_before_and_behind_a_request_is_never_part_of_it() {
             .and_then(|heard| judge_between(&stage, &case, &heard, before, at));
         if let Err(why) = verdict {
             faults.push(format!("{why}: {}", case.text()));
+        }
+        if faults.len() >= crate::ENOUGH {
+            break;
         }
     }
     report(&stage, faults);
