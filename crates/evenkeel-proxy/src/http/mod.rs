@@ -11,6 +11,7 @@
 //! | `rule` | what may be tried again |
 //! | `upload` | the request on its way to an endpoint |
 //! | `relay` | the answer on its way to the client |
+//! | `switch` | the tunnel after a 101 |
 //! | `own` | answers evenkeel makes itself |
 
 mod attempt;
@@ -23,6 +24,7 @@ mod relay;
 mod request;
 mod rule;
 mod runner;
+mod switch;
 mod upload;
 
 pub(crate) use connection::{Client, serve};

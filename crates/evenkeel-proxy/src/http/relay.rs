@@ -20,7 +20,6 @@ use crate::pool::Attempt;
 use crate::rt;
 use crate::splice::{Pump, PumpError, Pumped, SPLICE_FROM};
 use crate::stall::Stall;
-use crate::tunnel;
 use crate::wire::Stream;
 
 /// The answer's way to the client.
@@ -188,32 +187,6 @@ impl Job<'_> {
         exchange.down.data.truncate(begin);
         let own = own::failed(kind);
         self.client.answer_own(exchange, tally, &own).await
-    }
-
-    /// After a 101: bytes both ways until both have ended.
-    async fn switch(&self, exchange: &mut Exchange, tally: &mut Tally, endpoint: &Stream) -> Ended {
-        let head_len = exchange.request.len();
-        let early = &exchange.head_in.bytes()[head_len..];
-        exchange
-            .down
-            .data
-            .extend_from_slice(exchange.answer_in.bytes());
-        exchange.answer_in.clear();
-        let tunnel = tunnel::Tunnel {
-            worker: &self.client.worker,
-            timer: &self.client.conn.timer,
-            client: &self.client.stream,
-            endpoint,
-            timeout: self.client.listener.settings().tunnel_timeout,
-        };
-        let carried = tunnel.run(early, exchange.down.unsent()).await;
-        tally.sent += carried.down;
-        if carried.quiet {
-            self.client.listener.reject(Reject::TunnelTimeout);
-        }
-        exchange.down.clear();
-        self.client.listener.counters().bytes_in.add(carried.up);
-        Ended::Cut
     }
 }
 
