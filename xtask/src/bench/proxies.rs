@@ -53,7 +53,7 @@ pub(crate) const PROXIES: &[Proxy] = &[
     Proxy {
         name: "evenkeel",
         command: evenkeel,
-        tls: false,
+        tls: true,
         version: None,
     },
     Proxy {
