@@ -215,6 +215,8 @@ impl Session {
         while !self.outgoing.is_empty() {
             match raw.poll_write(cx, self.outgoing.bytes()) {
                 Poll::Ready(Ok(n)) => self.outgoing.consume(n),
+                // After our end there is nothing that the peer waits for.
+                Poll::Ready(Err(_)) if self.closing => self.outgoing.clear(),
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(()),
             }
@@ -251,7 +253,12 @@ impl Session {
 
     /// See [`Stream::is_idle`](super::Stream::is_idle). Only where no task waits on the socket.
     pub(super) fn is_idle(&mut self, raw: &rt::Stream) -> bool {
-        if !self.plain.is_empty() || self.ended || self.broken {
+        // A record that nobody asked for may lie here already.
+        let opened = match self.incoming.is_empty() {
+            true => Ok(()),
+            false => self.open_held(&mut Sink::aside()),
+        };
+        if opened.is_err() || !self.plain.is_empty() || self.ended || self.broken {
             return false;
         }
         if raw.is_quiet() {

@@ -400,6 +400,12 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_under_tls_is_small() {
+        // What rustls keeps on the heap beside it are two keys of some hundred bytes.
+        assert!(size_of::<Session>() <= 1536, "{}", size_of::<Session>());
+    }
+
+    #[test]
     fn nothing_is_held_of_a_hello_that_was_answered() {
         let (mut session, _, mut hello) = begun(b"http/1.1");
         let (used, opened) = session.open(&mut hello, &mut Sink::aside());

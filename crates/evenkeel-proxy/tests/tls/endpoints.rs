@@ -267,6 +267,47 @@ fn an_idle_connection_that_gets_a_ticket_is_kept_and_one_that_ended_is_not() {
 }
 
 #[test]
+fn what_an_endpoint_says_behind_its_answer_is_nobodys_answer() {
+    let authority = Authority::new();
+    let config = Arc::new(authority.sign(&["127.0.0.1"]).server());
+    // As much as is read at once, in a record of its own, and a lie in the next; both arrive together.
+    let body = noise(16 * 1024 - 100);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    let answer = [head.as_bytes(), &body].concat();
+    let wanted = body.clone();
+    for room_left in [0, 1, 40, 100 - head.len(), 200] {
+        let mut answer = answer.clone();
+        answer.truncate(16 * 1024 - room_left);
+        let length = answer.len() - head.len();
+        let told = format!("HTTP/1.1 200 OK\r\nContent-Length: {length:5}\r\n\r\n");
+        assert_eq!(told.len(), head.len());
+        answer[..told.len()].copy_from_slice(told.as_bytes());
+        let config = config.clone();
+        let endpoint = Endpoint::raw(move |client, number| {
+            let Some(mut client) = serving(client, &config) else {
+                return;
+            };
+            while client.head().is_some() {
+                let lie = if number == 0 { ok("a lie") } else { Vec::new() };
+                let both = [answer.clone(), lie].concat();
+                client.send(both);
+            }
+        });
+        let running = setup(&[endpoint.address], &authority.trusted()).start();
+        let mut client = running.client();
+        for _ in 0..2 {
+            client.send(get("/"));
+            let answer = client.answer();
+            assert!(
+                answer.body == wanted[..length],
+                "{room_left}: {}",
+                answer.head
+            );
+        }
+    }
+}
+
+#[test]
 fn a_change_of_trust_leaves_no_connection_of_before_in_use() {
     let authority = Authority::new();
     let endpoint = secured_endpoint(authority.sign(&["127.0.0.1"]).server(), "secret");
