@@ -372,11 +372,13 @@ mod tests {
         let server = Server::load(&[files], Speaks::Http, None).unwrap();
         let host = server.choose(None);
         let conn = UnbufferedServerConnection::new(host.config().clone()).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![alpn.to_vec()];
         let name = ServerName::try_from("a.test").unwrap();
@@ -397,6 +399,32 @@ mod tests {
             client.process_new_packets().err(),
             Some(Error::AlertReceived(why))
         );
+    }
+
+    #[test]
+    fn a_record_that_was_read_and_not_opened_is_no_silence() {
+        let (mut session, mut client, hello) = begun(b"http/1.1");
+        session.incoming.push(&hello);
+        while session.is_handshaking() || client.is_handshaking() {
+            session.open_held(&mut Sink::aside()).unwrap();
+            client.read_tls(&mut session.outgoing.bytes()).unwrap();
+            session.outgoing = Buf::default();
+            client.process_new_packets().unwrap();
+            let mut said = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut said).unwrap();
+            }
+            session.incoming.push(&said);
+        }
+        let (quiet, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        quiet.set_nonblocking(true).unwrap();
+        let raw = crate::rt::Stream::new(quiet.into());
+        assert!(session.is_idle(&raw));
+        std::io::Write::write_all(&mut client.writer(), b"unasked").unwrap();
+        let mut said = Vec::new();
+        client.write_tls(&mut said).unwrap();
+        session.incoming.push(&said);
+        assert!(!session.is_idle(&raw));
     }
 
     #[test]
