@@ -91,7 +91,7 @@ impl Client {
                 .expect("the provider has suites for both versions")
                 .with_root_certificates(RootCertStore::empty())
                 .with_no_client_auth();
-            config.alpn_protocols = speaks.alpn();
+            config.alpn_protocols = speaks.offered();
             Arc::new(config)
         };
         let name = files.server_name.as_deref().map(server_name);
@@ -218,7 +218,7 @@ impl Current {
                 Some(pair) => builder.with_client_cert_resolver(pair.resolver()),
                 None => builder.with_no_client_auth(),
             };
-            config.alpn_protocols = speaks.alpn();
+            config.alpn_protocols = speaks.offered();
             config.resumption = Resumption::in_memory_sessions(SESSIONS_KEPT);
             Arc::new(config)
         };

@@ -151,7 +151,7 @@ fn config(
     // Our order of suites, AES-256 first: testssl.sh calls it a weakness to leave the choice to the client. All of them are
     // good, so what is lost is only the wish of a client without AES instructions for ChaCha20.
     config.ignore_client_order = true;
-    config.alpn_protocols = speaks.alpn();
+    config.alpn_protocols = speaks.accepted();
     config.ticketer = memory.tickets.clone();
     config.session_storage = memory.sessions.clone();
     config

@@ -47,7 +47,7 @@ pub use words::{day, words, words_of_io};
 /// What is spoken inside of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaks {
-    /// HTTP/1.1, and so it is said by ALPN; a peer that offers only something else is refused, as RFC 7301 wants it.
+    /// HTTP/1, and so it is said by ALPN; a peer that offers only something else is refused, as RFC 7301 wants it.
     Http,
     /// Something that we do not look at: no word about it by ALPN.
     Bytes,
@@ -63,7 +63,16 @@ pub(crate) enum Without {
 }
 
 impl Speaks {
-    fn alpn(self) -> Vec<Vec<u8>> {
+    /// What is accepted from clients, the best first. HTTP/1.0 because curl offers nothing else when it is told to speak that.
+    fn accepted(self) -> Vec<Vec<u8>> {
+        match self {
+            Speaks::Http => vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()],
+            Speaks::Bytes => Vec::new(),
+        }
+    }
+
+    /// What endpoints are offered.
+    fn offered(self) -> Vec<Vec<u8>> {
         match self {
             Speaks::Http => vec![b"http/1.1".to_vec()],
             Speaks::Bytes => Vec::new(),

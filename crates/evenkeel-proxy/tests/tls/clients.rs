@@ -33,6 +33,20 @@ fn handshakes(running: &Running, result: Handshake) -> u64 {
     running.proxy().counters().listeners["web"].sum(|w| w.handshakes(result).value())
 }
 
+/// What curl offers when it is told to speak HTTP/1.0, and nothing else beside it.
+#[test]
+fn a_client_that_offers_http_1_0_alone_is_served() {
+    let authority = Authority::new();
+    let endpoint = Endpoint::named("a1");
+    let running = running(&endpoint, &[authority.sign(&["example.com"]).host()]);
+    let mut config = authority.client(None);
+    config.alpn_protocols = vec![b"http/1.0".to_vec()];
+    let mut client = connect(&running, &Arc::new(config), "example.com");
+    assert_eq!(session(&client).alpn_protocol(), Some(&b"http/1.0"[..]));
+    client.send("GET / HTTP/1.0\r\nHost: example.com\r\n\r\n");
+    assert_eq!(client.answer().text(), "a1");
+}
+
 #[test]
 fn many_requests_go_over_one_connection_and_are_told_to_have_come_by_https() {
     let authority = Authority::new();
