@@ -3,11 +3,14 @@
 'use strict';
 
 const crypto = require('node:crypto');
+const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
 const zlib = require('node:zlib');
 const { WebSocketServer } = require('ws');
 
-const [name, port] = process.argv.slice(2);
+// With a certificate and its key it speaks TLS.
+const [name, port, certificate, key] = process.argv.slice(2);
 const PIECE = 16 * 1024;
 // What a client may ask for at once; the largest body of the tests is 8 MiB.
 const BYTES_MAX = 16 << 20;
@@ -34,6 +37,8 @@ function echo(request, response) {
       method: request.method,
       target: request.url,
       version: request.httpVersion,
+      // What this server was asked for by TLS.
+      server_name: request.socket.servername || null,
       fields: request.rawHeaders,
       headers: request.headers,
       trailers: request.trailers,
@@ -144,7 +149,10 @@ function answer(request, response) {
   }
 }
 
-const server = http.createServer({ keepAliveTimeout: 75_000, maxHeaderSize: 65536 }, answer);
+const options = { keepAliveTimeout: 75_000, maxHeaderSize: 65536 };
+const server = certificate
+  ? https.createServer({ ...options, cert: fs.readFileSync(certificate), key: fs.readFileSync(key) }, answer)
+  : http.createServer(options, answer);
 server.on('checkContinue', (request, response) => {
   if (request.headers['x-refuse']) {
     response.writeHead(417, { 'content-length': 0, connection: 'close' });

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 
 import aiohttp
 
@@ -59,15 +60,16 @@ async def until(true, seconds, wanted):
 
 
 async def main():
-    connector = aiohttp.TCPConnector(limit=CLIENTS)
+    context = ssl.create_default_context(cafile=CA) if CA else False
+    connector = aiohttp.TCPConnector(limit=CLIENTS, ssl=context)
     async with aiohttp.ClientSession(BASE, connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as client:
         stop = asyncio.Event()
         clients = [asyncio.create_task(load(client, stop)) for _ in range(CLIENTS)]
-        for _ in range(KILLS):
+        for kill in range(KILLS):
             await until(lambda: len(services()) == 2, 20, "two endpoints up")
             start = count
             await until(lambda: count > start + BEFORE, 30, "requests before the fault")
-            name, pid = sorted((await asyncio.to_thread(services)).items())[0]
+            name, pid = sorted((await asyncio.to_thread(services)).items())[kill % 2]
             os.kill(pid, signal.SIGKILL)
             start = count
             await until(lambda: count > start + AFTER, 30, "requests after the fault")

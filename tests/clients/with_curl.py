@@ -113,4 +113,4 @@ six = os.environ.get("SITE_BASE6")
 if six:
     same(status(f"{six}/o/bytes/10"), 200, "over IPv6")
 version = curl("--version").split()[1].decode()
-saw(f"curl {version}: 1.0 and 1.1, bodies both ways, 100 at once, {'IPv4 and IPv6' if six else 'IPv4 (no IPv6 here)'}")
+saw(f"curl {version}: 1.0 and 1.1, bodies both ways, 100 at once{', IPv4 and IPv6' if six else ''}")

@@ -6,8 +6,12 @@ import time
 
 from common import *
 
-HOST, PORT = os.environ["SITE_REDIS"].rsplit(":", 1)
-COMMAND = ["redis-cli", "-h", HOST, "-p", PORT]
+HOST, PORT = os.environ["SITE_REDIS_TLS" if CA else "SITE_REDIS"].rsplit(":", 1)
+# With TLS evenkeel ends it; redis itself speaks none.
+TLS = ["--tls", "--cacert", CA, "--sni", "localhost"] if CA else []
+COMMAND = ["redis-cli", "-h", HOST, "-p", PORT, *TLS]
+# Each way to the server has its keys, so that both may be used at once.
+OWN = "tls:" if CA else "clear:"
 
 
 def redis(*arguments, stdin=None):
@@ -16,32 +20,37 @@ def redis(*arguments, stdin=None):
     return done.stdout
 
 
-same(redis("set", "name", "Grüße"), b"OK\n", "set")
-same(redis("--raw", "get", "name").decode(), "Grüße\n", "get")
+same(redis("set", OWN + "name", "Grüße"), b"OK\n", "set")
+same(redis("--raw", "get", OWN + "name").decode(), "Grüße\n", "get")
 
 # One value of 4 MiB, there and back.
 value = pattern(4 * MIB).replace(b"\n", b".")
-same(redis("-x", "set", "large", stdin=value), b"OK\n", "a value of 4 MiB")
-same(sha256(redis("--raw", "get", "large")[:-1]), sha256(value), "4 MiB back")
+same(redis("-x", "set", OWN + "large", stdin=value), b"OK\n", "a value of 4 MiB")
+same(sha256(redis("--raw", "get", OWN + "large")[:-1]), sha256(value), "4 MiB back")
 
 # 10,000 commands in one go.
-commands = b"".join(
-    b"*3\r\n$3\r\nSET\r\n$%d\r\nkey:%d\r\n$%d\r\nvalue-%d\r\n" % (len(f"key:{n}"), n, len(f"value-{n}"), n)
-    for n in range(10_000)
-)
-said = redis("--pipe", stdin=commands)
+commands = "".join(f"SET {OWN}key:{n} value-{n}\r\n" for n in range(10_000))
+said = redis("--pipe", stdin=commands.encode())
 check(b"errors: 0, replies: 10000" in said, "10,000 replies", said)
-same(redis("get", "key:9999"), b"value-9999\n", "the last of them")
+same(redis("get", OWN + "key:9999"), b"value-9999\n", "the last of them")
 
-# Somebody who waits for a value gets it when it comes.
-waiting = subprocess.Popen([*COMMAND, "blpop", "queue", "20"], stdout=subprocess.PIPE)
-while b"cmd=blpop" not in redis("client", "list"):
+# Somebody who waits for a value gets it when it comes. In a database of its own, by which it is found among the clients.
+DATABASE = "1" if CA else "2"
+waiting = subprocess.Popen([*COMMAND, "-n", DATABASE, "blpop", "queue", "20"], stdout=subprocess.PIPE)
+
+
+def waits():
+    clients = redis("client", "list").decode().splitlines()
+    return any(f" db={DATABASE} " in client and " cmd=blpop " in client for client in clients)
+
+
+while not waits():
     time.sleep(0.02)
-redis("rpush", "queue", "at last")
+redis("-n", DATABASE, "rpush", "queue", "at last")
 same(waiting.communicate(timeout=20)[0], b"queue\nat last\n", "the blocked pop")
 
 # A subscriber hears what is published, in order.
-subscriber = subprocess.Popen([*COMMAND, "subscribe", "news"], stdout=subprocess.PIPE)
+subscriber = subprocess.Popen([*COMMAND, "subscribe", OWN + "news"], stdout=subprocess.PIPE)
 heard = []
 
 
@@ -54,9 +63,9 @@ def listen():
 
 listener = threading.Thread(target=listen, daemon=True)
 listener.start()
-while redis("pubsub", "numsub", "news").split() != [b"news", b"1"]:
+while redis("pubsub", "numsub", OWN + "news").split() != [f"{OWN}news".encode(), b"1"]:
     time.sleep(0.02)
-redis("--pipe", stdin=b"".join(b"PUBLISH news \"item %d\"\r\n" % n for n in range(100)))
+redis("--pipe", stdin="".join(f'PUBLISH {OWN}news "item {n}"\r\n' for n in range(100)).encode())
 listener.join(20)
 same([line for line in heard if line.startswith("item")], [f"item {n}" for n in range(100)], "what was published")
 subscriber.kill()
@@ -65,8 +74,8 @@ subscriber.wait()
 # Many clients at once, each with its own connection.
 said = redis("--version").decode().strip()
 bench = subprocess.run(
-    ["redis-benchmark", "-h", HOST, "-p", PORT, "-c", "50", "-n", "10000", "-t", "set,get,lpush,lrange_100", "-P", "5", "-q"],
+    ["redis-benchmark", "-h", HOST, "-p", PORT, *TLS, "-c", "50", "-n", "10000", "-t", "set,get,lpush,lrange_100", "-P", "5", "-q"],
     capture_output=True, timeout=90, text=True,
 )
 check(bench.returncode == 0 and "rror" not in bench.stdout + bench.stderr, "a benchmark without errors", bench.stdout + bench.stderr)
-saw(f"{said}: a pipe of 10,000, 4 MiB, a blocked pop, a subscriber, 50 clients at once")
+saw(f"{said}: a pipe of 10,000, 4 MiB, a blocked pop, a subscriber, 50 clients at once{', over TLS' if CA else ''}")

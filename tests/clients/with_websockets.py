@@ -1,6 +1,7 @@
 """WebSocket from Python `websockets`; its connections stay while evenkeel takes another configuration."""
 
 import asyncio
+import fcntl
 import os
 import ssl
 import subprocess
@@ -39,18 +40,24 @@ async def one_by_one():
         same(refused.response.status_code, 501, "the status of a refused handshake")
 
 
+def reload(more):
+    """Adds to the configuration and has it applied. The same client with and without TLS may do so at the same time."""
+    with open(CONFIG + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(CONFIG) as file:
+            text = file.read()
+        with open(CONFIG + ".part", "w") as file:
+            file.write(text + more)
+        os.replace(CONFIG + ".part", CONFIG)
+        done = subprocess.run([EVENKEEL, "reload", "--admin", ADMIN], capture_output=True, text=True)
+        same(done.returncode, 0, f"reload, which said {done.stdout}{done.stderr}")
+
+
 async def through_a_reload():
     sockets = await asyncio.gather(*(connect(URL, **OPTIONS) for _ in range(100)))
     revision = admin("/v1/status")["revision"]
     for round in range(3):
-        with open(CONFIG) as file:
-            text = file.read()
-        part = CONFIG + ".part"
-        with open(part, "w") as file:
-            file.write(text + f'\n[[route]]\npath = "=/reloaded/{round}"\nrespond = {{ status = 200, body = "{round}" }}\n')
-        os.replace(part, CONFIG)
-        done = subprocess.run([EVENKEEL, "reload", "--admin", ADMIN], capture_output=True, text=True)
-        same(done.returncode, 0, f"reload, which said {done.stdout}{done.stderr}")
+        reload(f'\n[[route]]\npath = "=/reloaded/{round}"\nrespond = {{ status = 200, body = "{round}" }}\n')
         await asyncio.gather(*(socket.send(f"{round} {n}") for n, socket in enumerate(sockets)))
         answers = await asyncio.gather(*(socket.recv() for socket in sockets))
         same(answers, [f"{round} {n}" for n in range(100)], "answers after a reload")

@@ -1,6 +1,7 @@
 //! Real clients through the real binary: each is a program of its own in `tests/clients`, written with a library that people
 //! use, and judges for itself what it sees. Here they are only installed, given a site, and run, some at a time.
 
+mod certificates;
 mod install;
 mod servers;
 mod site;
@@ -9,15 +10,15 @@ use crate::steps::Steps;
 use crate::{Failure, load};
 use clap::Args;
 use install::Tools;
-use site::Site;
+use site::{Over, Site};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
 
 /// How many clients run beside each other: most of their time they wait, so somewhat more than a small machine has cores.
 const AT_ONCE: usize = 3;
-/// No client may take longer; the slowest takes about 10 s on two cores.
-const SECONDS_MAX: u32 = 120;
+/// No client may take longer. testssl.sh needs half a minute on an idle machine with two cores, and minutes on a busy one.
+const SECONDS_MAX: u32 = 300;
 
 /// What would lead a client elsewhere or let it trust others.
 const MISLEADING: &[&str] = &[
@@ -53,32 +54,59 @@ struct Client {
     name: &'static str,
     /// Its file in `tests/clients`.
     file: &'static str,
+    over: Over,
     /// It has the site to itself, after all others.
     alone: bool,
 }
 
+/// The slowest first, so that none of them is left alone at the end.
 const CLIENTS: &[Client] = &[
-    beside_others("curl", "with_curl.py"),
-    beside_others("requests", "with_requests.py"),
-    beside_others("httpx", "with_httpx.py"),
-    beside_others("aiohttp", "with_aiohttp.py"),
-    beside_others("undici", "with_undici.js"),
-    beside_others("java", "WithJava.java"),
-    beside_others("websockets", "with_websockets.py"),
-    beside_others("ws", "with_ws.js"),
-    beside_others("redis-cli", "with_redis_cli.py"),
-    beside_others("psql", "with_psql.py"),
+    over_tls("testssl", "with_testssl.py"),
+    clear("java", "WithJava.java"),
+    over_tls("java, tls", "WithJava.java"),
+    clear("httpx", "with_httpx.py"),
+    over_tls("httpx, tls", "with_httpx.py"),
+    clear("curl", "with_curl.py"),
+    over_tls("curl, tls", "with_curl.py"),
+    clear("requests", "with_requests.py"),
+    over_tls("requests, tls", "with_requests.py"),
+    clear("aiohttp", "with_aiohttp.py"),
+    over_tls("aiohttp, tls", "with_aiohttp.py"),
+    clear("undici", "with_undici.js"),
+    over_tls("undici, tls", "with_undici.js"),
+    clear("websockets", "with_websockets.py"),
+    over_tls("websockets, tls", "with_websockets.py"),
+    clear("ws", "with_ws.js"),
+    over_tls("ws, tls", "with_ws.js"),
+    clear("redis-cli", "with_redis_cli.py"),
+    over_tls("redis-cli, tls", "with_redis_cli.py"),
+    clear("psql", "with_psql.py"),
+    over_tls("psql, tls passed through", "with_psql.py"),
+    over_tls("certificates and versions", "with_openssl.py"),
     Client {
         alone: true,
-        ..beside_others("servers killed under load", "under_faults.py")
+        ..clear("servers killed under load", "under_faults.py")
+    },
+    Client {
+        alone: true,
+        ..over_tls("servers killed under load, tls", "under_faults.py")
     },
 ];
 
-const fn beside_others(name: &'static str, file: &'static str) -> Client {
+/// Beside others, without TLS.
+const fn clear(name: &'static str, file: &'static str) -> Client {
     Client {
         name,
         file,
+        over: Over::Clear,
         alone: false,
+    }
+}
+
+const fn over_tls(name: &'static str, file: &'static str) -> Client {
+    Client {
+        over: Over::Tls,
+        ..clear(name, file)
     }
 }
 
@@ -203,6 +231,6 @@ fn command(site: &Site, client: &Client) -> Command {
     for name in MISLEADING {
         command.env_remove(name);
     }
-    site.describe(&mut command);
+    site.describe(client.over, &mut command);
     command
 }

@@ -85,6 +85,16 @@ pub(crate) const PACKAGES: &[Package] = &[
         why: "a server behind a TCP listener in `test`",
     },
     Package {
+        name: "openssl",
+        brings: Brings::Program("openssl"),
+        why: "makes the certificates of `test`, and a client there",
+    },
+    Package {
+        name: "testssl.sh",
+        brings: Brings::Program("testssl"),
+        why: "looks for weaknesses of TLS in `test`",
+    },
+    Package {
         name: "redis-tools",
         brings: Brings::Program("redis-cli"),
         why: "a client in `test`",

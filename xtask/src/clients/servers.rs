@@ -3,6 +3,7 @@
 use crate::process::{self, Tree};
 use crate::{Failure, packages, steps};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -41,12 +42,16 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) fn start() -> Result<Postgres, Failure> {
+    /// It speaks TLS with those who ask for it.
+    pub(crate) fn start(certificate: &Path, key: &Path) -> Result<Postgres, Failure> {
         let address = process::lasting_address(LOCALHOST)?;
         // A folder of its own: it belongs to whom the server runs as.
         let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
         let user = User::find()?;
         user.give(folder.path())?;
+        for (file, name) in [(certificate, "server.pem"), (key, "server.key")] {
+            user.give_copy(file, &folder.path().join(name))?;
+        }
         let data = folder.path().join("data");
         let mut initdb = user.command("initdb")?;
         initdb
@@ -62,6 +67,9 @@ impl Postgres {
             "listen_addresses=127.0.0.1",
             &format!("port={}", address.port()),
             "unix_socket_directories=",
+            "ssl=on",
+            &format!("ssl_cert_file={}/server.pem", folder.path().display()),
+            &format!("ssl_key_file={}/server.key", folder.path().display()),
             // Its data is thrown away, so nothing has to reach a disk.
             "fsync=off",
             "max_connections=100",
@@ -107,6 +115,14 @@ impl User {
         };
         std::os::unix::fs::chown(path, Some(user), Some(group))
             .map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Nobody else may read it: the server insists on that for its key.
+    fn give_copy(&self, from: &Path, to: &Path) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| format!("{}: {error}", to.display());
+        std::fs::copy(from, to).map_err(failed)?;
+        std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        self.give(to)
     }
 
     fn command(&self, name: &str) -> Result<Command, Failure> {

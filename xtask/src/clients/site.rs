@@ -1,6 +1,7 @@
-//! What the clients meet: the real binary with two Node servers that it supervises, and redis and PostgreSQL behind TCP
-//! listeners. All of it on free ports, in temporary folders, ended with this.
+//! What the clients meet: the real binary with Node servers that it supervises, and redis and PostgreSQL behind TCP
+//! listeners, all of it with and without TLS, on free ports, in temporary folders, ended with this.
 
+use super::certificates;
 use super::install::{self, Tools};
 use super::servers::{Postgres, Redis};
 use crate::Failure;
@@ -29,16 +30,32 @@ struct Addresses {
     web: SocketAddr,
     /// Missing where the machine knows no IPv6.
     web6: Option<SocketAddr>,
+    /// On IPv6 too where there is some, for what `localhost` may mean.
+    web_tls: SocketAddr,
     admin: SocketAddr,
     redis: SocketAddr,
+    redis_tls: SocketAddr,
     postgres: SocketAddr,
+    postgres_tls: SocketAddr,
     origins: [SocketAddr; 2],
+    /// Speaks TLS itself.
+    secure_origin: SocketAddr,
+}
+
+/// How a client comes to evenkeel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    Clear,
+    Tls,
 }
 
 impl Site {
     pub(crate) fn start(programs: PathBuf, tools: Tools) -> Result<Site, Failure> {
         let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
-        let (redis, postgres) = (Redis::start(folder.path())?, Postgres::start()?);
+        let tls = folder.path().join("tls");
+        certificates::make(&tls)?;
+        let redis = Redis::start(folder.path())?;
+        let postgres = Postgres::start(&tls.join("database.pem"), &tls.join("database.key"))?;
         let addresses = Addresses::free()?;
         let config = folder.path().join("site.toml");
         let text = addresses.config(&tools, redis.address, postgres.address);
@@ -66,19 +83,39 @@ impl Site {
     }
 
     /// Tells a client where everything is.
-    pub(crate) fn describe(&self, command: &mut Command) {
-        let at = &self.addresses;
+    pub(crate) fn describe(&self, over: Over, command: &mut Command) {
+        let (at, folder) = (&self.addresses, self.folder.path());
+        let ca = folder.join("tls/ca.pem");
+        // By name, so that it is told as the server's name.
+        let secure = format!("https://localhost:{}", at.web_tls.port());
         command
-            .current_dir(self.folder.path())
-            .env("SITE_BASE", format!("http://{}", at.web))
+            .current_dir(folder)
             .env("SITE_ADMIN", format!("http://{}", at.admin))
             .env("SITE_REDIS", at.redis.to_string())
-            .env("SITE_POSTGRES", at.postgres.to_string())
-            .env("SITE_FOLDER", self.folder.path())
-            .env("SITE_CONFIG", self.folder.path().join("site.toml"))
+            .env("SITE_REDIS_TLS", at.redis_tls.to_string())
+            .env("SITE_FOLDER", folder)
+            .env("SITE_TLS", folder.join("tls"))
+            .env("SITE_CONFIG", folder.join("site.toml"))
             .env("SITE_EVENKEEL", self.programs.join("evenkeel"))
             .env("NODE_PATH", &self.tools.node_modules);
-        if let Some(web6) = at.web6 {
+        match over {
+            Over::Clear => command
+                .env("SITE_BASE", format!("http://{}", at.web))
+                .env("SITE_POSTGRES", at.postgres.to_string()),
+            Over::Tls => command
+                .env("SITE_BASE", secure)
+                .env("SITE_CA", &ca)
+                .env("SITE_POSTGRES", at.postgres_tls.to_string())
+                .env(
+                    "SITE_POSTGRES_TLS",
+                    format!(
+                        "sslmode=verify-full sslrootcert={} host=database.test hostaddr={}",
+                        ca.display(),
+                        at.postgres_tls.ip()
+                    ),
+                ),
+        };
+        if let Some(web6) = at.web6.filter(|_| over == Over::Clear) {
             command.env("SITE_BASE6", format!("http://{web6}"));
         }
         if let Some(pgbench) = crate::packages::postgres("pgbench") {
@@ -86,7 +123,7 @@ impl Site {
         }
     }
 
-    /// Both origins answer, and so do the servers behind the TCP listeners.
+    /// All origins answer, and so do the servers behind the TCP listeners.
     fn wait_until_ready(&self) -> Result<(), Failure> {
         let end = Instant::now() + READY_MAX;
         loop {
@@ -110,8 +147,8 @@ impl Site {
     }
 }
 
-/// Two origins in each of two pools, one redis, one PostgreSQL.
-const ENDPOINTS_UP: usize = 6;
+/// Two origins in each of two pools, one that speaks TLS, one redis, one PostgreSQL.
+const ENDPOINTS_UP: usize = 7;
 
 fn count_up(status: &[u8]) -> usize {
     let Ok(status) = serde_json::from_slice::<serde_json::Value>(status) else {
@@ -137,45 +174,66 @@ impl Addresses {
         Ok(Addresses {
             web: four()?,
             web6,
+            web_tls: four()?,
             admin: four()?,
             redis: four()?,
+            redis_tls: four()?,
             postgres: four()?,
+            postgres_tls: four()?,
             origins: [four()?, four()?],
+            secure_origin: four()?,
         })
     }
 
     fn config(&self, tools: &Tools, redis: SocketAddr, postgres: SocketAddr) -> String {
-        let web6 = self.web6.map(|web6| format!(", \"{web6}\""));
+        let six = |address: Option<SocketAddr>| {
+            address.map_or(String::new(), |address| format!(", \"{address}\""))
+        };
+        let tls6 = self
+            .web6
+            .map(|web6| SocketAddr::new(web6.ip(), self.web_tls.port()));
         let mut text = format!(
             include_str!("site.toml"),
             admin = self.admin,
             web = self.web,
-            web6 = web6.unwrap_or_default(),
+            web6 = six(self.web6),
+            web_tls = self.web_tls,
+            web_tls6 = six(tls6),
             redis = self.redis,
+            redis_tls = self.redis_tls,
             postgres = self.postgres,
+            postgres_tls = self.postgres_tls,
             redis_server = redis,
             postgres_server = postgres,
         );
         for (index, origin) in self.origins.iter().enumerate() {
             let name = format!("o{}", index + 1);
             for pool in ["app", "late"] {
-                text += &format!(
-                    "\n[[pool.{pool}.endpoint]]\nname = \"{name}\"\naddress = \"{origin}\"\nservice = \"{name}\"\n"
-                );
+                text += &endpoint(pool, &name, *origin);
             }
-            text += &service(&name, *origin, tools);
+            text += &service(&name, *origin, tools, &[]);
         }
+        text += &endpoint("secure", "o3", self.secure_origin);
+        let pair = ["tls/origin.pem", "tls/origin.key"];
+        text += &service("o3", self.secure_origin, tools, &pair);
         text
     }
 }
 
-/// One of the Node servers, as a service.
-fn service(name: &str, origin: SocketAddr, tools: &Tools) -> String {
+fn endpoint(pool: &str, name: &str, address: SocketAddr) -> String {
+    format!(
+        "\n[[pool.{pool}.endpoint]]\nname = \"{name}\"\naddress = \"{address}\"\nservice = \"{name}\"\n"
+    )
+}
+
+/// One of the Node servers, as a service; it speaks TLS if it is given a certificate and its key.
+fn service(name: &str, origin: SocketAddr, tools: &Tools, pair: &[&str]) -> String {
     let quoted = |path: &Path| format!("'{}'", path.display());
+    let pair: String = pair.iter().map(|file| format!(", \"{file}\"")).collect();
     format!(
         r#"
 [service.{name}]
-command = ["node", {script}, "{name}", "{port}"]
+command = ["node", {script}, "{name}", "{port}"{pair}]
 environment = {{ NODE_PATH = {modules} }}
 ready = {{ kind = "tcp", port = {port}, timeout = "20s" }}
 stop_timeout = "1s"
