@@ -2,10 +2,15 @@
 //! nightly compiler, under the seeded mutations of `src/bin/smoke.rs`. A target panics where a promise is broken.
 
 mod chunked;
+mod engine;
 mod heads;
+#[allow(dead_code)] // the proxy's tests ask more of it
+#[path = "../../crates/evenkeel-proxy/tests/hostile/judge.rs"]
+mod judge;
 mod tls;
 
 pub use chunked::chunked;
+pub use engine::{answers, requests};
 pub use heads::{request_head, response_head};
 pub use tls::{certificates, sni};
 
@@ -15,12 +20,14 @@ use evenkeel_keeper::wire;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
+    ("answers", answers),
     ("certificates", certificates),
     ("chunked", chunked),
     ("config", config),
     ("keeper_messages", keeper_messages),
     ("request_head", request_head),
+    ("requests", requests),
     ("response_head", response_head),
     ("sni", sni),
 ];

@@ -209,6 +209,7 @@ impl Client {
             _ => None,
         };
         exchange.request.reset();
+        exchange.request.over_tls(!self.stream.is_plain());
         let head = poll_fn(|cx| {
             loop {
                 if !exchange.head_in.is_empty() {

@@ -76,6 +76,21 @@ fn many_requests_go_over_one_connection_and_are_told_to_have_come_by_https() {
 }
 
 #[test]
+fn an_absolute_target_has_the_scheme_that_the_client_spoke() {
+    let authority = Authority::new();
+    let endpoint = Endpoint::named("a1");
+    let running = running(&endpoint, &[authority.sign(&["example.com"]).host()]);
+    let config = Arc::new(authority.client(None));
+    let mut client = connect(&running, &config, "example.com");
+    client.send("GET https://example.com/x HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(endpoint.seen()[0].path(), "/x");
+    client.send("GET http://example.com/y HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    assert_eq!(client.answer().status, 400);
+    assert_eq!(endpoint.seen().len(), 1);
+}
+
+#[test]
 fn both_versions_of_tls_are_spoken() {
     let authority = Authority::new();
     let endpoint = Endpoint::named("a1");
