@@ -24,12 +24,16 @@ struct Connection {
 }
 
 /// Answers until it is killed.
-pub(crate) fn run(ports: u16) -> io::Result<()> {
+pub(crate) fn run(ports: u16, send_bytes: usize) -> io::Result<()> {
     let listeners = (0..ports)
         .map(|_| crate::listen((Ipv4Addr::LOCALHOST, 0).into()))
         .collect::<io::Result<Vec<_>>>()?;
     let mut poller = Poller::new()?;
     for (token, listener) in listeners.iter().enumerate() {
+        if send_bytes > 0 {
+            // What is accepted inherits it.
+            rustix::net::sockopt::set_socket_send_buffer_size(listener, send_bytes)?;
+        }
         poller.add(listener, token, Interest::Read)?;
     }
     let mut answers = Answers::default();

@@ -6,6 +6,7 @@
     reason = "results go to whoever started this over standard output"
 )]
 
+mod attack;
 mod endpoint;
 mod histogram;
 mod idle;
@@ -14,6 +15,7 @@ mod poll;
 mod relay;
 mod request;
 mod response;
+mod sink;
 mod wire;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +36,9 @@ enum Role {
         /// How many ports.
         #[arg(long, default_value_t = 2)]
         ports: u16,
+        /// What the kernel may hold of each answer; 0 = as much as it likes.
+        #[arg(long, default_value_t = 0)]
+        send_bytes: usize,
     },
     /// Forwards TCP connections and parses nothing; prints its address.
     Relay {
@@ -53,6 +58,10 @@ enum Role {
         #[arg(long)]
         connections: usize,
     },
+    /// Takes everything and never answers; prints its address.
+    Sink,
+    /// Holds on to the proxy with many connections; prints one line of JSON.
+    Attack(attack::Options),
     /// Sends requests, in a closed loop or at a rate; prints `warm`, waits for a line, measures, prints one line of JSON.
     Load(load::Options),
 }
@@ -65,12 +74,14 @@ fn main() -> ExitCode {
     let done = raised
         .map_err(std::io::Error::from)
         .and_then(|()| match Arguments::parse().role {
-            Role::Endpoint { ports } => endpoint::run(ports),
+            Role::Endpoint { ports, send_bytes } => endpoint::run(ports, send_bytes),
             Role::Relay { listen, endpoints } => relay::run(listen, &endpoints),
             Role::Idle {
                 target,
                 connections,
             } => idle::run(target, connections),
+            Role::Sink => sink::run(),
+            Role::Attack(options) => attack::run(&options),
             Role::Load(options) => load::run(&options),
         });
     match done {

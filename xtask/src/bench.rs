@@ -8,7 +8,7 @@
 //! Beside that, in every round: latency at a fixed rate, half of what HAProxy reached in the same round at the same work,
 //! where each request counts from when it was due; CPU time with two workers; memory of idle connections.
 
-mod certificate;
+pub(crate) mod certificate;
 mod machine;
 mod measure;
 mod plot;

@@ -16,6 +16,7 @@ mod load;
 mod packages;
 mod process;
 mod readme;
+mod score;
 mod steps;
 mod test;
 mod tidy;
@@ -46,6 +47,9 @@ enum Command {
     /// What a request costs, beside HAProxy, nginx and a plain relay.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Figures that have a bound: attacks, many routes.
+    #[command(subcommand)]
+    Score(score::Score),
     /// Sizes of files and functions, arrows between crates, unfinished work, traces of one machine.
     Tidy,
 }
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Fix => fix::run(),
         Command::Clients(options) => clients::run(&options),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Score(score) => score::run(&score),
         Command::Tidy => tidy::run(),
     };
     match done {

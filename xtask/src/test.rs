@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything that must hold before a change is taken, in the order in which it fails fastest.
 //! All cargo steps share the default profile and flags, so that nothing is compiled twice.
 
-use crate::{Failure, bench, check, clients, faults, fuzz, packages, readme, steps, steps::Steps};
+use crate::{
+    Failure, bench, check, clients, faults, fuzz, packages, readme, score, steps, steps::Steps,
+};
 use clap::{Args, ValueEnum};
 
 /// How much to run.
@@ -42,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     });
     steps.step("the README's configuration is accepted", readme::check);
     steps.step("fuzz smoke", fuzz::smoke);
+    steps.step("slow and hostile clients do no harm", score::smoke);
     if options.tier == Tier::Full {
         clients::add_to(&mut steps);
         faults::add_to(&mut steps);

@@ -9,6 +9,7 @@ use evenkeel_core::counters::Reject;
 use evenkeel_core::settings::Protocol;
 use std::os::fd::OwnedFd;
 
+use crate::room::Wanted;
 use crate::rt::{self, Listener};
 use crate::seldom::Seldom;
 use crate::worker::{ListenerView, View, Worker};
@@ -98,7 +99,7 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
             deferred = Some(client_first);
         }
         if !has_room(&view, &mut was_full, &full) {
-            wait_for_room(worker.make_room(Some(&view)), LOOK_AGAIN).await;
+            wait_for_room(worker.make_room(&Wanted::Connection(&view)), LOOK_AGAIN).await;
             continue;
         }
         if in_a_row >= IN_A_ROW {
@@ -115,7 +116,7 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
                     if let Some(unsaid) = scarcely.due(rt::now()) {
                         tracing::warn!(%address, unsaid, "descriptors run short; idle connections are closed first, and clients wait");
                     }
-                    wait_for_room(worker.make_room_for_descriptors(), LOOK_AGAIN).await;
+                    wait_for_descriptors(&worker).await;
                 }
             }
             Err(error) => {
@@ -154,6 +155,18 @@ async fn wait_for_room(made: bool, else_for: Duration) {
         true => rt::step_back().await,
         false => rt::sleep(else_for).await,
     }
+}
+
+/// Takes in nobody until somebody could be told to go, or went.
+async fn wait_for_descriptors(worker: &Worker) {
+    let open = worker.open_everywhere();
+    while !worker.make_room_for_descriptors() {
+        rt::sleep(LOOK_AGAIN).await;
+        if worker.open_everywhere() < open {
+            return;
+        }
+    }
+    rt::step_back().await;
 }
 
 /// Counts each time the limit is reached, and tells of it seldom: at the limit that is with every connection.

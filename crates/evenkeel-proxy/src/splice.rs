@@ -3,15 +3,16 @@
 //!
 //! A pump holds a pipe only while there are bytes in it, so an idle tunnel costs no descriptors; pipes are pooled.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
 use crate::buffer::{Buf, IO_SIZE};
+use crate::room;
 use crate::wire::Stream;
 
 /// Bodies larger than this are spliced: below it, two system calls more cost more than the copy they save.
@@ -19,12 +20,30 @@ pub(crate) const SPLICE_FROM: u64 = 32 * 1024;
 /// Bytes a pipe may hold. Measured with 1 MiB bodies: a tenth less CPU time than 256 KiB, and 1 MiB is no better. A user's
 /// share of pipe memory (64 MiB) is that of 128 such pipes; those opened beyond it are small, and as right.
 const PIPE_SIZE: usize = 512 * 1024;
+/// Pipes of one worker that hold something, at most: what clients that do not read leave in them is the kernel's memory, half
+/// a gigabyte for a thousand. Beyond it bytes are copied, which holds 16 KiB.
+const PIPES_MAX: usize = 128;
 /// Empty pipes kept per worker (two descriptors each).
 const PIPES_KEPT: usize = 64;
 
 /// Empty pipes of one worker.
-#[derive(Default)]
-pub(crate) struct Pipes(RefCell<Vec<Pipe>>);
+pub(crate) struct Pipes {
+    kept: RefCell<Vec<Pipe>>,
+    /// Taken and not given back.
+    taken: Cell<usize>,
+    /// The first descriptor that is kept for connections.
+    reserved_from: u64,
+}
+
+impl Default for Pipes {
+    fn default() -> Pipes {
+        Pipes {
+            kept: RefCell::default(),
+            taken: Cell::new(0),
+            reserved_from: room::reserved_from(),
+        }
+    }
+}
 
 struct Pipe {
     read: OwnedFd,
@@ -33,17 +52,32 @@ struct Pipe {
 
 impl Pipes {
     fn take(&self) -> Option<Pipe> {
-        if let Some(pipe) = self.0.borrow_mut().pop() {
-            return Some(pipe);
+        if self.taken.get() >= PIPES_MAX {
+            return None;
         }
+        let kept = self.kept.borrow_mut().pop();
+        let pipe = kept.or_else(|| self.open())?;
+        self.taken.set(self.taken.get() + 1);
+        Some(pipe)
+    }
+
+    fn open(&self) -> Option<Pipe> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        if u64::try_from(write.as_raw_fd()).is_ok_and(|fd| fd >= self.reserved_from) {
+            return None;
+        }
         // Refused beyond the user's share of pipe memory; the default size does too.
         let _ = fcntl_setpipe_size(&write, PIPE_SIZE);
         Some(Pipe { read, write })
     }
 
-    fn put(&self, pipe: Pipe) {
-        let mut kept = self.0.borrow_mut();
+    /// It comes back. One that still holds something is of no use to anybody.
+    fn put(&self, pipe: Pipe, holds: usize) {
+        self.taken.set(self.taken.get() - 1);
+        let mut kept = self.kept.borrow_mut();
+        if holds > 0 {
+            return;
+        }
         if kept.len() < PIPES_KEPT {
             kept.push(pipe);
         }
@@ -200,18 +234,16 @@ impl Pump {
         }
     }
 
-    /// Gives an empty pipe or buffer back.
+    /// Gives the pipe or buffer back.
     fn release(&mut self) {
-        if let Store::Pipe(pipe, 0) = std::mem::replace(&mut self.store, Store::Nothing) {
-            self.pipes.put(pipe);
+        if let Store::Pipe(pipe, holds) = std::mem::replace(&mut self.store, Store::Nothing) {
+            self.pipes.put(pipe, holds);
         }
     }
 }
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        if self.is_empty() {
-            self.release();
-        }
+        self.release();
     }
 }

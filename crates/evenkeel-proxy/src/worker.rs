@@ -55,6 +55,9 @@ pub(crate) struct Worker {
     pub(crate) connections: RefCell<Slab<Rc<Conn>>>,
     /// The first descriptor that accepting should leave alone.
     pub(crate) reserved_from: u64,
+    /// Bytes that incomplete heads hold, and may hold.
+    pub(crate) heads_hold: Cell<usize>,
+    pub(crate) heads_max: usize,
     /// Those that serve nobody; taken from the end.
     runners: RefCell<Vec<Runner>>,
     /// How few there were at least since the last look.
@@ -74,6 +77,8 @@ pub(crate) struct Conn {
     pub(crate) may_go_for: Cell<GoesFor>,
     /// Its place is needed.
     pub(crate) must_go: Cell<bool>,
+    /// Bytes, for as long as the head of its request is incomplete.
+    pub(crate) head_holds: Cell<u32>,
     /// Where it came in.
     pub(crate) listener: Rc<ListenerView>,
 }
@@ -87,6 +92,8 @@ pub(crate) enum GoesFor {
     Idle(Time),
     /// The head of a request has begun to come.
     Head(Time),
+    /// It is served, but neither sends nor takes anything right now.
+    Stalled(Time),
 }
 
 /// Counts a connection as open for as long as it lives, and whether it was a bug that ended it.
@@ -105,6 +112,7 @@ impl Open {
             idle: Cell::new(false),
             may_go_for: Cell::new(GoesFor::Nothing),
             must_go: Cell::new(false),
+            head_holds: Cell::new(0),
             listener: listener.clone(),
         });
         let key = worker.connections.borrow_mut().insert(conn.clone());
@@ -124,6 +132,9 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let conn = self.worker.connections.borrow_mut().try_remove(self.key);
+        if let Some(conn) = &conn {
+            self.worker.head_holds(conn, None);
+        }
         drop(conn);
         self.listener.open().fetch_sub(1, Relaxed);
         self.listener.counters().open.add(-1);
@@ -156,6 +167,8 @@ impl Worker {
             pools: RefCell::default(),
             connections: RefCell::default(),
             reserved_from: room::reserved_from(),
+            heads_hold: Cell::new(0),
+            heads_max: room::heads_max(shared.workers.len()),
             runners: RefCell::default(),
             runners_unused: Cell::new(0),
             shared,
@@ -164,6 +177,12 @@ impl Worker {
         let beating = worker.clone();
         worker.wheel.on_turn(move |now| beating.beat(now));
         worker.obey().await;
+    }
+
+    /// Client connections of all workers.
+    pub(crate) fn open_everywhere(&self) -> i64 {
+        let workers = self.shared.workers.iter();
+        workers.map(|worker| worker.open.load(Relaxed)).sum()
     }
 
     fn own(&self) -> &crate::snapshot::WorkerShared {

@@ -253,3 +253,48 @@ fn heads_that_never_end_make_room_for_whoever_asks() {
     assert!(running.rejected(Reject::MadeRoom) > 0);
     drop(slow);
 }
+
+#[test]
+fn a_flood_of_large_heads_is_held_in_bounded_memory_and_an_honest_client_is_served() {
+    let endpoint = Endpoint::named("a1");
+    let running = Setup::http(&[endpoint.address]).start();
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n{}",
+        "X-Flood: y\r\n".repeat(10)
+    );
+    let head = format!("{head}X-Last: {}", "z".repeat(31_000));
+    // Some 35 kB each, of which a worker alone holds 16 MiB.
+    let flood: Vec<_> = (0..1200)
+        .map(|_| {
+            let mut client = running.client();
+            client.send(&head);
+            client
+        })
+        .collect();
+    until("the first of them made room", || {
+        running.rejected(Reject::MadeRoom) >= 200
+    });
+    assert_eq!(running.once(&get("/")).text(), "a1");
+    assert!(running.rejected(Reject::MadeRoom) < 1000);
+    drop(flood);
+}
+
+#[test]
+fn who_stalls_in_body_or_answer_makes_room_when_there_is_nobody_idle() {
+    let endpoint = large(8_000_000);
+    let running = Setup::http(&[endpoint.address])
+        .listener(|l| l.max_connections = 2)
+        .start();
+    let mut reader = narrow(&running);
+    reader.send(get("/"));
+    let mut sender = running.client();
+    sender.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx");
+    until("both are in", || running.proxy().open_connections() == 2);
+    let began = Instant::now();
+    for _ in 0..2 {
+        let mut honest = running.client();
+        honest.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert_eq!(honest.answer().body.len(), 8_000_000);
+    }
+    assert!(began.elapsed() < ms(8000), "{:?}", began.elapsed());
+}

@@ -19,6 +19,7 @@ use crate::http1::{
 use crate::pool::{Attempt, ConnectError};
 use crate::rt;
 use crate::wire::Stream;
+use crate::worker::GoesFor;
 
 /// How an endpoint's head may be at most. Wider than what clients may send: set-cookie fields pile up.
 const ANSWER_LIMITS: Limits = Limits {
@@ -242,7 +243,13 @@ impl Job<'_> {
                 Due::Client => Try::TooSlow,
             }));
         }
-        if self.client.conn.moved.take() && self.may_move(exchange, attempt) {
+        let conn = &self.client.conn;
+        let stalled = exchange.upload.client_since().map(GoesFor::Stalled);
+        conn.may_go_for.set(stalled.unwrap_or(GoesFor::Nothing));
+        if stalled.is_some() && conn.must_go.get() {
+            return Poll::Ready(Err(Try::TooSlow));
+        }
+        if conn.moved.take() && self.may_move(exchange, attempt) {
             return Poll::Ready(Err(Try::Moved));
         }
         if exchange.upload.is_received() && client.poll_gone(cx) {

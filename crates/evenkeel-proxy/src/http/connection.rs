@@ -248,9 +248,12 @@ impl Client {
             self.conn.may_go_for.set(GoesFor::Head(began));
             // Thousands of slow heads hold what they sent, and no room for more.
             exchange.head_in.shrink();
+            self.worker
+                .head_holds(&self.conn, Some(exchange.head_in.len()));
             Poll::Pending
         })
         .await;
+        self.worker.head_holds(&self.conn, None);
         self.conn.may_go_for.set(GoesFor::Nothing);
         self.conn.must_go.set(false);
         head
@@ -315,21 +318,30 @@ impl Client {
         .await
     }
 
-    /// Has the client taken next to nothing until this deadline? Then what it would not take goes with the connection.
+    /// Has the client taken next to nothing until this deadline, or is its place needed more? Then what it would not take goes with the connection.
     pub(super) fn poll_stalled(&self, cx: &mut Context<'_>, deadline: Time) -> bool {
         self.conn.timer.set(deadline);
-        let stalled = self.conn.timer.poll_expired(cx);
-        if stalled {
-            self.listener.reject(Reject::ReadStall);
-            self.stream.reset_on_close();
-        }
-        stalled
+        let why = match self.conn.timer.poll_expired(cx) {
+            true => Reject::ReadStall,
+            false if self.conn.must_go.get() => Reject::MadeRoom,
+            false => {
+                let limit_ns = self.listener.settings().read_stall.as_nanos() as u64;
+                let since = Time::from_nanos(deadline.as_nanos().saturating_sub(limit_ns));
+                self.conn.may_go_for.set(GoesFor::Stalled(since));
+                return false;
+            }
+        };
+        self.listener.reject(why);
+        self.stream.reset_on_close();
+        true
     }
 
     /// Closes in order: says that nothing more comes and takes what the client still sends for a while, since closing
     /// with unread bytes would reset the connection and could destroy the answer on its way.
     async fn linger(&self, exchange: &mut Exchange) {
         self.stream.shutdown_write();
+        // Thousands may be sent away at once: none of them holds the buffers of its request meanwhile.
+        exchange.recycle();
         self.conn.timer.set(rt::now() + LINGER);
         let mut left = LINGER_BYTES;
         poll_fn(|cx| {
@@ -341,7 +353,7 @@ impl Client {
                     Poll::Pending => break,
                 }
             }
-            exchange.head_in.trim(0);
+            exchange.head_in.rest();
             match self.conn.timer.poll_expired(cx) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,

@@ -21,6 +21,7 @@ use crate::rt;
 use crate::splice::{Pump, PumpError, Pumped, SPLICE_FROM};
 use crate::stall::Stall;
 use crate::wire::Stream;
+use crate::worker::GoesFor;
 
 /// The answer's way to the client.
 struct Relay<'a> {
@@ -229,6 +230,7 @@ impl Relay<'_> {
                 false => Poll::Pending,
             };
         }
+        client.conn.may_go_for.set(GoesFor::Nothing);
         client.conn.timer.set(deadline);
         match client.conn.timer.poll_expired(cx) {
             true => Poll::Ready(Err(cut)),
@@ -400,12 +402,26 @@ impl Relay<'_> {
         Poll::Ready(Ok(false))
     }
 
+    /// A client that does not read holds no more than what it does not read.
+    fn rest(&mut self) {
+        self.exchange.answer_in.rest_if_empty();
+        if self.exchange.down.is_sent() {
+            self.exchange.down.rest();
+        }
+        if self.exchange.upload.is_done() {
+            self.exchange.upload.recycle();
+        }
+    }
+
     fn wait(&mut self, whom: Waits) {
         if self.waits != whom {
             self.waits = whom;
             self.since = rt::now();
             match whom {
-                Waits::Client => _ = self.stall.waits(|| self.since),
+                Waits::Client => {
+                    self.stall.waits(|| self.since);
+                    self.rest();
+                }
                 _ => self.stall.over(),
             }
         }
@@ -417,13 +433,9 @@ impl Relay<'_> {
             Waits::Nobody => (Time::NEVER, Cut::Silent),
             Waits::Client => (self.stall.waits(|| self.since), Cut::ReadStall),
             Waits::Endpoint => {
-                let silence = self
-                    .job
-                    .route
-                    .timeout
-                    .max(SILENCE)
-                    .min(settings.tunnel_timeout);
-                (self.since + silence, Cut::Silent)
+                let silence = self.job.route.timeout.max(SILENCE);
+                let at_most = silence.min(settings.tunnel_timeout);
+                (self.since + at_most, Cut::Silent)
             }
         };
         let slow = self.exchange.upload.client_deadline();

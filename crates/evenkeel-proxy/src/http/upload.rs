@@ -174,6 +174,11 @@ impl Upload {
         (self.waits != Waits::Client || self.expects).then_some(self.endpoint_since)
     }
 
+    /// Since when the client is waited for, if it is.
+    pub(crate) fn client_since(&self) -> Option<Time> {
+        (self.waits == Waits::Client && !self.expects).then_some(self.client_since)
+    }
+
     /// When the client will have been too slow.
     pub(crate) fn client_deadline(&self) -> Time {
         match self.patience.left() {

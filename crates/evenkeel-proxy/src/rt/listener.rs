@@ -26,6 +26,19 @@ sockopt_impl!(
     u32
 );
 
+/// The kernel takes this much for a client that its window has no room for. By itself it takes megabytes, which a few
+/// hundred clients that do not read make the machine run out of, for everybody's connections.
+const UNSENT_BYTES: u32 = 256 * 1024;
+
+sockopt_impl!(
+    /// `TCP_NOTSENT_LOWAT` (`linux/tcp.h`), which no crate offers ready-made.
+    UnsentMost,
+    Both,
+    libc::IPPROTO_TCP,
+    libc::TCP_NOTSENT_LOWAT,
+    u32
+);
+
 /// A listening socket of one worker. Dropping it stops accepting; the socket itself lives on with whoever else holds it.
 pub(crate) struct Listener {
     watched: Watched,
@@ -45,6 +58,7 @@ impl Listener {
         rustix::io::ioctl_fionbio(&fd, true)?;
         // What is accepted inherits it: one system call less for each connection. A unix socket has no such delay.
         let _ = net::sockopt::set_tcp_nodelay(&fd, true);
+        let _ = nix::sys::socket::setsockopt(&fd, UnsentMost, &UNSENT_BYTES);
         Ok(Listener {
             watched: super::watch(fd.as_fd(), false)?,
             fd,
@@ -139,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_sends_small_writes_at_once() {
+    fn what_is_accepted_sends_small_writes_at_once_and_does_not_fill_the_kernel() {
         rt::block_on(|| async { accepted_without_delay() });
     }
 
@@ -150,5 +164,7 @@ mod tests {
         let _client = std::net::TcpStream::connect(address).unwrap();
         let accepted = net::accept(&listener.fd).unwrap();
         assert_eq!(net::sockopt::tcp_nodelay(&accepted), Ok(true));
+        let unsent = nix::sys::socket::getsockopt(&accepted, UnsentMost);
+        assert_eq!(unsent, Ok(UNSENT_BYTES));
     }
 }

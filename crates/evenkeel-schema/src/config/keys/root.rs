@@ -76,7 +76,7 @@ pub static LISTENER: TableDef = TableDef {
         Key::new("tls_passthrough", Kind::Flag, "false", "tcp: true = TLS goes through as it is; routes with this listener and a host choose the pool by the name the client asks for (SNI)"),
         Key::new("proxy_protocol", Kind::Off, "false", "true = required on every connection; only trusted_proxies may connect"),
         Key::new("trusted_proxies", Kind::Texts, "[]", "http: CIDRs whose X-Forwarded-* and traceparent are believed"),
-        Key::new("max_connections", Kind::Number(1, 10_000_000), "20000", "open at once; beyond it, those idle for longest are closed for new ones, then heads under way for more than a second; nobody who is served is. Clamped to the descriptor limit with a warning"),
+        Key::new("max_connections", Kind::Number(1, 10_000_000), "20000", "open at once; beyond it, those idle for longest are closed for new ones, then heads that do not come in one piece, then who has not moved for 2 s in its body or answer; nobody else who is served is. Clamped to the descriptor limit with a warning"),
         Key::new("header_timeout", Kind::Duration(SHORT, LONG), "\"10s\"", "http: whole request head; the first counts from the connection on, the next from their first byte"),
         Key::new("body_min_rate", Kind::Size(0, SIZE_MAX), "\"1KiB\"", "http: per second, after 5 s; slower request bodies are cut off, and so is who stalls for 10 s, however much came before; 0 = no limit"),
         Key::new("read_stall", Kind::Duration(SHORT, LONG), "\"30s\"", "http: the client takes nothing of a response for this long (or less than 128 bytes a second): cut off"),

@@ -1,0 +1,30 @@
+//! `cargo xtask score`: figures with a bound each, against the real binary; outside its bound, the command fails.
+
+mod attacks;
+mod routes;
+mod site;
+
+use crate::{Failure, load};
+
+/// What can be scored.
+#[derive(clap::Subcommand)]
+pub(crate) enum Score {
+    /// Slow, silent and flooding clients, with an honest one beside them.
+    Attacks(attacks::Options),
+    /// What a request costs among 10,000 routes, beside one among 10.
+    Routes(routes::Options),
+}
+
+/// Runs one of them on the release build.
+pub(crate) fn run(score: &Score) -> Result<(), Failure> {
+    let programs = load::build_for_use(&["evenkeel", "evenkeel-bench"])?;
+    match score {
+        Score::Attacks(options) => attacks::run(options, &programs),
+        Score::Routes(options) => routes::run(options, &programs),
+    }
+}
+
+/// The attacks with fewer connections and shorter limits, on the debug build and with generous bounds.
+pub(crate) fn smoke() -> Result<(), Failure> {
+    attacks::smoke(&load::build_for_tests()?)
+}
