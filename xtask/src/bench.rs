@@ -143,7 +143,7 @@ impl Plan {
         Ok(Plan {
             proxies: PROXIES
                 .iter()
-                .filter(|proxy| every_proxy || named(proxy.name))
+                .filter(|proxy| (every_proxy && proxy.is_there()) || named(proxy.name))
                 .collect(),
             works: WORKS
                 .iter()
@@ -310,7 +310,10 @@ mod tests {
         let all = plan(&[]).unwrap();
         assert_eq!(
             (all.proxies.len(), all.works.len()),
-            (PROXIES.len(), WORKS.len())
+            (
+                PROXIES.iter().filter(|proxy| proxy.is_there()).count(),
+                WORKS.len()
+            )
         );
         assert!(all.workers && all.idle);
         let some = plan(&["nginx", "one", "idle"]).unwrap();

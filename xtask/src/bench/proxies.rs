@@ -5,7 +5,7 @@
 use super::certificate::Certificate;
 use crate::{Failure, steps};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// One proxy.
@@ -24,6 +24,11 @@ impl Proxy {
     /// The one this is all about.
     pub(crate) fn is_ours(&self) -> bool {
         self.name == "evenkeel"
+    }
+
+    /// Can it be had?
+    pub(crate) fn is_there(&self) -> bool {
+        self.name != BEFORE || std::env::var_os(OTHER_BUILD).is_some()
     }
 
     /// Does it understand what it forwards?
@@ -48,11 +53,21 @@ pub(crate) struct Place<'a> {
     pub(crate) endpoints: &'a [SocketAddr],
 }
 
+/// Another build of evenkeel, to see what a change did; it takes part where [`OTHER_BUILD`] says where it is.
+const BEFORE: &str = "before";
+const OTHER_BUILD: &str = "EVENKEEL_BEFORE";
+
 /// All of them; ratios are against the first that runs.
 pub(crate) const PROXIES: &[Proxy] = &[
     Proxy {
         name: "evenkeel",
         command: evenkeel,
+        tls: true,
+        version: None,
+    },
+    Proxy {
+        name: BEFORE,
+        command: before,
         tls: true,
         version: None,
     },
@@ -80,6 +95,16 @@ pub(crate) const PROXIES: &[Proxy] = &[
 const IDLE_MAX: u32 = 1024;
 
 fn evenkeel(place: &Place<'_>) -> Result<Command, Failure> {
+    run(place, place.programs.join("evenkeel"))
+}
+
+fn before(place: &Place<'_>) -> Result<Command, Failure> {
+    let program = std::env::var_os(OTHER_BUILD)
+        .ok_or_else(|| format!("{BEFORE}: wanted the path of a program in {OTHER_BUILD}"))?;
+    run(place, program.into())
+}
+
+fn run(place: &Place<'_>, program: PathBuf) -> Result<Command, Failure> {
     let endpoints: String = numbered(place)
         .map(|(name, address)| {
             format!("\n[[pool.app.endpoint]]\nname = \"{name}\"\naddress = \"{address}\"\n")
@@ -125,7 +150,7 @@ kind = "http"
 path = "/healthz"
 {endpoints}"#
     );
-    let mut command = Command::new(place.programs.join("evenkeel"));
+    let mut command = Command::new(program);
     command
         .arg("run")
         .arg(written(place, "evenkeel.toml", &config)?);
@@ -249,7 +274,7 @@ fn numbered<'a>(place: &'a Place<'_>) -> impl Iterator<Item = (String, SocketAdd
         .map(|(index, address)| (format!("e{}", index + 1), *address))
 }
 
-fn written(place: &Place<'_>, name: &str, text: &str) -> Result<std::path::PathBuf, Failure> {
+fn written(place: &Place<'_>, name: &str, text: &str) -> Result<PathBuf, Failure> {
     let path = place.folder.join(name);
     std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
