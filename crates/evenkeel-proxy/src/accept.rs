@@ -21,6 +21,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const REST: Duration = Duration::from_millis(50);
 /// After so many connections everybody else has a turn: their first requests wait already.
 const IN_A_ROW: u32 = 64;
+/// Clients of a listener beyond which none may have the kernel hold megabytes for it: half a gigabyte in all, then.
+const MANY: u32 = 128;
 /// Connections taken in at the end; more cannot wait in a queue of the usual length.
 const LAST: usize = 4096;
 
@@ -107,6 +109,7 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, address: Arc<str>, listener:
             rt::step_back().await;
         }
         in_a_row += 1;
+        listener.bound_unsent(view.open().load(Relaxed) >= MANY);
         match listener.accept().await {
             Ok(accepted) => {
                 let scarce = accepted.stream.descriptor() >= worker.reserved_from;

@@ -1,5 +1,6 @@
 //! A listening socket on the event loop.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,9 +27,11 @@ sockopt_impl!(
     u32
 );
 
-/// The kernel takes this much for a client that its window has no room for. By itself it takes megabytes, which a few
-/// hundred clients that do not read make the machine run out of, for everybody's connections.
+/// The kernel takes this much for one of many clients that its window has no room for. By itself it takes megabytes, which
+/// a few hundred clients that do not read make the machine run out of, for everybody's connections.
 const UNSENT_BYTES: u32 = 256 * 1024;
+/// `TCP_NOTSENT_LOWAT` back to the system's own, which has no limit by default.
+const UNSENT_ANY: u32 = 0;
 
 sockopt_impl!(
     /// `TCP_NOTSENT_LOWAT` (`linux/tcp.h`), which no crate offers ready-made.
@@ -43,6 +46,7 @@ sockopt_impl!(
 pub(crate) struct Listener {
     watched: Watched,
     fd: OwnedFd,
+    bounds_unsent: Cell<bool>,
 }
 
 /// A connection as accepted.
@@ -58,11 +62,21 @@ impl Listener {
         rustix::io::ioctl_fionbio(&fd, true)?;
         // What is accepted inherits it: one system call less for each connection. A unix socket has no such delay.
         let _ = net::sockopt::set_tcp_nodelay(&fd, true);
-        let _ = nix::sys::socket::setsockopt(&fd, UnsentMost, &UNSENT_BYTES);
         Ok(Listener {
             watched: super::watch(fd.as_fd(), false)?,
             fd,
+            bounds_unsent: Cell::new(false),
         })
+    }
+
+    /// Whether the kernel takes little for those who are accepted from now on while they do not read. It costs who reads as
+    /// fast as we write a fifth more CPU time for large bodies, so it is for when there are many.
+    pub(crate) fn bound_unsent(&self, on: bool) {
+        if self.bounds_unsent.replace(on) != on {
+            let bytes = if on { UNSENT_BYTES } else { UNSENT_ANY };
+            // A unix socket knows no such thing.
+            let _ = nix::sys::socket::setsockopt(&self.fd, UnsentMost, &bytes);
+        }
     }
 
     /// Whether to be told of a connection only when its first bytes are there: right where the client speaks first, since
@@ -153,18 +167,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_sends_small_writes_at_once_and_does_not_fill_the_kernel() {
-        rt::block_on(|| async { accepted_without_delay() });
+    fn what_is_accepted_sends_small_writes_at_once_and_fills_the_kernel_only_among_few() {
+        rt::block_on(|| async { accepted_as_told() });
     }
 
-    fn accepted_without_delay() {
+    fn accepted_as_told() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let listener = Listener::new(socket.into()).unwrap();
-        let _client = std::net::TcpStream::connect(address).unwrap();
-        let accepted = net::accept(&listener.fd).unwrap();
-        assert_eq!(net::sockopt::tcp_nodelay(&accepted), Ok(true));
-        let unsent = nix::sys::socket::getsockopt(&accepted, UnsentMost);
-        assert_eq!(unsent, Ok(UNSENT_BYTES));
+        for (many, bytes) in [
+            (false, UNSENT_ANY),
+            (true, UNSENT_BYTES),
+            (false, UNSENT_ANY),
+        ] {
+            listener.bound_unsent(many);
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            let accepted = net::accept(&listener.fd).unwrap();
+            assert_eq!(net::sockopt::tcp_nodelay(&accepted), Ok(true));
+            let unsent = nix::sys::socket::getsockopt(&accepted, UnsentMost);
+            assert_eq!(unsent, Ok(bytes));
+        }
     }
 }
