@@ -230,7 +230,7 @@ impl Job<'_> {
                 Poll::Ready(Err(e)) => return Poll::Ready(Err(Try::Client(e))),
             }
         }
-        if let Poll::Ready(head) = self.poll_head(cx, exchange, stream) {
+        if let Poll::Ready(head) = self.poll_head(cx, exchange, attempt, stream) {
             return Poll::Ready(head.map_err(Try::Failed));
         }
         let (deadline, due) = self.deadline(&exchange.upload, attempt);
@@ -263,6 +263,7 @@ impl Job<'_> {
         &self,
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
+        attempt: &Attempt,
         stream: &Stream,
     ) -> Poll<Result<usize, FailureKind>> {
         loop {
@@ -288,7 +289,11 @@ impl Job<'_> {
                     }
                 }
             }
-            match stream.poll_read(cx, exchange.answer_in.wide_tail()) {
+            let tail = match attempt.endpoint.gives_much.get() {
+                true => exchange.answer_in.head_tail(),
+                false => exchange.answer_in.wide_tail(),
+            };
+            match stream.poll_read(cx, tail) {
                 Poll::Pending => {
                     // Most of a request's time is spent here.
                     exchange.answer_in.rest_if_empty();

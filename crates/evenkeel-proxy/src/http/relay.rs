@@ -86,11 +86,10 @@ impl Job<'_> {
             deaf,
         } = answered;
         tally.status = exchange.response.status();
-        let date = self.client.worker.date();
         let forward = ResponseForward {
             client: exchange.request.version(),
             persistent: self.persists(exchange, deaf),
-            date: Some(&date),
+            date: Some(&self.client.worker.date()),
         };
         let head = &exchange.answer_in.bytes()[..head_len];
         let begin = exchange.down.data.len();
@@ -119,6 +118,7 @@ impl Job<'_> {
         };
         let ended = poll_fn(|cx| relay.poll(cx, reusable)).await;
         tally.sent += relay.sent;
+        attempt.endpoint.gives_much.set(relay.pump.is_some());
         if let Err(cut) = ended {
             // What was sent so far, if anything, were interim answers.
             let unsent = (tally.sent == 0 && exchange.down.sent <= begin).then_some(begin);

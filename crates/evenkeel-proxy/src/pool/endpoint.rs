@@ -1,6 +1,6 @@
 //! One endpoint on one worker: connections kept idle, and opening new ones.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(crate) struct Endpoint {
     /// The name it is configured by.
     pub(crate) host: Option<Arc<str>>,
     pub(crate) shared: Arc<EndpointShared>,
+    /// Its last answer was so long that it was spliced: the next will be, too, more often than not.
+    pub(crate) gives_much: Cell<bool>,
     /// Oldest first; taken from the end, so that the rest may grow old and be closed.
     idle: RefCell<VecDeque<Idle>>,
 }
@@ -54,6 +56,7 @@ impl Endpoint {
             address: row.address.clone(),
             host: row.host.clone(),
             shared: row.shared.clone(),
+            gives_much: Cell::new(false),
             idle: RefCell::default(),
         }
     }
