@@ -21,7 +21,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const REST: Duration = Duration::from_millis(50);
 /// After so many connections everybody else has a turn: their first requests wait already.
 const IN_A_ROW: u32 = 64;
-/// Clients of a listener beyond which none may have the kernel hold megabytes for it: half a gigabyte in all, then.
+/// Clients of a listener from which on the kernel holds less for each: until then 128 MiB in all, and 5 GiB for all of
+/// `max_connections` by default.
 const MANY: u32 = 128;
 /// Connections taken in at the end; more cannot wait in a queue of the usual length.
 const LAST: usize = 4096;
