@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use evenkeel_core::counters::CounterSet;
+use evenkeel_core::facts::Facts;
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceEvent;
@@ -45,6 +46,8 @@ pub enum Input {
     Reload,
     /// End gracefully (`SIGTERM`, `SIGINT`).
     Shutdown,
+    /// What was read of this machine and the services on it.
+    Facts(Arc<Facts>),
     /// Something happened to a supervised service.
     Service {
         /// Its name in the configuration.

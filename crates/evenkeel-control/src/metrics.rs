@@ -1,6 +1,8 @@
 //! `/metrics`: what the counters say at this moment, as OpenMetrics or in the older Prometheus text format. Nothing is kept here; every scrape
 //! reads the counters that are counted anyway. Labels are names of the configuration, never anything a client sent.
 
+mod facts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
+use crate::driver::Newest;
 use crate::tls::Certificate;
 
 /// One endpoint's.
@@ -39,6 +42,7 @@ pub(crate) struct Sample {
     /// Restarts by service.
     pub(crate) services: BTreeMap<Arc<str>, u64>,
     pub(crate) certificates: Vec<Certificate>,
+    pub(crate) facts: Newest,
     pub(crate) revision: u64,
     pub(crate) rejected: u64,
     /// When this balancer started, seconds since 1970.
@@ -94,6 +98,7 @@ impl Collector for Sample {
         self.pools(&mut page)?;
         self.endpoints(&mut page)?;
         self.certificates(&mut page)?;
+        self.facts(&mut page)?;
         self.process(&mut page)
     }
 }
@@ -401,6 +406,13 @@ impl Family<'_> {
     }
 
     fn gauge(&mut self, labels: &Labels<'_>, value: i64) -> fmt::Result {
+        match labels.is_empty() {
+            true => self.0.encode_gauge(&value),
+            false => self.0.encode_family(&labels)?.encode_gauge(&value),
+        }
+    }
+
+    fn gauge_f64(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
         match labels.is_empty() {
             true => self.0.encode_gauge(&value),
             false => self.0.encode_family(&labels)?.encode_gauge(&value),

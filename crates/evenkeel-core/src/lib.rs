@@ -8,6 +8,7 @@ pub mod address;
 pub mod balance;
 pub mod counters;
 pub mod engine;
+pub mod facts;
 pub mod failover;
 pub mod health;
 pub mod id;

@@ -21,18 +21,19 @@ pub(crate) struct Launched {
     pub(crate) output: Option<(OwnedFd, OwnedFd)>,
 }
 
-/// Starts this executable again as the trampoline of [`crate::exec`], in a process group of its own.
+/// Starts this executable again as the trampoline of [`crate::exec`], in a process group of its own. `entering` is called with
+/// the process while it still waits for its orders, so that it is where it belongs before it becomes its program.
 pub(crate) fn launch(
     trampoline: &[OsString],
     launch: &Launch,
     capture: bool,
+    entering: impl FnOnce(Pid),
 ) -> std::io::Result<Launched> {
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
-    // It waits in the socket until the new process reads it.
-    send_packet(ours.as_fd(), &launch.encode()?, &[], SendFlags::NOSIGNAL)?;
+    let orders = launch.encode()?;
     let output = || {
         if capture {
             Stdio::piped()
@@ -49,6 +50,12 @@ pub(crate) fn launch(
         .process_group(0)
         .spawn()?;
     let pid = Pid::from_child(&child);
+    entering(pid);
+    if let Err(error) = send_packet(ours.as_fd(), &orders, &[], SendFlags::NOSIGNAL) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
     let output = child
         .stdout
         .take()
@@ -133,7 +140,7 @@ pub(crate) fn all() -> Vec<Pid> {
 }
 
 /// The fourth field of `/proc/PID/stat`; the second, the program's name in brackets, may contain anything, brackets and spaces too.
-fn parent_in_stat(stat: &str) -> Option<u32> {
+pub(crate) fn parent_in_stat(stat: &str) -> Option<u32> {
     stat.get(stat.rfind(')')? + 1..)?
         .split_ascii_whitespace()
         .nth(1)?

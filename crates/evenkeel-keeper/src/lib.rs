@@ -7,10 +7,11 @@
 //!
 //! - The parent's side is [`run`]; the child's is [`Link`]; what they say to each other is in [`wire`].
 //! - The program that calls [`run`] must route a hidden first argument ([`Settings::trampoline`]) to [`exec::main`].
-//! - What is deliberately absent: the upgrade of a running keeper, control groups, and any restart policy for services.
+//! - What is deliberately absent: the upgrade of a running keeper, and any restart policy for services.
 
 mod allowance;
 mod balancer;
+mod cgroup;
 mod children;
 pub mod exec;
 mod keeper;
@@ -23,4 +24,6 @@ pub mod wire;
 
 pub use keeper::{Settings, run};
 pub use link::{Link, Received};
-pub use wire::{Address, Ending, FromKeeper, LogFormat, Start, StartRefusal, ToKeeper};
+pub use wire::{
+    Address, Ending, FromKeeper, Limited, Limits, LogFormat, Start, StartRefusal, ToKeeper,
+};

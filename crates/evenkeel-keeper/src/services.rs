@@ -9,6 +9,7 @@ use rustix::net::RecvFlags;
 use rustix::process::{Pid, Signal};
 
 use crate::allowance::Allowance;
+use crate::cgroup::{Cgroups, Groups, Wanted};
 use crate::children::{self, Launched, number, signal_group};
 use crate::exec::FAILED;
 use crate::link::receive_packet;
@@ -41,6 +42,7 @@ struct Service {
     becoming: Becoming,
     output: Vec<Pipe>,
     allowance: Allowance,
+    groups: Groups,
 }
 
 /// What became of the start.
@@ -71,6 +73,7 @@ pub(crate) enum Part {
 pub(crate) struct Services {
     records: BTreeMap<String, Record>,
     commands: u64,
+    cgroups: Cgroups,
 }
 
 impl Services {
@@ -111,11 +114,16 @@ impl Services {
             keep_stdin: false,
             start,
         };
-        let launched = children::launch(trampoline, &launch, true)
+        let wanted = Wanted {
+            memory_bytes: launch.start.memory_max,
+            cpu_millicores: launch.start.cpu_max,
+        };
+        let mut groups = self.cgroups.prepare(&name, wanted);
+        let launched = children::launch(trampoline, &launch, true, |pid| groups.enter(pid))
             .map_err(|error| StartRefusal::CannotExecute(format!("no process for it: {error}")))?;
         let record = self.records.entry(name).or_default();
         record.starts += 1;
-        record.running = Some(Service::new(launched, epoch, now));
+        record.running = Some(Service::new(launched, epoch, now, groups));
         Ok(())
     }
 
@@ -158,6 +166,11 @@ impl Services {
         Ok(())
     }
 
+    /// Takes away the control groups: at the very end, when nothing is in them any more.
+    pub(crate) fn remove_groups(&mut self) {
+        self.cgroups.remove_all();
+    }
+
     /// Every service's leading process.
     pub(crate) fn pids(&self) -> impl Iterator<Item = Pid> {
         self.records
@@ -182,6 +195,7 @@ impl Services {
                 since_ns: nanoseconds(service.since),
                 ran_ns: nanoseconds(now.saturating_sub(service.since)),
                 restarts: record.starts.saturating_sub(1),
+                limits: service.groups.limits.clone(),
             })
             .collect()
     }
@@ -260,6 +274,7 @@ impl Services {
         else {
             return Vec::new();
         };
+        service.groups.kill_left();
         let allowance = &mut service.allowance;
         let mut to = Forward {
             name,
@@ -291,6 +306,7 @@ impl Services {
                     ending,
                     at_ns: nanoseconds(now),
                     ran_ns,
+                    out_of_memory: service.groups.out_of_memory(),
                 }
             }
         });
@@ -299,7 +315,7 @@ impl Services {
 }
 
 impl Service {
-    fn new(launched: Launched, epoch: u64, since: Duration) -> Self {
+    fn new(launched: Launched, epoch: u64, since: Duration, groups: Groups) -> Self {
         let output = launched
             .output
             .into_iter()
@@ -318,6 +334,7 @@ impl Service {
             becoming: Becoming::Waiting(launched.channel),
             output,
             allowance: Allowance::new(since),
+            groups,
         }
     }
 
@@ -340,6 +357,7 @@ impl Service {
                     name: name.to_owned(),
                     pid: number(self.pid),
                     epoch: self.epoch,
+                    limits: self.groups.limits.clone(),
                 })
             }
         }

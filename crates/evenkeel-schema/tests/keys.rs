@@ -127,6 +127,20 @@ fn frames() -> Vec<Frame> {
             SERVICE,
         ),
         frame(
+            &keys::RELEASE,
+            "service.s.release",
+            "[service.s.release]\n",
+            "current = \"r/a\"\nprevious = \"r/b\"\n",
+            SERVICE,
+        ),
+        frame(
+            &keys::DATA,
+            "service.s.data",
+            "[service.s.data]\n",
+            "directory = \"data\"\n",
+            SERVICE,
+        ),
+        frame(
             &keys::RESTART_LIMIT,
             "service.s.restart_limit",
             "[service.s.restart_limit]\n",

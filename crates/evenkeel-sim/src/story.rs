@@ -221,6 +221,7 @@ fn services(pools: &[PoolSpec], rng: &mut Rng) -> Vec<ServiceSpec> {
             stop_timeout: Duration::from_secs(2),
             restart_starts: 5,
             restart_within: Duration::from_secs(30),
+            care: Default::default(),
         })
         .collect()
 }

@@ -5,6 +5,7 @@
 mod certificates;
 mod changes;
 mod commands;
+mod facts;
 mod load;
 mod looks;
 mod shutdown;
@@ -48,6 +49,8 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 /// How long an operator waits at most for the disk: one that works takes a few ms.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
+pub(crate) use facts::Newest;
+
 /// What a task brings back.
 pub(crate) enum Report {
     Probed(EndpointId, Epoch, evenkeel_probe::Outcome),
@@ -88,6 +91,7 @@ pub(crate) struct Driver {
     swept: BTreeMap<EndpointId, (u64, u64)>,
     checks: BTreeMap<EndpointId, Arc<Histogram>>,
     looks: looks::Looks,
+    facts: facts::Newest,
     names: Names,
     changes: VecDeque<(Change, Option<ChangeAnswer>)>,
     changing: bool,
@@ -148,6 +152,7 @@ impl Driver {
             swept: BTreeMap::new(),
             checks: BTreeMap::new(),
             looks: looks::Looks::new(reports.clone()),
+            facts: facts::Newest::default(),
             names: Names::new(resolved),
             changes: VecDeque::new(),
             changing: false,
@@ -255,6 +260,7 @@ impl Driver {
         match input {
             Input::Reload => self.ask_change(Change::Reload, None),
             Input::Shutdown => self.begin_shutdown(),
+            Input::Facts(facts) => self.took_facts(facts),
             Input::Service { name, event } => match self.engine.service_id(&name) {
                 Some(service) => self.event(Event::Service { service, event }),
                 None => tracing::debug!("{name}: {event:?}, but no such service is known"),
@@ -373,7 +379,7 @@ impl Driver {
                 "look at the status again",
             )
         })?;
-        Ok(view::endpoint(&self.engine, &view))
+        Ok(view::endpoint(&self.engine, &view, &self.facts))
     }
 
     fn find(&self, pool: &str, endpoint: &str) -> Outcome<EndpointId> {

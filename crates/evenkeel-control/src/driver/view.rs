@@ -11,7 +11,7 @@ use evenkeel_schema::admin::{
     EndpointService, EndpointStatus, ListenerStatus, PoolStatus, ServiceStatus, Status, TlsStatus,
 };
 
-use super::Driver;
+use super::{Driver, Newest};
 use crate::clock::now;
 use crate::metrics::{EndpointSample, Sample};
 
@@ -32,9 +32,14 @@ impl Driver {
             pools: self
                 .engine
                 .pools()
-                .map(|view| pool(&self.engine, &view))
+                .map(|view| pool(&self.engine, &view, &self.facts))
                 .collect(),
-            services: self.engine.services().map(|view| service(&view)).collect(),
+            services: self
+                .engine
+                .services()
+                .map(|view| service(&view, &self.facts))
+                .collect(),
+            machine: self.facts.machine(),
             incidents_open: 0,
             since: Some(Stamp(self.started.wall)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -81,6 +86,7 @@ impl Driver {
                 .map(|s| (s.spec.name.clone(), u64::from(s.restarts)))
                 .collect(),
             certificates: self.certificates.seen().to_vec(),
+            facts: self.facts.clone(),
             revision: self.revisions.current(),
             rejected: self.rejected_total,
             started_s: self.started.wall.0 / 1000,
@@ -113,16 +119,20 @@ impl Driver {
     }
 }
 
-fn pool(engine: &Engine, view: &PoolView<'_>) -> PoolStatus {
+fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
     PoolStatus {
         name: view.spec.name.to_string(),
         policy: view.spec.policy.name.to_string(),
         tls: view.spec.tls.is_some(),
-        endpoints: view.endpoints.iter().map(|e| endpoint(engine, e)).collect(),
+        endpoints: view
+            .endpoints
+            .iter()
+            .map(|e| endpoint(engine, e, facts))
+            .collect(),
     }
 }
 
-pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>) -> EndpointStatus {
+pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest) -> EndpointStatus {
     let workers = &view.shared.workers;
     let service = view.service.and_then(|id| engine.service(id));
     EndpointStatus {
@@ -140,12 +150,13 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>) -> EndpointStat
         service: service.map(|s| EndpointService {
             pid: s.pid,
             restarts: u64::from(s.restarts),
+            facts: facts.service(&s),
         }),
         next: Some(view.next.clone()).filter(|next| !next.is_empty()),
     }
 }
 
-fn service(view: &ServiceView<'_>) -> ServiceStatus {
+fn service(view: &ServiceView<'_>, facts: &Newest) -> ServiceStatus {
     ServiceStatus {
         name: Arc::clone(&view.spec.name).to_string(),
         state: view.state.name().to_owned(),
@@ -153,5 +164,6 @@ fn service(view: &ServiceView<'_>) -> ServiceStatus {
         why: view.why.to_owned(),
         pid: view.pid,
         restarts: u64::from(view.restarts),
+        facts: facts.service(view),
     }
 }

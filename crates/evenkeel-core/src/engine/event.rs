@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::facts::Facts;
 use crate::health::Order;
 use crate::id::{EndpointId, Epoch, ServiceId};
 use crate::observe::Failure;
@@ -92,6 +93,8 @@ pub enum Event {
         /// What.
         event: ServiceEvent,
     },
+    /// What was read of this machine and the services on it.
+    Facts(Arc<Facts>),
     /// A graceful end: all services are stopped and none is started any more.
     StopServices,
     /// Nothing but time passed: [`Engine::next_wakeup`](super::Engine::next_wakeup) is reached.

@@ -30,6 +30,7 @@ pub use view::{EndpointView, PoolView, ServiceView};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::facts::Facts;
 use crate::health::{Endpoint, Sign};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::rng::Rng;
@@ -134,6 +135,7 @@ impl Engine {
                 self.sign(endpoint, Sign::Weight(weight));
             }
             Event::Service { service, event } => self.on_service(service, event),
+            Event::Facts(facts) => self.on_facts(&facts),
             Event::StopServices => {
                 let (services, mut ctx) = self.supervision();
                 services.stop_all(&mut ctx);
@@ -207,6 +209,14 @@ impl Engine {
             commands: &mut self.commands,
         };
         (&mut self.services, ctx)
+    }
+
+    fn on_facts(&mut self, facts: &Facts) {
+        for facts in &facts.services {
+            if let Some((service, event)) = self.services.watched(facts) {
+                self.on_service(service, event);
+            }
+        }
     }
 
     /// What happens to a service also says something of the endpoints it is behind: they are looked at at once.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::facts::{LimitWay, ServiceFacts};
 use crate::health::clip;
 use crate::id::{Epoch, ServiceId};
 use crate::rng::Rng;
@@ -118,6 +119,17 @@ impl Services {
         }
         self.on(id, Input::Event(event), ctx);
         self.roll(ctx);
+    }
+
+    /// What a service's machine is told of its facts: its memory, where nothing but evenkeel holds it to its limit.
+    pub(crate) fn watched(&self, facts: &ServiceFacts) -> Option<(ServiceId, ServiceEvent)> {
+        let id = self.id(&facts.name)?;
+        let limit = facts.memory_limit.as_ref()?;
+        // Facts of a process that has been replaced since say nothing of the present one.
+        let same = self.map.get(&id)?.machine.pid() == Some(facts.pid);
+        let bytes = facts.memory_bytes.saturating_add(facts.swap_bytes);
+        let event = ServiceEvent::Memory { bytes };
+        (same && limit.way == LimitWay::Watched).then_some((id, event))
     }
 
     pub(crate) fn tick(&mut self, ctx: &mut Context<'_>) {
@@ -278,5 +290,6 @@ fn unconfigured(name: &Arc<str>) -> ServiceSpec {
         stop_timeout: Duration::from_secs(10),
         restart_starts: 1,
         restart_within: Duration::from_secs(60),
+        care: Default::default(),
     }
 }

@@ -5,9 +5,10 @@ mod bench;
 use std::time::Duration;
 
 use super::*;
+use crate::facts::{Facts, Limit, LimitWay, ProcessState, ServiceFacts};
 use crate::observe::{Failure, FailureKind};
 use crate::settings::{FailoverMode, Ready, Share};
-use crate::supervise::ServiceState;
+use crate::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use crate::table::State;
 use bench::{Bench, endpoint, pool, service};
 
@@ -492,6 +493,120 @@ fn a_service_not_ready_in_time_is_stopped_and_started_again() {
     bench.never_ready = false;
     bench.run(1.0);
     assert_eq!(bench.service("s1"), ServiceState::Ready);
+}
+
+fn memory(bench: &mut Bench, bytes: u64, way: LimitWay) {
+    let id = bench.engine.service_id("s1").unwrap();
+    let limit = Limit {
+        max: 100,
+        way,
+        why: String::new(),
+    };
+    let facts = ServiceFacts {
+        name: "s1".into(),
+        pid: bench.engine.service(id).unwrap().pid.unwrap_or(0),
+        process: ProcessState::Running,
+        processes: 1,
+        threads: 1,
+        cpu_millicores: None,
+        throttled_permille: None,
+        memory_bytes: bytes,
+        swap_bytes: 0,
+        descriptors: None,
+        descriptors_max: None,
+        oom_kills: None,
+        memory_limit: Some(limit),
+        cpu_limit: None,
+        disks: Vec::new(),
+    };
+    let facts = Facts {
+        services: vec![facts],
+        ..Facts::default()
+    };
+    bench.handle(Event::Facts(facts.into()));
+    bench.run(1.0);
+}
+
+fn limited() -> Bench {
+    let mut bench = Bench::new();
+    let mut spec = service("s1", Ready::None);
+    spec.care.memory_max = Some(100);
+    bench.services = vec![spec];
+    bench.configure(Vec::new());
+    bench.run(1.0);
+    bench
+}
+
+#[test]
+fn a_service_over_its_memory_is_restarted_gracefully_where_nothing_else_holds_it() {
+    let mut bench = limited();
+    for bytes in [101, 101, 100, 101, 101] {
+        memory(&mut bench, bytes, LimitWay::Watched);
+    }
+    assert_eq!(bench.starts["s1"], 1, "a peak is no leak");
+    memory(&mut bench, 101, LimitWay::Watched);
+    assert_eq!(bench.starts["s1"], 2);
+    assert_eq!(bench.signals.last().map(|(_, signal)| *signal), Some(15));
+    for _ in 0..10 {
+        memory(&mut bench, 1000, LimitWay::Cgroup1);
+    }
+    assert_eq!(bench.starts["s1"], 2, "the kernel holds it");
+}
+
+#[test]
+fn a_service_that_never_fits_its_memory_is_given_up_with_the_reason() {
+    let mut bench = limited();
+    for _ in 0..200 {
+        memory(&mut bench, 1 << 30, LimitWay::Watched);
+    }
+    assert_eq!(bench.service("s1"), ServiceState::Failed);
+    let id = bench.engine.service_id("s1").unwrap();
+    let why = bench.engine.service(id).unwrap().why;
+    assert!(why.contains("needs a person"), "{why}");
+}
+
+fn tell(bench: &mut Bench, order: ServiceOrder) {
+    let service = bench.engine.service_id("s1").unwrap();
+    let why = "a test".into();
+    let event = ServiceEvent::Told { order, why };
+    bench.handle(Event::Service { service, event });
+}
+
+#[test]
+fn a_service_told_to_restart_ends_gracefully_and_runs_again_at_once() {
+    let mut bench = limited();
+    for _ in 0..20 {
+        tell(&mut bench, ServiceOrder::Restart);
+        bench.run(1.0);
+        assert_eq!(bench.service("s1"), ServiceState::Ready);
+    }
+    assert_eq!(bench.starts["s1"], 21, "orders don't count as deaths");
+    assert!(bench.signals.iter().all(|(_, signal)| *signal == 15));
+}
+
+#[test]
+fn a_hung_service_is_killed_without_asking_and_started_again() {
+    let mut bench = limited();
+    bench.stubborn = true;
+    tell(&mut bench, ServiceOrder::Restart);
+    assert_eq!(bench.service("s1"), ServiceState::Stopping);
+    tell(&mut bench, ServiceOrder::Kill);
+    bench.run(1.0);
+    assert_eq!(bench.starts["s1"], 2);
+    tell(&mut bench, ServiceOrder::Kill);
+    bench.run(1.0);
+    assert_eq!(bench.starts["s1"], 3);
+    let signals: Vec<_> = bench.signals.iter().map(|(_, signal)| *signal).collect();
+    assert_eq!(signals, [15, 9, 9]);
+}
+
+#[test]
+fn a_signal_leaves_a_service_running() {
+    let mut bench = limited();
+    bench.stubborn = true;
+    tell(&mut bench, ServiceOrder::Signal(1));
+    assert_eq!(bench.service("s1"), ServiceState::Ready);
+    assert_eq!(bench.signals.last().map(|(_, signal)| *signal), Some(1));
 }
 
 #[test]

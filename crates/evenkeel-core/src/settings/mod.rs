@@ -2,11 +2,13 @@
 //! value of these types is already known to be right (ranges, names that exist). Defaults live beside their
 //! settings, each with its reason.
 
+mod care;
 mod pool;
 mod service;
 mod tls;
 mod traffic;
 
+pub use care::*;
 pub use pool::*;
 pub use service::*;
 pub use tls::*;

@@ -52,4 +52,6 @@ pub struct ServiceSpec {
     pub restart_starts: u32,
     /// … within this; then it needs a person.
     pub restart_within: Duration,
+    /// Limits, and what may be done for it.
+    pub care: super::Care,
 }

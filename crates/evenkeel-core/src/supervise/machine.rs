@@ -30,7 +30,7 @@ const HEALTHY: Duration = Duration::from_secs(10);
 const KILL: i32 = 9;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goal {
+pub(super) enum Goal {
     Run,
     Stop,
     Restart,
@@ -39,11 +39,11 @@ enum Goal {
 /// The machine of one service.
 #[derive(Debug)]
 pub struct Supervisor {
-    spec: Arc<ServiceSpec>,
+    pub(super) spec: Arc<ServiceSpec>,
     rng: Rng,
-    state: ServiceState,
+    pub(super) state: ServiceState,
     goal: Goal,
-    pid: Option<u32>,
+    pub(super) pid: Option<u32>,
     restarts: u32,
     /// Starts within the window of the restart limit, oldest first; never more than the limit.
     starts: VecDeque<Time>,
@@ -51,11 +51,15 @@ pub struct Supervisor {
     deaths: u32,
     since: Time,
     /// When the present state has taken too long; `NEVER` where it may last.
-    deadline: Time,
+    pub(super) deadline: Time,
     /// When to look for readiness again.
     look_at: Time,
     /// The process runs an older specification.
     outdated: bool,
+    /// Readings in a row above its `memory_max`.
+    pub(super) over: u32,
+    /// It ends because somebody who may wanted it started again, for this reason.
+    pub(super) told: Option<String>,
 }
 
 impl Supervisor {
@@ -74,6 +78,8 @@ impl Supervisor {
             deadline: Time::NEVER,
             look_at: Time::NEVER,
             outdated: false,
+            over: 0,
+            told: None,
         }
     }
 
@@ -105,7 +111,8 @@ impl Supervisor {
     /// A reload brings another specification. Only what a process is started with makes the running one outdated.
     pub fn respecify(&mut self, spec: Arc<ServiceSpec>) {
         let started_with = |s: &ServiceSpec| {
-            let parts = (&s.command, &s.directory, &s.environment, &s.user);
+            let limits = (s.care.memory_max, s.care.cpu_max);
+            let parts = (&s.command, &s.directory, &s.environment, &s.user, limits);
             format!("{parts:?}")
         };
         let alive = self.pid.is_some() || self.state == ServiceState::Starting;
@@ -143,6 +150,8 @@ impl Supervisor {
                 (self.pid == Some(pid)).then(|| self.ended(format!("ended: {status}"), now))
             }
             ServiceEvent::ReadyProbed { passed, .. } => self.ready_probed(passed, now),
+            ServiceEvent::Told { order, why } => self.told(order, &why, now),
+            ServiceEvent::Memory { bytes } => self.memory(bytes, now),
             ServiceEvent::Reset => (self.state == ServiceState::Failed)
                 .then(|| self.begin("was told to try again".into(), true, now)),
         }
@@ -181,7 +190,7 @@ impl Supervisor {
         }
     }
 
-    fn stop(&mut self, goal: Goal, why: &str, now: Time) -> Option<Step> {
+    pub(super) fn stop(&mut self, goal: Goal, why: &str, now: Time) -> Option<Step> {
         self.goal = goal;
         match (self.state, self.pid) {
             (ServiceState::Starting | ServiceState::Ready, Some(_)) => {
@@ -208,6 +217,7 @@ impl Supervisor {
         self.goal = Goal::Run;
         self.pid = None;
         self.outdated = false;
+        self.over = 0;
         self.starts.push_back(now);
         self.deadline = now + self.spec.ready_timeout;
         self.look_at = Time::NEVER;
@@ -266,7 +276,9 @@ impl Supervisor {
             Goal::Stop => self.enter(ServiceState::Stopped, why, None, now),
             Goal::Restart => {
                 self.restarts = self.restarts.saturating_add(1);
-                self.begin("its configuration changed".into(), true, now)
+                let why = self.told.take();
+                let why = why.unwrap_or_else(|| "its configuration changed".into());
+                self.begin(why, true, now)
             }
             Goal::Run => self.wait_or_give_up(why, now),
         }

@@ -2,9 +2,10 @@
 
 mod backoff;
 mod machine;
+mod orders;
 mod rolling;
 mod words;
 
 pub use machine::Supervisor;
 pub use rolling::Rolling;
-pub use words::{Act, Change, Input, ServiceEvent, ServiceState, Step};
+pub use words::{Act, Change, Input, ServiceEvent, ServiceOrder, ServiceState, Step};

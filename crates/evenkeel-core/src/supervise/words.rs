@@ -73,6 +73,29 @@ pub enum ServiceEvent {
     },
     /// A person says: try again.
     Reset,
+    /// Somebody who may wants something done to it.
+    Told {
+        /// What.
+        order: ServiceOrder,
+        /// Why, for people: "relieve_memory: uses 480 MiB of 512 MiB".
+        why: String,
+    },
+    /// Its memory was read, and nothing but evenkeel holds it to its `memory_max`.
+    Memory {
+        /// In use, bytes.
+        bytes: u64,
+    },
+}
+
+/// What can be done to a service that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceOrder {
+    /// End it gracefully and start it again.
+    Restart,
+    /// End it at once and start it again: what hangs does not hear a polite word.
+    Kill,
+    /// Send its process group this signal and leave it running.
+    Signal(i32),
 }
 
 /// What a supervisor is told.

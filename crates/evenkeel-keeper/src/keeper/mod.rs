@@ -148,6 +148,7 @@ impl Keeper {
             self.now = clock();
             if let Some(code) = self.on_time() {
                 self.sockets.close_all();
+                self.services.remove_groups();
                 self.log.close(Duration::from_secs(1));
                 return ExitCode::from(code);
             }

@@ -28,6 +28,8 @@ impl Keeper {
             environment: self.settings.environment.clone(),
             uid: None,
             gid: None,
+            memory_max: None,
+            cpu_max: None,
             epoch: 0,
         };
         // `Restrict` is about what the child asks for; the child itself is the keeper's own wish, and drops its privileges itself.
@@ -37,7 +39,7 @@ impl Keeper {
             keep_stdin: true,
             start,
         };
-        match children::launch(&self.settings.trampoline, &launch, false) {
+        match children::launch(&self.settings.trampoline, &launch, false, |_| {}) {
             Ok(launched) => {
                 self.log
                     .say(&format!("balancer started as pid {}", number(launched.pid)));

@@ -105,43 +105,19 @@ pub fn encode_from_keeper(message: &FromKeeper) -> Result<Vec<u8>, Malformed> {
         FromKeeper::OpenFailed { key, address, why } => {
             w.tag(2).text(key).address(address).reason(why)
         }
-        FromKeeper::Started { name, pid, epoch } => w.tag(3).text(name).u32(*pid).u64(*epoch),
+        FromKeeper::Started {
+            name,
+            pid,
+            epoch,
+            limits,
+        } => w.tag(3).text(name).u32(*pid).u64(*epoch).limits(limits),
         FromKeeper::StartFailed { name, epoch, why } => {
             w.tag(4).text(name).u64(*epoch).refusal(why)
         }
         FromKeeper::SignalRefused { name, epoch, why } => {
             w.tag(5).text(name).u64(*epoch).reason(why)
         }
-        FromKeeper::Exited {
-            name,
-            pid,
-            epoch,
-            ending,
-            at_ns,
-            ran_ns,
-        } => w
-            .tag(6)
-            .text(name)
-            .u32(*pid)
-            .u64(*epoch)
-            .ending(*ending)
-            .u64(*at_ns)
-            .u64(*ran_ns),
-        FromKeeper::Adopted {
-            name,
-            pid,
-            epoch,
-            since_ns,
-            ran_ns,
-            restarts,
-        } => w
-            .tag(7)
-            .text(name)
-            .u32(*pid)
-            .u64(*epoch)
-            .u64(*since_ns)
-            .u64(*ran_ns)
-            .u64(*restarts),
+        FromKeeper::Exited { .. } | FromKeeper::Adopted { .. } => encode_life(&mut w, message),
         FromKeeper::Held { name } => w.tag(8).text(name),
         FromKeeper::AdoptionDone {
             keeper_pid,
@@ -158,6 +134,47 @@ pub fn encode_from_keeper(message: &FromKeeper) -> Result<Vec<u8>, Malformed> {
         FromKeeper::Reload => w.tag(11),
     };
     w.finish()
+}
+
+/// Of a service's life: its end, or that it still lives.
+fn encode_life<'w>(w: &'w mut Writer, message: &FromKeeper) -> &'w mut Writer {
+    match message {
+        FromKeeper::Exited {
+            name,
+            pid,
+            epoch,
+            ending,
+            at_ns,
+            ran_ns,
+            out_of_memory,
+        } => w
+            .tag(6)
+            .text(name)
+            .u32(*pid)
+            .u64(*epoch)
+            .ending(*ending)
+            .u64(*at_ns)
+            .u64(*ran_ns)
+            .tag(u8::from(*out_of_memory)),
+        FromKeeper::Adopted {
+            name,
+            pid,
+            epoch,
+            since_ns,
+            ran_ns,
+            restarts,
+            limits,
+        } => w
+            .tag(7)
+            .text(name)
+            .u32(*pid)
+            .u64(*epoch)
+            .u64(*since_ns)
+            .u64(*ran_ns)
+            .u64(*restarts)
+            .limits(limits),
+        _ => w,
+    }
 }
 
 /// Reads a message of the keeper. Never panics; accepts exactly what [`encode_from_keeper`] writes.
@@ -189,6 +206,7 @@ pub fn decode_from_keeper(bytes: &[u8]) -> Result<FromKeeper, Malformed> {
             name: r.name()?,
             pid: r.u32()?,
             epoch: r.u64()?,
+            limits: r.limits()?,
         },
         4 => FromKeeper::StartFailed {
             name: r.name()?,
@@ -200,22 +218,7 @@ pub fn decode_from_keeper(bytes: &[u8]) -> Result<FromKeeper, Malformed> {
             epoch: r.u64()?,
             why: r.reason()?,
         },
-        6 => FromKeeper::Exited {
-            name: r.name()?,
-            pid: r.u32()?,
-            epoch: r.u64()?,
-            ending: r.ending()?,
-            at_ns: r.u64()?,
-            ran_ns: r.u64()?,
-        },
-        7 => FromKeeper::Adopted {
-            name: r.name()?,
-            pid: r.u32()?,
-            epoch: r.u64()?,
-            since_ns: r.u64()?,
-            ran_ns: r.u64()?,
-            restarts: r.u64()?,
-        },
+        kind @ (6 | 7) => decode_life(kind, &mut r)?,
         8 => FromKeeper::Held { name: r.name()? },
         9 => FromKeeper::AdoptionDone {
             keeper_pid: r.u32()?,
@@ -229,6 +232,29 @@ pub fn decode_from_keeper(bytes: &[u8]) -> Result<FromKeeper, Malformed> {
     };
     r.end()?;
     Ok(message)
+}
+
+fn decode_life(kind: u8, r: &mut Reader<'_>) -> Result<FromKeeper, Malformed> {
+    Ok(match kind {
+        6 => FromKeeper::Exited {
+            name: r.name()?,
+            pid: r.u32()?,
+            epoch: r.u64()?,
+            ending: r.ending()?,
+            at_ns: r.u64()?,
+            ran_ns: r.u64()?,
+            out_of_memory: r.flag()?,
+        },
+        _ => FromKeeper::Adopted {
+            name: r.name()?,
+            pid: r.u32()?,
+            epoch: r.u64()?,
+            since_ns: r.u64()?,
+            ran_ns: r.u64()?,
+            restarts: r.u64()?,
+            limits: r.limits()?,
+        },
+    })
 }
 
 impl Launch {
@@ -259,7 +285,7 @@ impl Launch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Ending, LIST_MAX, MESSAGE_BYTES_MAX, Start, StartRefusal};
+    use crate::wire::{Ending, LIST_MAX, Limited, Limits, MESSAGE_BYTES_MAX, Start, StartRefusal};
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
@@ -275,6 +301,8 @@ mod tests {
             ],
             uid: Some(1000),
             gid: None,
+            memory_max: Some(1 << 40),
+            cpu_max: Some(1500),
             epoch: u64::MAX,
         }
     }
@@ -292,6 +320,8 @@ mod tests {
             directory: None,
             args: vec![OsString::from_vec(vec![0xff, b'x'])],
             gid: Some(7),
+            memory_max: None,
+            cpu_max: None,
             ..start()
         };
         let mut all: Vec<_> = addresses.into_iter().map(open).collect();
@@ -336,6 +366,11 @@ mod tests {
             ending,
             at_ns: 4,
             ran_ns: 5,
+            out_of_memory: true,
+        };
+        let limits = Limits {
+            memory: Limited::Cgroup1("/sys/fs/cgroup/memory/x".into()),
+            cpu: Limited::Not("read-only".into()),
         };
         let failed = |why| FromKeeper::StartFailed {
             name: name(),
@@ -358,6 +393,16 @@ mod tests {
                 name: name(),
                 pid: 2,
                 epoch: 3,
+                limits: limits.clone(),
+            },
+            FromKeeper::Started {
+                name: name(),
+                pid: 2,
+                epoch: 3,
+                limits: Limits {
+                    memory: Limited::Cgroup2("/g".into()),
+                    cpu: Limited::NotAsked,
+                },
             },
             failed(StartRefusal::AlreadyRunning { pid: 4 }),
             failed(StartRefusal::Stale { newest: 9 }),
@@ -377,6 +422,7 @@ mod tests {
                 since_ns: 4,
                 ran_ns: 5,
                 restarts: 6,
+                limits,
             },
             FromKeeper::Held { name: name() },
             FromKeeper::AdoptionDone {

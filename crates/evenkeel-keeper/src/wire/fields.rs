@@ -6,8 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::{
-    Address, Ending, LIST_MAX, MESSAGE_BYTES_MAX, Malformed, NAME_BYTES_MAX, Start, StartRefusal,
-    UNIX_PATH_BYTES_MAX,
+    Address, Ending, LIST_MAX, Limited, Limits, MESSAGE_BYTES_MAX, Malformed, NAME_BYTES_MAX,
+    Start, StartRefusal, UNIX_PATH_BYTES_MAX,
 };
 
 pub(super) fn check(good: bool, what: &'static str) -> Result<(), Malformed> {
@@ -73,6 +73,12 @@ impl Writer {
             Some(value) => self.tag(1).u32(value),
         }
     }
+    pub(super) fn option_u64(&mut self, value: Option<u64>) -> &mut Self {
+        match value {
+            None => self.tag(0),
+            Some(value) => self.tag(1).u64(value),
+        }
+    }
     pub(super) fn length(&mut self, value: usize) -> &mut Self {
         self.u32(u32::try_from(value).unwrap_or(u32::MAX))
     }
@@ -106,7 +112,20 @@ impl Writer {
         }
         self.option_u32(start.uid)
             .option_u32(start.gid)
+            .option_u64(start.memory_max)
+            .option_u32(start.cpu_max)
             .u64(start.epoch)
+    }
+    pub(super) fn limits(&mut self, limits: &Limits) -> &mut Self {
+        self.limited(&limits.memory).limited(&limits.cpu)
+    }
+    fn limited(&mut self, limited: &Limited) -> &mut Self {
+        match limited {
+            Limited::NotAsked => self.tag(0),
+            Limited::Cgroup2(group) => self.tag(2).os(group.as_os_str()),
+            Limited::Cgroup1(group) => self.tag(1).os(group.as_os_str()),
+            Limited::Not(why) => self.tag(3).reason(why),
+        }
     }
     pub(super) fn refusal(&mut self, why: &StartRefusal) -> &mut Self {
         match why {
@@ -210,6 +229,13 @@ impl<'a> Reader<'a> {
             Ok(None)
         }
     }
+    pub(super) fn option_u64(&mut self) -> Result<Option<u64>, Malformed> {
+        if self.flag()? {
+            self.u64().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
     pub(super) fn length(&mut self) -> Result<usize, Malformed> {
         let length = self.u32()? as usize;
         check(length <= LIST_MAX, "list too long")?;
@@ -254,7 +280,9 @@ impl<'a> Reader<'a> {
             )?;
             environment.push((key, value));
         }
-        let (uid, gid, epoch) = (self.option_u32()?, self.option_u32()?, self.u64()?);
+        let (uid, gid) = (self.option_u32()?, self.option_u32()?);
+        let (memory_max, cpu_max) = (self.option_u64()?, self.option_u32()?);
+        let epoch = self.u64()?;
         // All ones means "leave as it is" to the kernel, which would be the keeper's own user.
         check(
             uid != Some(u32::MAX) && gid != Some(u32::MAX),
@@ -268,7 +296,24 @@ impl<'a> Reader<'a> {
             environment,
             uid,
             gid,
+            memory_max,
+            cpu_max,
             epoch,
+        })
+    }
+    pub(super) fn limits(&mut self) -> Result<Limits, Malformed> {
+        Ok(Limits {
+            memory: self.limited()?,
+            cpu: self.limited()?,
+        })
+    }
+    fn limited(&mut self) -> Result<Limited, Malformed> {
+        Ok(match self.u8()? {
+            0 => Limited::NotAsked,
+            1 => Limited::Cgroup1(PathBuf::from(self.os()?)),
+            2 => Limited::Cgroup2(PathBuf::from(self.os()?)),
+            3 => Limited::Not(self.reason()?),
+            _ => return Err(Malformed("unknown way of a limit")),
         })
     }
     pub(super) fn refusal(&mut self) -> Result<StartRefusal, Malformed> {

@@ -74,8 +74,47 @@ pub struct Start {
     pub uid: Option<u32>,
     /// The group to run as; `None` = the user's own. Ignored without `uid`. After [`ToKeeper::Restrict`] it must be one the user is in.
     pub gid: Option<u32>,
+    /// The memory it may use, swap included, bytes; `None` = no limit. Where the kernel can't be had to see to it, it is started
+    /// all the same, and [`Limits`] say so.
+    pub memory_max: Option<u64>,
+    /// The processor time it may use, thousandths of one core; `None` = no limit.
+    pub cpu_max: Option<u32>,
     /// The fence: refused if a newer one was seen for this name.
     pub epoch: u64,
+}
+
+/// What became of a limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Limited {
+    /// Nobody asked for it.
+    #[default]
+    NotAsked,
+    /// By this control group of version 2.
+    Cgroup2(PathBuf),
+    /// By this control group of version 1.
+    Cgroup1(PathBuf),
+    /// Not at all; for a person.
+    Not(String),
+}
+
+impl Limited {
+    /// The control group, where there is one.
+    #[must_use]
+    pub fn group(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Cgroup2(group) | Self::Cgroup1(group) => Some(group),
+            Self::NotAsked | Self::Not(_) => None,
+        }
+    }
+}
+
+/// What became of the limits of a [`Start`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Of `memory_max`.
+    pub memory: Limited,
+    /// Of `cpu_max`.
+    pub cpu: Limited,
 }
 
 /// What the child says.
@@ -226,6 +265,8 @@ pub enum FromKeeper {
         pid: u32,
         /// The fence of the command.
         epoch: u64,
+        /// What holds it to its limits.
+        limits: Limits,
     },
     /// The service was not started.
     StartFailed {
@@ -260,6 +301,8 @@ pub enum FromKeeper {
         at_ns: u64,
         /// How long it had run.
         ran_ns: u64,
+        /// Did the kernel end something of it since its start because it reached its `memory_max`?
+        out_of_memory: bool,
     },
     /// A service that runs since before this child: it is this child's now.
     Adopted {
@@ -275,6 +318,8 @@ pub enum FromKeeper {
         ran_ns: u64,
         /// How often this keeper started a service of this name again.
         restarts: u64,
+        /// What holds it to its limits.
+        limits: Limits,
     },
     /// A descriptor held for the child, beside this message.
     Held {

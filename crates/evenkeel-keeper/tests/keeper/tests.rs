@@ -242,6 +242,7 @@ fn a_service_outlives_the_child_and_is_adopted_by_the_next() {
             since_ns,
             ran_ns,
             restarts: 0,
+            ..
         },
     ] = &kept[..]
     else {

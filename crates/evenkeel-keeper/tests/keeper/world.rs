@@ -276,6 +276,8 @@ pub(crate) fn service(name: &str, args: &[&str]) -> Start {
         environment: Vec::new(),
         uid: None,
         gid: None,
+        memory_max: None,
+        cpu_max: None,
         epoch: 1,
     }
 }

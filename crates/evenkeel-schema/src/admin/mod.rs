@@ -4,12 +4,14 @@
 //! do not know; answers may gain fields, so a reader ignores what it does not know.
 
 mod error;
+mod facts;
 mod request;
 
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
 
 pub use error::{ErrorAnswer, ErrorBody, ErrorCode};
+pub use facts::{DiskFacts, LimitStatus, MachineFacts, Pressure, ServiceFacts};
 pub use request::{
     Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
 };
@@ -34,6 +36,9 @@ pub struct Status {
     /// Supervised here, by name.
     #[serde(default)]
     pub services: Vec<ServiceStatus>,
+    /// What was read of this machine.
+    #[serde(default)]
+    pub machine: Option<MachineFacts>,
     /// Faults that are not closed.
     pub incidents_open: u32,
     /// When this balancer process started.
@@ -163,6 +168,9 @@ pub struct EndpointService {
     pub pid: Option<u32>,
     /// Since the keeper started.
     pub restarts: u64,
+    /// What was read of it; `null` while it does not run.
+    #[serde(default)]
+    pub facts: Option<ServiceFacts>,
 }
 
 /// One of [`Status::services`].
@@ -180,6 +188,9 @@ pub struct ServiceStatus {
     pub pid: Option<u32>,
     /// Since the keeper started.
     pub restarts: u64,
+    /// What was read of it; `null` while it does not run.
+    #[serde(default)]
+    pub facts: Option<ServiceFacts>,
 }
 
 /// The answer to reload, rollback and `PUT /v1/config`: what is applied now.

@@ -182,6 +182,7 @@ impl Host for BalancerHost {
             tables,
         });
         self.settle(config);
+        self.keeper.board().configure(&config.services);
         if !self.served.swap(true, SeqCst) {
             self.keeper.ready();
         }

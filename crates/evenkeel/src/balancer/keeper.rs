@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use evenkeel_control::{Input, Running, ServiceEvent};
 use evenkeel_core::id::Epoch;
-use evenkeel_core::settings::ServiceSpec;
+use evenkeel_core::settings::{ServiceSpec, Share};
 use evenkeel_keeper::{Address, FromKeeper, Link, LogFormat, Received, Start, ToKeeper};
 use tokio::sync::mpsc;
 
+use crate::balancer::agent::Board;
 use crate::user::User;
 
 /// The keeper answers at once; only a keeper that is stopped takes longer.
@@ -34,6 +35,7 @@ pub(crate) struct Adopted {
     keeper_pid: u32,
     replaced: u64,
     running: Vec<Running>,
+    board: Arc<Board>,
 }
 
 /// The keeper, as the rest of the balancer knows it.
@@ -44,6 +46,7 @@ pub(crate) struct Keeper {
     replaced: u64,
     waiting: Mutex<BTreeMap<String, SyncSender<Result<Opened, String>>>>,
     inputs: mpsc::Sender<Input>,
+    board: Arc<Board>,
 }
 
 impl Keeper {
@@ -56,14 +59,17 @@ impl Keeper {
             })?;
         }
         let mut running = Vec::new();
+        let board = Arc::new(Board::default());
         loop {
             match link.recv()?.message {
                 FromKeeper::Adopted {
                     name,
                     pid,
                     restarts,
+                    limits,
                     ..
                 } => {
+                    board.started(&name, pid, limits);
                     let restarts = u32::try_from(restarts).unwrap_or(u32::MAX);
                     running.push(Running {
                         service: name.into(),
@@ -81,6 +87,7 @@ impl Keeper {
                         keeper_pid,
                         replaced,
                         running,
+                        board,
                     });
                 }
                 // An exit that nobody heard of: what does not run is started by control anyway.
@@ -152,6 +159,11 @@ impl Keeper {
         self.pid
     }
 
+    /// What runs, for whoever reads facts of it.
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
     /// Starts a service. An error never reached the keeper.
     pub(crate) fn start(
         &self,
@@ -197,6 +209,8 @@ impl Keeper {
                 .collect(),
             uid: user.as_ref().map(|u| u.uid),
             gid: user.as_ref().map(|u| u.gid),
+            memory_max: spec.care.memory_max,
+            cpu_max: spec.care.cpu_max.map(millicores),
             epoch: self.fence(epoch),
         })
     }
@@ -242,7 +256,12 @@ impl Keeper {
                 );
             }
             FromKeeper::OpenFailed { key, why, .. } => self.answer(&key, Err(why)),
-            FromKeeper::Started { name, pid, .. } => service(name, ServiceEvent::Started { pid }),
+            FromKeeper::Started {
+                name, pid, limits, ..
+            } => {
+                self.board.started(&name, pid, limits);
+                service(name, ServiceEvent::Started { pid });
+            }
             FromKeeper::StartFailed { name, why, .. } => {
                 service(
                     name,
@@ -252,15 +271,19 @@ impl Keeper {
                 );
             }
             FromKeeper::Exited {
-                name, pid, ending, ..
+                name,
+                pid,
+                ending,
+                out_of_memory,
+                ..
             } => {
-                service(
-                    name,
-                    ServiceEvent::Exited {
-                        pid,
-                        status: ending.to_string(),
-                    },
-                );
+                self.board.ended(&name, pid);
+                let mut status = ending.to_string();
+                if out_of_memory {
+                    status +=
+                        ", the kernel ended processes of it because it reached its memory_max";
+                }
+                service(name, ServiceEvent::Exited { pid, status });
             }
             FromKeeper::SignalRefused { name, why, .. } => {
                 tracing::warn!(service = name, why, "a signal was refused")
@@ -292,6 +315,7 @@ impl Adopted {
             replaced: self.replaced,
             waiting: Mutex::default(),
             inputs,
+            board: self.board,
         });
         let ears = keeper.clone();
         std::thread::Builder::new()
@@ -310,6 +334,11 @@ impl Adopted {
             })?;
         Ok((keeper, self.running))
     }
+}
+
+/// A share of a core in the keeper's unit.
+pub(crate) fn millicores(share: Share) -> u32 {
+    (share.0 / 10).max(1)
 }
 
 /// The keeper's form of an address of the configuration.

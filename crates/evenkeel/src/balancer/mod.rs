@@ -3,6 +3,7 @@
 //! This folder only wires: the keeper's messages to control's inputs, control's wishes to the data plane and the keeper.
 //! What a message means is decided elsewhere.
 
+mod agent;
 mod host;
 mod keeper;
 mod life;
@@ -126,7 +127,9 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
     let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
     let workers = config.node.workers.unwrap_or_else(cores);
     let proxy = start_proxy(&config, workers, failures_in).map_err(failed("data plane"))?;
-    let (keeper, running) = adopted.listen(inputs_in).map_err(failed("keeper"))?;
+    let (keeper, running) = adopted
+        .listen(inputs_in.clone())
+        .map_err(failed("keeper"))?;
     if config.log.format == LogFormat::Json {
         keeper.speak_json();
     }
@@ -148,6 +151,8 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
         .open_admin(&config.admin)
         .map_err(|why| refused(vec![why]))?;
     life::watch(proxy.clone(), keeper.clone()).map_err(failed("life"))?;
+    let state_dir = config.node.state_dir.clone();
+    agent::watch(keeper.board().clone(), state_dir, inputs_in).map_err(failed("facts"))?;
     let control = evenkeel_control::start(evenkeel_control::Start {
         config: Arc::new(config),
         tls,

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod facts;
 mod operate;
 mod run;
 mod status;

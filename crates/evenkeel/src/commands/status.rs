@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::End;
 use crate::cli::Admin;
+use crate::commands::facts;
 use crate::commands::operate::{call, segment};
 use crate::style::{Out, Row};
 
@@ -60,6 +61,9 @@ fn print_all(out: &Out, status: &Value) {
             word(&listener["name"]),
             binds.join(", ")
         ));
+    }
+    if let Some(line) = facts::machine(&status["machine"]) {
+        out.line(&line);
     }
     print_certificates(out, list(&status["certificates"]));
     print_rejected(out, &status["rejected"]);
@@ -204,12 +208,19 @@ fn print_services(out: &Out, services: &[Value]) {
             age(&s["since"]),
             word(&s["pid"]),
             word(&s["restarts"]),
+            facts::cpu(&s["facts"]),
+            facts::memory(&s["facts"]),
         ],
         note: word(&s["why"]),
     };
     let rows: Vec<Row> = services.iter().map(row).collect();
-    let header = ["SERVICE", "STATE", "SINCE", "PID", "RESTARTS", "WHY"];
+    let header = [
+        "SERVICE", "STATE", "SINCE", "PID", "RESTARTS", "CPU", "MEMORY", "WHY",
+    ];
     print_table(out, &header, &rows);
+    for line in services.iter().flat_map(facts::warnings) {
+        out.line(&out.state("trial", &line));
+    }
 }
 
 /// The second column is a state, and has its colour.

@@ -70,9 +70,16 @@ impl Evenkeel {
 
     /// Runs it without waiting.
     pub fn launch(config: &str) -> Evenkeel {
+        Evenkeel::launch_by(config, &[])
+    }
+
+    /// The same, by a command that becomes `evenkeel`.
+    pub fn launch_by(config: &str, by: &[&str]) -> Evenkeel {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("evenkeel.toml"), Evenkeel::text(config)).unwrap();
-        let mut child = Command::new(binary())
+        let command = [by, &[binary()]].concat();
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .arg("run")
             .arg(folder.path().join("evenkeel.toml"))
             .stdin(Stdio::null())

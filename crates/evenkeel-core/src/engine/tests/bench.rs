@@ -71,6 +71,7 @@ pub(crate) fn service(name: &str, ready: Ready) -> ServiceSpec {
         stop_timeout: Duration::from_secs(10),
         restart_starts: 5,
         restart_within: Duration::from_secs(60),
+        care: Default::default(),
     }
 }
 

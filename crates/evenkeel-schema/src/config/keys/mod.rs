@@ -7,12 +7,12 @@
 
 mod pool;
 mod root;
+mod service;
 mod tls;
 
-pub use pool::{
-    CHECK, ENDPOINT, FAILOVER, LIMIT, OUTLIER, POLICY, POOL, READY, RESTART_LIMIT, RETRY, SERVICE,
-};
+pub use pool::{CHECK, ENDPOINT, FAILOVER, LIMIT, OUTLIER, POLICY, POOL, RETRY};
 pub use root::{ADMIN, LISTENER, LOG, NODE, REDIRECT, RESPOND, ROOT, ROUTE};
+pub use service::{DATA, READY, RELEASE, RESTART_LIMIT, SERVICE};
 pub use tls::{HOST_TLS, POOL_TLS};
 
 use std::time::Duration;
@@ -136,6 +136,8 @@ pub enum Kind {
     Texts,
     /// A table of texts.
     TextMap,
+    /// A table of lists of texts, each a program and its arguments.
+    Commands,
     /// One of [`SIGNALS`]; `SIG` before it is allowed.
     Signal,
     /// A path; relative ones start at the file's folder.

@@ -1,4 +1,4 @@
-//! The keys of pools, endpoints and services.
+//! The keys of pools and endpoints.
 
 use super::{
     CHECK_SHORT, Key, Kind, LONG, PORT_MAX, SHORT, TableDef, WEIGHT_MAX, ZERO, later, word,
@@ -137,53 +137,5 @@ pub static ENDPOINT: TableDef = TableDef {
         Key::later("machine", "groups faults; default: the address's host"),
         Key::new("service", Kind::Text, "", "the supervised service behind it"),
         Key::new("standby", Kind::Name, "", "only with mode = \"static\": who takes over; a standby takes no other traffic"),
-    ],
-};
-
-/// `[service.NAME]`.
-#[rustfmt::skip] // one line a key
-pub static SERVICE: TableDef = TableDef {
-    path: "service.NAME",
-    meaning: "A process that evenkeel starts, watches and starts again.",
-    keys: &[
-        Key::required("command", Kind::Texts, "program and arguments; a program with a slash is relative to the file's folder"),
-        Key::new("directory", Kind::Path, "\".\"", "where it runs"),
-        Key::new("environment", Kind::TextMap, "{}", "added to evenkeel's own"),
-        Key::new("user", Kind::User, "", "default: node.user; root is refused where node.user is set"),
-        Key::new("ready", Kind::Table(&READY), "", "when it counts as ready; omitted = as soon as it runs"),
-        Key::new("stop_signal", Kind::Signal, "\"TERM\"", "asks it to end; \"SIGTERM\" is the same"),
-        Key::new("stop_timeout", Kind::Duration(ZERO, LONG), "\"10s\"", "then it is killed"),
-        Key::new("restart_limit", Kind::Table(&RESTART_LIMIT), "", "more starts than this, and it needs a person"),
-        Key::later("memory_max", "by cgroup v2, else v1, else watched and restarted"),
-        Key::later("cpu_max", "by cgroup"),
-        Key::later("disk_paths", "free_disk may delete from here only, oldest first"),
-        Key::later("disk_keep", "how much is left there"),
-        Key::later("release", "where releases are, for rollback_release"),
-        Key::later("data", "recovery points"),
-        Key::later("commands", "what action \"run\" may run"),
-    ],
-};
-
-/// A service's `ready`.
-#[rustfmt::skip] // one line a key
-pub static READY: TableDef = TableDef {
-    path: "service.NAME.ready",
-    meaning: "When a service counts as ready.",
-    keys: &[
-        Key::required("kind", Kind::Word(&[word("none"), word("tcp"), word("http"), word("file")]), "as soon as it runs, when a port answers, when a GET is answered with 200–399, when a file exists"),
-        Key::new("port", Kind::Number(1, PORT_MAX), "", "tcp, http: on 127.0.0.1"),
-        Key::new("path", Kind::Text, "", "http: path and query, default \"/\"; file: its path, from the service's directory"),
-        Key::new("timeout", Kind::Duration(SHORT, LONG), "\"30s\"", "ready by then, or it is stopped and started again"),
-    ],
-};
-
-/// A service's `restart_limit`.
-#[rustfmt::skip] // one line a key
-pub static RESTART_LIMIT: TableDef = TableDef {
-    path: "service.NAME.restart_limit",
-    meaning: "More starts than this, and it needs a person.",
-    keys: &[
-        Key::new("starts", Kind::Number(1, 10_000), "5", "at most this many (systemd's)"),
-        Key::new("within", Kind::Duration(SHORT, LONG), "\"60s\"", "in this time"),
     ],
 };

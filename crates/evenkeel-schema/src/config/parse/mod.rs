@@ -4,6 +4,7 @@
 //! handed out if there were none, so what stood in never gets out.
 
 mod address;
+mod care;
 mod endpoint;
 mod http;
 mod listener;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use evenkeel_core::settings::{Ready, ServiceSpec};
 
 use super::http;
-use super::report::Wrong;
-use super::table::Table;
+use super::report::{Report, Wrong};
+use super::table::{Table, Text};
 use super::words::{did_you_mean, one_of, quote};
 use crate::config::Node;
 use crate::config::keys::SIGNALS;
@@ -34,6 +34,7 @@ pub(super) fn service(name: &Arc<str>, table: &Table<'_, '_>, node: &Node) -> Se
         stop_timeout: table.duration("stop_timeout", Duration::from_secs(10)),
         restart_starts: limit.number("starts").unwrap_or(5),
         restart_within: limit.duration("within", Duration::from_secs(60)),
+        care: super::care::care(table, &directory, node),
         directory,
     }
 }
@@ -44,30 +45,33 @@ fn command(table: &Table<'_, '_>) -> Vec<String> {
     let Some(texts) = table.texts("command") else {
         return Vec::new();
     };
-    let wanted = "program and arguments, like [\"./api\", \"--port\", \"9001\"]";
     if texts.is_empty() {
-        table.wrong("command", Wrong::value("an empty list", wanted));
+        table.wrong("command", Wrong::value("an empty list", COMMAND_WANTED));
     }
+    program(&texts, table.report)
+}
+
+pub(super) const COMMAND_WANTED: &str =
+    "program and arguments, like [\"./api\", \"--port\", \"9001\"]";
+
+/// Program and arguments: what is wrong with them is said, and a program with a slash is made absolute.
+pub(super) fn program(texts: &[Text<'_>], report: &Report<'_>) -> Vec<String> {
     for (n, text) in texts.iter().enumerate() {
         if text.value.contains('\0') || (n == 0 && text.value.is_empty()) {
-            let wrong = Wrong::value(quote(text.value), wanted);
-            table.report.add(&text.spot, wrong);
+            let wrong = Wrong::value(quote(text.value), COMMAND_WANTED);
+            report.add(&text.spot, wrong);
         } else if n == 0 && texts.len() == 1 && text.value.contains(' ') {
             let parts: Vec<_> = text.value.split_whitespace().collect();
             let hint = format!("no shell takes it apart: write {parts:?}");
-            let wrong = Wrong::value(quote(text.value), wanted).hint(hint);
-            table.report.add(&text.spot, wrong);
+            let wrong = Wrong::value(quote(text.value), COMMAND_WANTED).hint(hint);
+            report.add(&text.spot, wrong);
         }
     }
     let mut command: Vec<String> = texts.iter().map(|text| text.value.to_owned()).collect();
     if let Some(program) = command.first_mut()
         && program.contains('/')
     {
-        *program = table
-            .report
-            .absolute(program)
-            .to_string_lossy()
-            .into_owned();
+        *program = report.absolute(program).to_string_lossy().into_owned();
     }
     command
 }

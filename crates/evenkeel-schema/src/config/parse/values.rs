@@ -248,6 +248,33 @@ impl<'r, 't> Table<'r, 't> {
         Some(texts)
     }
 
+    /// A table of lists of texts, each with its key; sorted by key.
+    pub(super) fn text_lists(&self, name: &str) -> Vec<(Text<'t>, Vec<Text<'t>>)> {
+        let Some((key, value)) = self.get(name) else {
+            return Vec::new();
+        };
+        let DeValue::Table(map) = value.value else {
+            self.mismatch(key, &value, None);
+            return Vec::new();
+        };
+        let entry = |(name, item): Entry<'t>| {
+            let path = format!("{}.{}", value.spot.path, segment(name.get_ref()));
+            let item = value_at(item, path.clone());
+            let texts = self.items(key, &item)?;
+            let as_text = |item: Value<'t>| match item.value {
+                DeValue::String(text) => Some(item.with(&**text)),
+                _ => {
+                    let wrong = Wrong::value(show(item.value), "a text");
+                    self.report.add(&item.spot, wrong);
+                    None
+                }
+            };
+            let texts = texts.into_iter().filter_map(as_text).collect();
+            Some((text_at(name, path), texts))
+        };
+        map.iter().filter_map(entry).collect()
+    }
+
     fn items(&self, key: &Key, value: &Value<'t>) -> Option<Vec<Value<'t>>> {
         let DeValue::Array(array) = value.value else {
             let hint = value

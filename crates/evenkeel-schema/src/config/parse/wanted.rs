@@ -67,6 +67,9 @@ pub(super) fn wanted(kind: Kind) -> String {
         Kind::Text => "a text".into(),
         Kind::Texts => "a list of texts".into(),
         Kind::TextMap => "a table of texts, like { \"name\" = \"value\" }".into(),
+        Kind::Commands => {
+            "a table of commands, like { \"flush\" = [\"./flush\", \"--all\"] }".into()
+        }
         Kind::Signal => one_of(SIGNALS.iter().map(|(name, _)| *name)),
         Kind::Path => "a path".into(),
         Kind::Secret => "\"file:PATH\" or \"env:NAME\"".into(),
