@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_schema::admin::{
-    EndpointStatus, ErrorAnswer, ErrorCode, RevisionAnswer, RevisionStatus, StateOrder, Status,
+    EndpointStatus, ErrorAnswer, ErrorCode, HeartbeatAnswer, HeartbeatRequest, RevisionAnswer,
+    RevisionStatus, StateOrder, Status,
 };
 use evenkeel_schema::config::Secret;
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +71,8 @@ pub(crate) enum Ask {
         weight: Option<u32>,
         answer: Answer<Outcome<EndpointStatus>>,
     },
+    /// Each answered in its place.
+    Beats(Vec<HeartbeatRequest>, Answer<Vec<Outcome<HeartbeatAnswer>>>),
     Change(Change, Answer<Outcome<RevisionAnswer>>),
 }
 

@@ -12,6 +12,7 @@ use evenkeel_core::counters::{
     CounterSet, EndpointShared, Handshake, Histogram, LATENCY_BOUNDS_S, ListenerWorker, PoolWorker,
     Reject,
 };
+use evenkeel_core::engine::BeatsView;
 use evenkeel_core::table::State;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -32,6 +33,8 @@ pub(crate) struct EndpointSample {
     pub(crate) shared: Arc<EndpointShared>,
     /// Of its checks, once there was one.
     pub(crate) checks: Option<Arc<Histogram>>,
+    /// Of its heartbeats, once there was one.
+    pub(crate) heartbeat: Option<BeatsView>,
 }
 
 /// Everything a scrape shows.
@@ -45,6 +48,12 @@ pub(crate) struct Sample {
     pub(crate) facts: Newest,
     pub(crate) revision: u64,
     pub(crate) rejected: u64,
+    /// Times this process did not run for a while.
+    pub(crate) pauses: u64,
+    /// All of them together.
+    pub(crate) paused_s: f64,
+    /// Does this machine reach nobody?
+    pub(crate) alone: bool,
     /// When this balancer started, seconds since 1970.
     pub(crate) started_s: u64,
 }
@@ -97,6 +106,7 @@ impl Collector for Sample {
         self.listeners(&mut page)?;
         self.pools(&mut page)?;
         self.endpoints(&mut page)?;
+        self.heartbeats(&mut page)?;
         self.certificates(&mut page)?;
         self.facts(&mut page)?;
         self.process(&mut page)
@@ -320,7 +330,83 @@ impl Sample {
         )
     }
 
+    fn heartbeats(&self, page: &mut Page<'_>) -> fmt::Result {
+        const GAUGES: [Column<BeatsView, f64>; 4] = [
+            (
+                "evenkeel_heartbeat_suspicion",
+                "How suspicious the silence since the last heartbeat is: from 1 on the endpoint is taken for dead",
+                |b| b.suspicion,
+            ),
+            (
+                "evenkeel_heartbeat_age_seconds",
+                "Since the last heartbeat arrived, or the wait for it began",
+                |b| b.age.as_secs_f64(),
+            ),
+            (
+                "evenkeel_heartbeat_detection_seconds",
+                "A crash now would be seen within this",
+                |b| b.bound.as_secs_f64(),
+            ),
+            (
+                "evenkeel_heartbeat_utilization",
+                "How busy the endpoint says it is, 0 to 1; 0 if it says nothing",
+                |b| b.utilization.unwrap_or(0.0),
+            ),
+        ];
+        const COUNTS: [Column<BeatsView, u64>; 2] = [
+            ("evenkeel_heartbeats", "Heartbeats that counted", |b| {
+                b.beats
+            }),
+            (
+                "evenkeel_heartbeat_mistakes",
+                "Times an endpoint was suspected that a later heartbeat showed to have lived",
+                |b| b.mistakes,
+            ),
+        ];
+        let beating = || {
+            let all = self.endpoints.iter();
+            all.filter_map(|e| Some((e, e.heartbeat.as_ref()?)))
+        };
+        if beating().next().is_none() {
+            return Ok(());
+        }
+        for (name, help, value) in GAUGES {
+            page.family(name, help, MetricType::Gauge, |family| {
+                beating().try_for_each(|(e, b)| family.gauge_f64(&e.labels(), value(b)))
+            })?;
+        }
+        for (name, help, value) in COUNTS {
+            page.family(name, help, MetricType::Counter, |family| {
+                beating().try_for_each(|(e, b)| family.count(&e.labels(), value(b)))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What this node knows of its own faults.
+    fn own(&self, page: &mut Page<'_>) -> fmt::Result {
+        page.family(
+            "evenkeel_alone",
+            "1 = no other machine answers, which is taken for this machine's own fault",
+            MetricType::Gauge,
+            |family| family.gauge(&[], i64::from(self.alone)),
+        )?;
+        page.family(
+            "evenkeel_pauses",
+            "Times this process did not run for a while",
+            MetricType::Counter,
+            |family| family.count(&[], self.pauses),
+        )?;
+        page.family(
+            "evenkeel_paused_seconds",
+            "How long these pauses were together",
+            MetricType::Counter,
+            |family| family.count_f64(&[], self.paused_s),
+        )
+    }
+
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {
+        self.own(page)?;
         let gauges = [
             (
                 "evenkeel_config_revision",
@@ -416,6 +502,16 @@ impl Family<'_> {
         match labels.is_empty() {
             true => self.0.encode_gauge(&value),
             false => self.0.encode_family(&labels)?.encode_gauge(&value),
+        }
+    }
+
+    fn count_f64(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
+        match labels.is_empty() {
+            true => self.0.encode_counter(&value, NO_EXEMPLAR),
+            false => self
+                .0
+                .encode_family(&labels)?
+                .encode_counter(&value, NO_EXEMPLAR),
         }
     }
 

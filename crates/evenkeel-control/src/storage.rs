@@ -382,6 +382,7 @@ mod tests {
             ejected_until: None,
             order: None,
             weight: Some(7),
+            heartbeat: None,
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod balance;
 pub mod counters;
+pub mod detect;
 pub mod engine;
 pub mod facts;
 pub mod failover;

@@ -22,6 +22,30 @@ pub enum FailureKind {
     Tls(TlsFailure),
 }
 
+/// How far a probe got, which is what tells a fault of the way from one of the endpoint, and both from one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Contact {
+    /// Something of the endpoint's machine came back: an answer, a connection, or the refusal of one.
+    Answered,
+    /// Connected, and then nothing within the time.
+    TimedOut,
+    /// No connection within the time.
+    Silent,
+    /// There is no way to the machine: no route, host or network unreachable.
+    NoWay,
+}
+
+impl Contact {
+    /// Did anything of the machine come back?
+    pub const fn reached(self) -> bool {
+        matches!(self, Contact::Answered | Contact::TimedOut)
+    }
+    /// Was it time that ran out? Then a listener that slept may have missed the answer.
+    pub const fn ran_out(self) -> bool {
+        matches!(self, Contact::TimedOut | Contact::Silent)
+    }
+}
+
 /// Why TLS with an endpoint did not come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsFailure {

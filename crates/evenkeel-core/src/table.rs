@@ -26,7 +26,7 @@ pub enum State {
     Trial,
     /// Check or outlier ejection says no.
     Down,
-    /// An operator: what runs may finish, nothing new.
+    /// An operator, or the endpoint's own heartbeat: what runs may finish, nothing new.
     Draining,
     /// An operator: nothing at all.
     Maintenance,

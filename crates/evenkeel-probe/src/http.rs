@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::{CheckKind, CheckSettings};
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
@@ -51,7 +52,7 @@ pub(crate) async fn probe(
 }
 
 fn too_slow(limit: Duration) -> Seen {
-    Seen::fail(Layer::L7, format!("no answer within {}", text(limit)))
+    Seen::fail(Layer::L7, format!("no answer within {}", text(limit))).but(Contact::TimedOut)
 }
 
 /// The configuration was checked before, so a request that cannot be built is told rather than relied on.

@@ -15,6 +15,7 @@ mod tls;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
+use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::{CheckKind, CheckSettings};
 use evenkeel_tls::Client;
 
@@ -45,6 +46,8 @@ pub struct Outcome {
     pub passed: bool,
     /// How far it came.
     pub layer: Layer,
+    /// What came back of the endpoint's machine.
+    pub contact: Contact,
     /// For a person: "HTTP 503, wanted 200-399", "connection refused", "tls: certificate expired on 2026-01-01".
     pub detail: String,
     /// From the start of the probe to its end.
@@ -55,6 +58,7 @@ pub struct Outcome {
 struct Seen {
     passed: bool,
     layer: Layer,
+    contact: Contact,
     detail: String,
 }
 
@@ -63,6 +67,7 @@ impl Seen {
         Seen {
             passed: true,
             layer,
+            contact: Contact::Answered,
             detail: detail.into(),
         }
     }
@@ -70,8 +75,12 @@ impl Seen {
         Seen {
             passed: false,
             layer,
+            contact: Contact::Answered,
             detail: detail.into(),
         }
+    }
+    fn but(self, contact: Contact) -> Seen {
+        Seen { contact, ..self }
     }
 }
 
@@ -111,6 +120,7 @@ pub async fn run(
     Outcome {
         passed: seen.passed,
         layer: seen.layer,
+        contact: seen.contact,
         detail: seen.detail,
         took: begun.elapsed(),
     }

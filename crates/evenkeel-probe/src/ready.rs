@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
+use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::{CheckKind, CheckSettings, Ready};
 
 use crate::{Layer, Outcome, run};
@@ -57,6 +58,7 @@ fn at_once(passed: bool, detail: String) -> Outcome {
     Outcome {
         passed,
         layer: Layer::L7,
+        contact: Contact::Answered,
         detail,
         took: Duration::ZERO,
     }

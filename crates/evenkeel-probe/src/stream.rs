@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use evenkeel_core::address::Address;
+use evenkeel_core::observe::Contact;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -31,11 +32,14 @@ pub(crate) async fn connect(address: &Address, limit: Duration) -> Result<Stream
     };
     match timeout(limit, opened).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(Seen::fail(layer(&error), words(&error))),
-        Err(_) => Err(Seen::fail(
-            Layer::L4,
-            format!("no connection within {}", text(limit)),
-        )),
+        Ok(Err(error)) => {
+            let seen = Seen::fail(layer(&error), words(&error));
+            Err(seen.but(contact(&error)))
+        }
+        Err(_) => {
+            let late = format!("no connection within {}", text(limit));
+            Err(Seen::fail(Layer::L4, late).but(Contact::Silent))
+        }
     }
 }
 
@@ -45,6 +49,23 @@ fn layer(error: &io::Error) -> Layer {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Layer::Here,
         _ => Layer::L4,
+    }
+}
+
+/// Did the other machine say anything? What the kernel says before it sent a packet, or after it got no answer, did not
+/// come from there.
+fn contact(error: &io::Error) -> Contact {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::TIMEDOUT) => Contact::Silent,
+        Some(
+            Errno::NETUNREACH
+            | Errno::HOSTUNREACH
+            | Errno::NETDOWN
+            | Errno::HOSTDOWN
+            | Errno::ADDRNOTAVAIL
+            | Errno::NODEV,
+        ) => Contact::NoWay,
+        _ => Contact::Answered,
     }
 }
 

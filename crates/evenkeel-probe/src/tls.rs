@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::CheckKind;
 use evenkeel_tls::Speaks;
 use tokio::time::{Instant, timeout_at};
@@ -43,7 +44,10 @@ pub(crate) async fn handshake(
             }
             None => words(&error),
         })),
-        Err(_) => Err(fail(format!("no handshake within {}", text(limit)))),
+        Err(_) => {
+            let late = fail(format!("no handshake within {}", text(limit)));
+            Err(late.but(Contact::TimedOut))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evenkeel_core::settings::Share;
+use evenkeel_core::settings::{Decimal, Share};
 
 /// The longest duration a configuration may ask for: a year. Nothing sensible is longer, and sums of such never overflow.
 pub const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
@@ -139,6 +139,36 @@ pub fn parse_share(text: &str) -> Result<Share, Option<String>> {
     hundredths
         .map(Share)
         .map_err(|_| Some("it is out of all proportion".into()))
+}
+
+/// Reads a number with up to three decimals, as it stands in the file.
+///
+/// # Errors
+/// It is none; with a hint where one helps.
+pub fn parse_decimal(text: &str) -> Result<Decimal, Option<String>> {
+    let plain = text.replace('_', "");
+    let (whole, part) = plain.split_once('.').unwrap_or((&plain, "0"));
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(part) {
+        return Err(None);
+    }
+    if part.len() > 3 {
+        return Err(Some("at most three digits after the point".into()));
+    }
+    let thousandths = format!("{whole}{part:0<3}").parse::<u32>();
+    thousandths
+        .map(Decimal)
+        .map_err(|_| Some("it is out of all proportion".into()))
+}
+
+/// Writes a number so that [`parse_decimal`] reads the same.
+pub fn decimal(number: Decimal) -> String {
+    let (whole, part) = (number.0 / 1000, number.0 % 1000);
+    let digits = format!("{part:03}");
+    match digits.trim_end_matches('0') {
+        "" => whole.to_string(),
+        digits => format!("{whole}.{digits}"),
+    }
 }
 
 /// The leading digits and what follows them.

@@ -90,6 +90,13 @@ fn frames() -> Vec<Frame> {
             POOL,
         ),
         frame(
+            &keys::HEARTBEAT,
+            "pool.p.heartbeat",
+            "[pool.p.heartbeat]\n",
+            "",
+            POOL,
+        ),
+        frame(
             &keys::OUTLIER,
             "pool.p.outlier",
             "[pool.p.outlier]\n",

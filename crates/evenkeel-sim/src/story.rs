@@ -147,6 +147,7 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
             fall: 1 + rng.below(3) as u32,
             ..Default::default()
         },
+        heartbeat: None,
         outlier: OutlierSettings {
             consecutive_failures: 3 + rng.below(4) as u32,
             base_ejection: ms(rng, 1_000, 6_000),

@@ -6,12 +6,12 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use evenkeel_schema::admin::{
-    ErrorAnswer, ErrorCode, PoolStatus, RevisionAnswer, Revisions, RollbackRequest, StateRequest,
-    WeightRequest, parse_request,
+    ErrorAnswer, ErrorCode, HeartbeatResult, Heartbeats, PoolStatus, RevisionAnswer, Revisions,
+    RollbackRequest, StateRequest, WeightRequest, parse_heartbeats, parse_request,
 };
 
 use super::{Call, OPERATIONS, json, with_type};
-use crate::ask::{Ask, Change, Outcome};
+use crate::ask::{Ask, Change, Outcome, unavailable};
 use crate::metrics;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -115,6 +115,36 @@ pub(super) async fn weight(call: Call) -> Outcome<Response> {
     };
     let status = call.asker.ask(order).await??;
     Ok(json(StatusCode::OK, &status))
+}
+
+/// Each of a list is answered in its place, so that one unknown endpoint does not silence the others of a host.
+pub(super) async fn heartbeats(call: Call) -> Outcome<Response> {
+    let list = match parse_heartbeats(&call.body)? {
+        Heartbeats::One(beat) => {
+            let heard = call.asker.ask(|answer| Ask::Beats(vec![beat], answer));
+            let none = || unavailable("the heartbeat was not answered");
+            let answer = heard.await?.pop().ok_or_else(none)??;
+            return Ok(json(StatusCode::OK, &answer));
+        }
+        Heartbeats::List(list) => list,
+    };
+    let good = list.iter().filter_map(|beat| beat.as_ref().ok()).cloned();
+    let good: Vec<_> = good.collect();
+    let heard = call.asker.ask(|answer| Ask::Beats(good, answer)).await?;
+    let mut heard = heard.into_iter();
+    let answers = list.into_iter().map(|beat| match beat {
+        Ok(_) => heard
+            .next()
+            .unwrap_or_else(|| Err(unavailable("the heartbeat was not answered"))),
+        Err(wrong) => Err(wrong),
+    });
+    let answers: Vec<_> = answers
+        .map(|answer| match answer {
+            Ok(taken) => HeartbeatResult::Taken(taken),
+            Err(ErrorAnswer { error }) => HeartbeatResult::Refused { error },
+        })
+        .collect();
+    Ok(json(StatusCode::OK, &answers))
 }
 
 pub(super) async fn reload(call: Call) -> Outcome<Response> {

@@ -157,8 +157,7 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 async fn nothing_here(request: Request) -> Response {
-    const PROMISED: [&str; 5] = [
-        "/v1/heartbeats",
+    const PROMISED: [&str; 4] = [
         "/v1/incidents",
         "/v1/availability",
         "/v1/events",

@@ -71,6 +71,7 @@ operations! {
     "GET" "/v1/pools/{pool}" false pool "One pool."
     "POST" "/v1/pools/{pool}/endpoints/{endpoint}/state" true state "Drain an endpoint, take it into maintenance, or take that back."
     "POST" "/v1/pools/{pool}/endpoints/{endpoint}/weight" true weight "Give an endpoint another weight, or its configured one again."
+    "POST" "/v1/heartbeats" true heartbeats "An endpoint says that it lives and how it is; or a list of such."
     "POST" "/v1/reload" true reload "Apply FILE again."
     "GET" "/v1/config" false config "The configuration in force, as TOML, with its ETag."
     "PUT" "/v1/config" true put_config "Replace FILE and apply it; If-Match is required."

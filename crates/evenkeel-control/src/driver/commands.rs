@@ -30,6 +30,16 @@ impl Driver {
                 endpoint, permits, ..
             } => self.start_trial(endpoint, permits),
             Command::Probe { endpoint, epoch } => self.probe(endpoint, epoch),
+            Command::Alone(cut) => tracing::error!(
+                target: "evenkeel::own",
+                "{}: the fault is taken to be this machine's own or its network's, and no endpoint's; they keep their states until one answers",
+                cut.why
+            ),
+            Command::Back(after) => tracing::info!(
+                target: "evenkeel::own",
+                "other machines answer again after {:.1} s",
+                after.as_secs_f64()
+            ),
             Command::Changed(transition) => log_transition(&transition, self.begins(&transition)),
             // What is seen of endpoints whose services are being stopped says nothing of the next start.
             Command::Persist(_)

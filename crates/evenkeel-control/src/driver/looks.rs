@@ -113,6 +113,7 @@ impl Driver {
             endpoint,
             epoch,
             passed: outcome.passed,
+            contact: outcome.contact,
             detail: outcome.detail,
         });
     }

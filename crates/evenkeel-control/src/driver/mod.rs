@@ -2,6 +2,7 @@
 //! thing is due. Nothing here decides, and nothing here waits for anything slow: probes, look-ups, files and the store
 //! have tasks and threads of their own and report back through one bounded queue.
 
+mod beats;
 mod certificates;
 mod changes;
 mod commands;
@@ -102,6 +103,7 @@ pub(crate) struct Driver {
     phase: shutdown::Phase,
     next_sweep: Time,
     next_resolve: Time,
+    own: beats::Own,
     reports: mpsc::Sender<Report>,
 }
 
@@ -163,6 +165,7 @@ impl Driver {
             phase: shutdown::Phase::Serving,
             next_sweep: started.at,
             next_resolve: started.at,
+            own: beats::Own::new(),
             reports,
         };
         driver.load_first(start.resume).await;
@@ -212,7 +215,9 @@ impl Driver {
 
     /// Does everything that is due.
     fn tick(&mut self) {
-        let at = now().at;
+        let now = now();
+        self.turn(now);
+        let at = now.at;
         if self.engine.next_wakeup().is_some_and(|due| due <= at) {
             self.event(Event::Tick);
         }
@@ -231,7 +236,9 @@ impl Driver {
 
     /// Hands one event in and carries out all that comes of it.
     fn event(&mut self, event: Event) {
-        self.engine.handle(event, now());
+        let now = now();
+        self.turn(now);
+        self.engine.handle(event, now);
         self.carry_out();
     }
 
@@ -304,6 +311,7 @@ impl Driver {
                 let done = self.weight(&pool, &endpoint, weight);
                 self.answer_once_written(answer, done);
             }
+            Ask::Beats(beats, answer) => drop(answer.send(self.beats(&beats))),
             Ask::Change(change, answer) => self.ask_change(change, Some(answer)),
         }
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::engine::{EndpointView, Engine, PoolView, ServiceView};
+use evenkeel_core::engine::{BeatsView, EndpointView, Engine, PoolView, ServiceView};
 use evenkeel_core::settings::Protocol;
 use evenkeel_core::table::State;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
-    EndpointService, EndpointStatus, ListenerStatus, PoolStatus, ServiceStatus, Status, TlsStatus,
+    EndpointService, EndpointStatus, HeartbeatStatus, ListenerStatus, PoolStatus, ServiceStatus,
+    Status, TlsStatus,
 };
 
+use super::beats::millis;
 use super::{Driver, Newest};
 use crate::clock::now;
 use crate::metrics::{EndpointSample, Sample};
@@ -41,6 +43,7 @@ impl Driver {
                 .collect(),
             machine: self.facts.machine(),
             incidents_open: 0,
+            own: self.own_status(),
             since: Some(Stamp(self.started.wall)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             rejected: self.rejected.clone(),
@@ -66,6 +69,7 @@ impl Driver {
     }
 
     pub(super) fn sample(&self) -> Sample {
+        let at = now().at;
         let mut endpoints = Vec::new();
         for pool in self.engine.pools() {
             for endpoint in &pool.endpoints {
@@ -75,11 +79,16 @@ impl Driver {
                     state: endpoint.state,
                     shared: endpoint.shared.clone(),
                     checks: self.checks.get(&endpoint.id).cloned(),
+                    heartbeat: endpoint.heartbeat.view(at),
                 });
             }
         }
         let services = self.engine.services();
+        let (pauses, paused) = self.own.pauses();
         Sample {
+            pauses,
+            paused_s: paused.as_secs_f64(),
+            alone: self.engine.cut().is_some(),
             counters: self.host.counters(),
             endpoints,
             services: services
@@ -152,7 +161,29 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
             restarts: u64::from(s.restarts),
             facts: facts.service(&s),
         }),
+        heartbeat: view
+            .heartbeat
+            .view(now().at)
+            .map(|beats| heartbeat(&beats, view.detector)),
         next: Some(view.next.clone()).filter(|next| !next.is_empty()),
+    }
+}
+
+fn heartbeat(beats: &BeatsView, detector: &str) -> HeartbeatStatus {
+    // Enough to see it rise; more digits only make the answer restless.
+    let rounded = |x: f64| (x * 1000.0).round() / 1000.0;
+    HeartbeatStatus {
+        detector: detector.to_owned(),
+        sequence: beats.sequence,
+        heard: beats.heard.map(Stamp),
+        age_ms: millis(beats.age),
+        interval_ms: millis(beats.interval),
+        suspicion: rounded(beats.suspicion),
+        detects_within_ms: millis(beats.bound),
+        state: beats.says.into(),
+        utilization: beats.utilization,
+        beats: beats.beats,
+        mistakes: beats.mistakes,
     }
 }
 

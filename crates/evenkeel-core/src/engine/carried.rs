@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::health::{DecidedBy, Endpoint, Order, Standing, clip};
+use crate::health::{CarriedBeats, DecidedBy, Endpoint, Heartbeat, Order, Standing, clip};
+use crate::settings::PoolSpec;
 use crate::table::State;
 use crate::time::{Now, Time, WallTime};
 
@@ -17,7 +18,8 @@ pub struct Carried {
     pub endpoint: String,
     /// Its address as configured. If it is another one now, only the operator's word below still counts.
     pub target: String,
-    /// What check and outlier ejection had decided, without the operator's word: `Unknown`, `Up`, `Trial` or `Down`.
+    /// What check and outlier ejection had decided, without the operator's word: never `Maintenance`, and `Draining` only where
+    /// its own heartbeat said so.
     pub state: State,
     /// Since when.
     pub since: WallTime,
@@ -33,6 +35,8 @@ pub struct Carried {
     pub order: Option<Order>,
     /// The operator's weight.
     pub weight: Option<u32>,
+    /// Its heartbeats, where it is known to send them.
+    pub beats: Option<CarriedBeats>,
 }
 
 impl Carried {
@@ -58,12 +62,17 @@ impl Carried {
             ejections: endpoint.outlier.ejections(),
             order: endpoint.order,
             weight: endpoint.weight,
+            beats: endpoint.heartbeat.carried(),
         }
     }
 
     /// Puts this record back into a new endpoint of the same name.
-    pub(crate) fn restore(self, endpoint: &mut Endpoint, failback_auto: bool, now: Now) {
+    pub(crate) fn restore(self, endpoint: &mut Endpoint, spec: &PoolSpec, now: Now) {
+        let failback_auto = spec.failover.failback_auto;
         if self.target == endpoint.spec.target.to_string() {
+            if let (Some(beats), Some(settings)) = (self.beats, &spec.heartbeat) {
+                endpoint.heartbeat = Heartbeat::restored(beats, settings, failback_auto, now.at);
+            }
             let in_trial = self.state == State::Trial;
             let until = self.ejected_until.or(in_trial.then_some(now.wall));
             let ejected = until.map(|until| (on_the_clock(until, now), self.ejections));

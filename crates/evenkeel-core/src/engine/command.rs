@@ -2,7 +2,9 @@
 //! the newest it has seen for the same subject.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::detect::Cut;
 use crate::health::DecidedBy;
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::supervise::ServiceState;
@@ -83,6 +85,10 @@ pub enum Command {
         /// The fence, new for each probe.
         epoch: Epoch,
     },
+    /// For the log: this machine reaches nobody, which is no fault of the endpoints'.
+    Alone(Cut),
+    /// For the log: it reaches somebody again, after so long.
+    Back(Duration),
     /// For the log and the metrics.
     Changed(Transition),
     /// Store this under its key.

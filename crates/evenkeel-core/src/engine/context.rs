@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Now,
     pub(crate) fences: &'a mut Fences,
     pub(crate) commands: &'a mut VecDeque<Command>,
+    /// Does this machine reach nobody?
+    pub(crate) cut: bool,
 }
 
 impl Context<'_> {

@@ -94,6 +94,8 @@ impl Engine {
             order: endpoint.order,
             weight_override: endpoint.weight,
             probed: endpoint.probed,
+            heartbeat: &endpoint.heartbeat,
+            detector: pool.spec.heartbeat.as_ref().map_or("", |h| h.detector),
             check: &pool.spec.check,
             shared: &endpoint.shared,
             service: service_name.and_then(|name| self.services.id(name)),
@@ -142,6 +144,9 @@ fn plainly(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> String {
     if endpoint.address.is_none() {
         return "waits for its name to be resolved".into();
     }
+    if let Some(waits) = beats(endpoint, spec, now) {
+        return waits;
+    }
     if let Some(until) = endpoint.outlier.ejected_until()
         && endpoint.check.verdict() == Verdict::Up
     {
@@ -161,6 +166,23 @@ fn plainly(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> String {
         }
         _ => check_in(),
     }
+}
+
+/// Out by its own heartbeat: what it waits for.
+fn beats(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> Option<String> {
+    if endpoint.heartbeat.verdict() != Verdict::Down {
+        let says = endpoint.heartbeat.declines()?;
+        let says = says.name();
+        return Some(format!(
+            "comes back when its heartbeat says ready instead of {says}"
+        ));
+    }
+    Some(match endpoint.heartbeat.held_until(&spec.failover) {
+        None => "waits for its heartbeats".into(),
+        Some(until) if until > now.at => format!("held for {} more", about(until.since(now.at))),
+        Some(_) if !spec.failover.failback_auto => "waits for an operator to say ready".into(),
+        Some(_) => "up at its next heartbeat".into(),
+    })
 }
 
 /// Down and passing: what it still waits for.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::detect::Pause;
 use crate::facts::Facts;
-use crate::health::Order;
+use crate::health::{Beat, Order};
 use crate::id::{EndpointId, Epoch, ServiceId};
-use crate::observe::Failure;
+use crate::observe::{Contact, Failure};
 use crate::settings::{PoolSpec, ServiceSpec};
 use crate::supervise::ServiceEvent;
 
@@ -58,9 +59,20 @@ pub enum Event {
         epoch: Epoch,
         /// As expected?
         passed: bool,
+        /// What came back of its machine.
+        contact: Contact,
         /// What was seen, for people.
         detail: String,
     },
+    /// An endpoint says that it lives, and how it is.
+    Beat {
+        /// Which.
+        endpoint: EndpointId,
+        /// What it said.
+        beat: Beat,
+    },
+    /// This process did not run for a while until now. Before anything else that is handled after it.
+    Paused(Pause),
     /// A try failed.
     Failed(Failure),
     /// What the counters of an endpoint grew by since the last sweep; only sent when not both zero.

@@ -20,8 +20,9 @@ mod event;
 mod pool;
 mod services;
 mod view;
+mod watch;
 
-pub use crate::health::{DecidedBy, Order};
+pub use crate::health::{Beat, BeatsView, CarriedBeats, DecidedBy, Order, Says};
 pub use carried::Carried;
 pub use command::{Command, ServiceTransition, Transition};
 pub use event::{Configure, Event, Running};
@@ -30,6 +31,7 @@ pub use view::{EndpointView, PoolView, ServiceView};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::detect::Reach;
 use crate::facts::Facts;
 use crate::health::{Endpoint, Sign};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
@@ -58,6 +60,8 @@ pub struct Engine {
     last_pool: u32,
     last_endpoint: u32,
     services: Services,
+    /// Whom this machine reaches.
+    reach: Reach,
     carried: BTreeMap<String, Carried>,
     running: BTreeMap<Arc<str>, Running>,
     /// Pools that the present event has touched.
@@ -79,6 +83,7 @@ impl Engine {
             last_pool: 0,
             last_endpoint: 0,
             services: Services::new(Rng::new(seed).stream("services")),
+            reach: Reach::default(),
             carried: BTreeMap::new(),
             running: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -107,16 +112,21 @@ impl Engine {
                 endpoint,
                 epoch,
                 passed,
+                contact,
                 detail,
             } => {
+                self.contacted(endpoint, contact);
                 let detail = detail.as_str();
                 let sign = Sign::Probed {
                     epoch,
                     passed,
+                    contact,
                     detail,
                 };
                 self.sign(endpoint, sign);
             }
+            Event::Beat { endpoint, beat } => self.beat(endpoint, &beat),
+            Event::Paused(pause) => self.paused(&pause),
             Event::Failed(failure) => self.sign(failure.endpoint, Sign::Failed(&failure)),
             Event::Swept {
                 endpoint,
@@ -168,6 +178,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
+            cut: self.reach.cut().is_some(),
         };
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.on(index, sign, &mut ctx);
@@ -179,6 +190,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
+            cut: self.reach.cut().is_some(),
         };
         for (id, pool) in &mut self.pools {
             if pool.next_wakeup() <= ctx.now.at {
@@ -194,6 +206,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
+            cut: self.reach.cut().is_some(),
         };
         for id in std::mem::take(&mut self.touched) {
             if let Some(pool) = self.pools.get_mut(&id) {
@@ -207,6 +220,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
+            cut: self.reach.cut().is_some(),
         };
         (&mut self.services, ctx)
     }
@@ -316,6 +330,7 @@ impl Engine {
             now,
             fences: &mut self.fences,
             commands: &mut self.commands,
+            cut: self.reach.cut().is_some(),
         };
         let new =
             |index: usize, spec: &PoolSpec| new_endpoint(index, spec, workers, last, carried, now);
@@ -365,7 +380,7 @@ fn new_endpoint(
     let place = pool::place(index, spec.endpoints.len());
     let mut endpoint = Endpoint::new(EndpointId(*last), own, workers, place, now.wall);
     if let Some(record) = carried.remove(&key) {
-        record.restore(&mut endpoint, spec.failover.failback_auto, now);
+        record.restore(&mut endpoint, spec, now);
     }
     endpoint
 }

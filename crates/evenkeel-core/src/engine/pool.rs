@@ -85,8 +85,12 @@ impl Pool {
                 continue;
             };
             kept.schedule.set_place(place(index, spec.endpoints.len()));
-            if kept.spec != *wanted || self.spec.check != spec.check {
-                let around = around(&spec, tally);
+            let beats = self.spec.heartbeat != spec.heartbeat;
+            if beats {
+                kept.expect_beats(spec.heartbeat.as_ref(), ctx.now.at);
+            }
+            if kept.spec != *wanted || self.spec.check != spec.check || beats {
+                let around = around(&spec, tally, ctx.cut);
                 outcomes.push((index, kept.respecify(wanted.clone(), &around, ctx.now)));
             }
             self.endpoints.push(kept);
@@ -102,7 +106,7 @@ impl Pool {
 
     /// A sign for the endpoint at `index`.
     pub(crate) fn on(&mut self, index: usize, sign: Sign<'_>, ctx: &mut Context<'_>) {
-        let around = around(&self.spec, self.tally);
+        let around = around(&self.spec, self.tally, ctx.cut);
         let outcome = self.endpoints[index].on(sign, &around, ctx.now);
         self.report(index, outcome, ctx);
     }
@@ -113,6 +117,9 @@ impl Pool {
             return;
         }
         for index in 0..self.endpoints.len() {
+            if self.endpoints[index].heartbeat.next_wakeup() <= ctx.now.at {
+                self.on(index, Sign::Silent, ctx);
+            }
             if self.endpoints[index].next_wakeup() <= ctx.now.at {
                 self.on(index, Sign::Tick, ctx);
             }
@@ -276,12 +283,13 @@ fn host(target: &Target) -> Option<Arc<str>> {
     }
 }
 
-fn around(spec: &PoolSpec, tally: Tally) -> Around<'_> {
+fn around(spec: &PoolSpec, tally: Tally, cut: bool) -> Around<'_> {
     Around {
         spec,
         usable: tally.usable,
         up: tally.up,
         out: tally.out,
+        cut,
     }
 }
 

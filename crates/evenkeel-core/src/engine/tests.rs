@@ -1,12 +1,13 @@
 //! What the engine promises, each told as one small story.
 
+mod beats;
 mod bench;
 
 use std::time::Duration;
 
 use super::*;
 use crate::facts::{Facts, Limit, LimitWay, ProcessState, ServiceFacts};
-use crate::observe::{Failure, FailureKind};
+use crate::observe::{Contact, Failure, FailureKind};
 use crate::settings::{FailoverMode, Ready, Share};
 use crate::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use crate::table::State;
@@ -329,6 +330,7 @@ fn an_answer_under_an_old_fence_is_refused() {
             endpoint: a1,
             epoch: Epoch(1),
             passed: false,
+            contact: Contact::Answered,
             detail: "late".into(),
         });
     }

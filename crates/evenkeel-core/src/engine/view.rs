@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::address::{Address, Target};
 use crate::counters::EndpointShared;
-use crate::health::{DecidedBy, Order};
+use crate::health::{DecidedBy, Heartbeat, Order};
 use crate::id::{EndpointId, PoolId, ServiceId};
 use crate::settings::{CheckSettings, PoolSpec};
 use crate::supervise::ServiceState;
@@ -61,6 +61,10 @@ pub struct EndpointView<'a> {
     pub weight_override: Option<u32>,
     /// Was it ever probed (since this process began)?
     pub probed: bool,
+    /// Its heartbeats; ask it for a view of the present moment.
+    pub heartbeat: &'a Heartbeat,
+    /// The detector that would listen to them; empty where its pool expects none.
+    pub detector: &'static str,
     /// How it is checked.
     pub check: &'a CheckSettings,
     /// Its counters.

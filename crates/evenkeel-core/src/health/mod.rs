@@ -1,14 +1,16 @@
-//! What is known of an endpoint, and from what: the check's verdict, the outlier's, the operator's word, and when to look
+//! What is known of an endpoint, and from what: the check's verdict, the heartbeat's, the outlier's, the operator's word, and when to look
 //! again. Each is a machine with its own fields; [`Endpoint`] puts them together into the one state everybody sees.
 
 mod check;
 mod endpoint;
+mod heartbeat;
 mod outlier;
 mod schedule;
 mod standing;
 
 pub use check::{Check, Seen, Turn, Verdict};
 pub use endpoint::{Around, Endpoint, Outcome, Sign};
+pub use heartbeat::{Beat, BeatsView, CarriedBeats, Heartbeat, Says};
 pub use outlier::{Outlier, Ruling, TRIAL_REQUESTS};
 pub use schedule::{Pace, Schedule};
 pub(crate) use standing::clip;

@@ -66,6 +66,11 @@ impl Schedule {
         self.due
     }
 
+    /// When the last probe was sent.
+    pub fn last(&self) -> Option<Time> {
+        self.last
+    }
+
     /// If one is due, sends it under this fence.
     pub fn send(
         &mut self,

@@ -11,6 +11,8 @@ pub enum DecidedBy {
     Config,
     /// The active check.
     Check,
+    /// Its own beats, or their silence.
+    Heartbeat,
     /// Real traffic.
     Outlier,
     /// A person.
@@ -19,9 +21,10 @@ pub enum DecidedBy {
 
 impl DecidedBy {
     /// All, for whoever reads the word back.
-    pub const ALL: [DecidedBy; 4] = [
+    pub const ALL: [DecidedBy; 5] = [
         DecidedBy::Config,
         DecidedBy::Check,
+        DecidedBy::Heartbeat,
         DecidedBy::Outlier,
         DecidedBy::Operator,
     ];
@@ -31,6 +34,7 @@ impl DecidedBy {
         match self {
             DecidedBy::Config => "config",
             DecidedBy::Check => "check",
+            DecidedBy::Heartbeat => "heartbeat",
             DecidedBy::Outlier => "outlier",
             DecidedBy::Operator => "operator",
         }

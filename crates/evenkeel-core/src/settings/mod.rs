@@ -3,12 +3,14 @@
 //! settings, each with its reason.
 
 mod care;
+mod heartbeat;
 mod pool;
 mod service;
 mod tls;
 mod traffic;
 
 pub use care::*;
+pub use heartbeat::*;
 pub use pool::*;
 pub use service::*;
 pub use tls::*;

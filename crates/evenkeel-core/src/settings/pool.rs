@@ -276,6 +276,8 @@ pub struct PoolSpec {
     pub policy: PolicySpec,
     /// Active check.
     pub check: CheckSettings,
+    /// Heartbeats; `None` = none are expected.
+    pub heartbeat: Option<super::HeartbeatSettings>,
     /// Passive marking.
     pub outlier: OutlierSettings,
     /// Further tries.

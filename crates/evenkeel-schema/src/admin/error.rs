@@ -121,6 +121,8 @@ codes! {
     AddressTaken = "address_taken" 409,
     /// The configuration file cannot be written.
     FileNotWritable = "file_not_writable" 409,
+    /// The pool of this endpoint expects no heartbeats.
+    NoHeartbeatExpected = "no_heartbeat_expected" 409,
     /// Another change is being applied.
     Busy = "busy" 409,
     /// `If-Match` is missing.

@@ -5,6 +5,7 @@
 
 mod error;
 mod facts;
+mod heartbeat;
 mod request;
 
 use evenkeel_core::table::State;
@@ -12,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{ErrorAnswer, ErrorBody, ErrorCode};
 pub use facts::{DiskFacts, LimitStatus, MachineFacts, Pressure, ServiceFacts};
+pub use heartbeat::{
+    BEATS_MAX, BeatState, HeartbeatAnswer, HeartbeatRequest, HeartbeatResult, HeartbeatStatus,
+    Heartbeats, beat_interval, parse_heartbeats,
+};
 pub use request::{
     Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
 };
@@ -19,7 +24,7 @@ pub use request::{
 use crate::stamp::Stamp;
 
 /// `GET /v1/status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// `node.name`.
     pub node: String,
@@ -47,12 +52,32 @@ pub struct Status {
     /// evenkeel's own version.
     #[serde(default)]
     pub version: String,
+    /// Faults of this node itself, which are not counted against endpoints.
+    #[serde(default)]
+    pub own: OwnStatus,
     /// The last configuration that was refused, until one is applied.
     #[serde(default)]
     pub rejected: Option<Rejected>,
     /// In use: listeners' first, then what pools show and trust, then the admin API's own.
     #[serde(default)]
     pub certificates: Vec<CertificateStatus>,
+}
+
+/// [`Status::own`]: what the node knows of its own faults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnStatus {
+    /// Why it is taken to reach nobody; `null` = it reaches somebody, or has no other machine to reach.
+    pub alone: Option<String>,
+    /// Since when.
+    pub alone_since: Option<Stamp>,
+    /// Times the balancer itself did not run for a while, since it began.
+    pub pauses: u64,
+    /// Of those, the newest: when it ended.
+    pub paused_last: Option<Stamp>,
+    /// And how long it was.
+    pub paused_last_ms: Option<u64>,
+    /// All of them together.
+    pub paused_ms: u64,
 }
 
 /// One of [`Status::certificates`].
@@ -114,7 +139,7 @@ pub enum TlsStatus {
 }
 
 /// `GET /v1/pools/NAME`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolStatus {
     /// Its name.
     pub name: String,
@@ -128,7 +153,7 @@ pub struct PoolStatus {
 }
 
 /// One of [`PoolStatus::endpoints`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndpointStatus {
     /// Its name within the pool.
     pub name: String,
@@ -156,6 +181,9 @@ pub struct EndpointStatus {
     pub failures: u64,
     /// The supervised service behind it.
     pub service: Option<EndpointService>,
+    /// Its heartbeats; absent where none are expected or none came yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HeartbeatStatus>,
     /// What happens next, if nothing else is seen.
     #[serde(default)]
     pub next: Option<String>,

@@ -1,11 +1,11 @@
 //! An endpoint as it was last known, so that a restart neither serves one known to be down nor forgets an order.
 
-use evenkeel_core::engine::{Carried, DecidedBy, Order};
+use evenkeel_core::engine::{Carried, CarriedBeats, DecidedBy, Order};
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
 
 use super::Record;
-use crate::admin::StateOrder;
+use crate::admin::{BeatState, StateOrder, beat_interval};
 use crate::config::WEIGHT_MAX;
 use crate::stamp::Stamp;
 
@@ -39,6 +39,22 @@ pub struct EndpointRecord {
     /// The operator's weight, until taken back.
     #[serde(default)]
     pub weight: Option<u32>,
+    /// Its heartbeats: absent where it never sent one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HeartbeatRecord>,
+}
+
+/// That an endpoint beats, so that its silence counts over a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeartbeatRecord {
+    /// Between its beats.
+    pub interval_ms: u64,
+    /// Was it down for its silence?
+    #[serde(default)]
+    pub down: bool,
+    /// What it said last.
+    #[serde(default)]
+    pub state: BeatState,
 }
 
 impl EndpointRecord {
@@ -77,6 +93,7 @@ impl From<Carried> for EndpointRecord {
             ejected_until: carried.ejected_until.map(Stamp),
             order: carried.order.filter(kept).map(StateOrder::from),
             weight: carried.weight,
+            heartbeat: carried.beats.map(HeartbeatRecord::from),
         }
     }
 }
@@ -98,6 +115,28 @@ impl From<EndpointRecord> for Carried {
             ejections: record.ejections,
             order: record.order.map(Order::from),
             weight: record.weight,
+            beats: record.heartbeat.map(CarriedBeats::from),
+        }
+    }
+}
+
+impl From<CarriedBeats> for HeartbeatRecord {
+    fn from(beats: CarriedBeats) -> HeartbeatRecord {
+        let ms = beats.interval.as_millis();
+        HeartbeatRecord {
+            interval_ms: u64::try_from(ms).unwrap_or(u64::MAX),
+            down: beats.down,
+            state: beats.says.into(),
+        }
+    }
+}
+
+impl From<HeartbeatRecord> for CarriedBeats {
+    fn from(record: HeartbeatRecord) -> CarriedBeats {
+        CarriedBeats {
+            interval: beat_interval(record.interval_ms),
+            down: record.down,
+            says: record.state.into(),
         }
     }
 }

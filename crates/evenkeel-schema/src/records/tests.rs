@@ -1,6 +1,8 @@
 //! What is stored comes back, and what is not right is refused with a reason.
 
-use evenkeel_core::engine::{Carried, DecidedBy, Order};
+use std::time::Duration;
+
+use evenkeel_core::engine::{Carried, CarriedBeats, DecidedBy, Order, Says};
 use evenkeel_core::table::State;
 use evenkeel_core::time::WallTime;
 
@@ -21,6 +23,11 @@ fn carried() -> Carried {
         ejections: 2,
         order: Some(Order::Draining),
         weight: Some(0),
+        beats: Some(CarriedBeats {
+            interval: Duration::from_millis(250),
+            down: true,
+            says: Says::Draining,
+        }),
     }
 }
 
@@ -33,6 +40,7 @@ fn what_the_engine_carries_comes_back_as_it_was() {
         ejected_until: None,
         order: None,
         weight: None,
+        beats: None,
         ..carried()
     };
     let read = EndpointRecord::decode(&EndpointRecord::from(plain.clone()).encode().unwrap());

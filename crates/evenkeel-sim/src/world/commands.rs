@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use evenkeel_core::engine::{Command, DecidedBy, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::observe::Contact;
 use evenkeel_core::table::State;
 
 use super::{Process, What, World};
@@ -44,6 +45,8 @@ impl World {
                 self.fence(epoch);
                 self.probe(endpoint, epoch);
             }
+            // Every endpoint of the simulation is on this machine.
+            Command::Alone(_) | Command::Back(_) => {}
             Command::Changed(transition) => {
                 self.summary.changes += 1;
                 let ejected =
@@ -159,6 +162,7 @@ impl World {
             endpoint,
             epoch,
             passed,
+            contact: Contact::Answered,
             detail,
         });
         if !valid {

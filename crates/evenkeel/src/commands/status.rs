@@ -67,6 +67,7 @@ fn print_all(out: &Out, status: &Value) {
     }
     print_certificates(out, list(&status["certificates"]));
     print_rejected(out, &status["rejected"]);
+    print_own(out, &status["own"]);
     for pool in list(&status["pools"]) {
         out.line("");
         print_pool(out, pool);
@@ -136,6 +137,33 @@ fn print_rejected(out: &Out, rejected: &Value) {
     }
 }
 
+/// A pause of the balancer's own is news for so long.
+const PAUSE_NEWS_S: u64 = 600;
+
+/// Faults of the node itself.
+fn print_own(out: &Out, own: &Value) {
+    if let Some(why) = own["alone"].as_str() {
+        let since = age(&own["alone_since"]);
+        let text = format!(
+            "{why} for {since}: this node's own fault, or its network's; endpoints keep their states"
+        );
+        out.line(&out.state("down", &text));
+    }
+    let ended = own["paused_last"]
+        .as_str()
+        .and_then(|at| at.parse::<Stamp>().ok());
+    let news = ended.is_some_and(|at| seconds_since(at) < PAUSE_NEWS_S);
+    let long = own["paused_last_ms"].as_u64().filter(|ms| *ms >= 1000);
+    if let (true, Some(ms)) = (news, long) {
+        let text = format!(
+            "the balancer itself did not run for {:.1} s, {} ago; no endpoint is blamed for that",
+            ms as f64 / 1000.0,
+            age(&own["paused_last"])
+        );
+        out.line(&out.state("trial", &text));
+    }
+}
+
 fn print_pool(out: &Out, pool: &Value) {
     let endpoints = list(&pool["endpoints"]);
     let serves = |e: &&Value| matches!(e["state"].as_str(), Some("up" | "trial"));
@@ -188,6 +216,7 @@ fn endpoint(e: &Value, tiers: bool) -> Row {
 /// Why, by whom, and what is next; of one that is simply up, the next check is no news.
 fn note(e: &Value) -> String {
     let (mut note, by) = (word(&e["why"]), word(&e["decided_by"]));
+    // "its heartbeat says draining" needs no "(heartbeat)" behind it.
     if !note.contains(&by) {
         note = format!("{note} ({by})");
     }
@@ -246,12 +275,16 @@ fn word(value: &Value) -> String {
 
 /// How long ago a moment of the API was, as a person says it.
 pub(crate) fn age(since: &Value) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now_s = now.unwrap_or_default().as_secs();
     match since.as_str().and_then(|at| at.parse::<Stamp>().ok()) {
-        Some(at) => about(now_s.saturating_sub(at.0.0 / 1000)),
+        Some(at) => about(seconds_since(at)),
         None => word(since),
     }
+}
+
+fn seconds_since(at: Stamp) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_s = now.unwrap_or_default().as_secs();
+    now_s.saturating_sub(at.0.0 / 1000)
 }
 
 /// In the largest unit of which there are two, so that it is never off by more than a half.

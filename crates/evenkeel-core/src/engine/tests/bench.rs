@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::*;
 use crate::address::{Address, Target};
+use crate::observe::Contact;
 use crate::settings::{EndpointSpec, PoolSpec, Ready, ServiceSpec};
 use crate::supervise::{ServiceEvent, ServiceState};
 use crate::table::{PoolTable, State};
@@ -20,6 +21,8 @@ pub(crate) struct Bench {
     pub(crate) dead: BTreeSet<String>,
     /// Probes are not answered.
     pub(crate) hold_probes: bool,
+    /// How far those of the dead get.
+    pub(crate) contact: Contact,
     pub(crate) probes: Vec<String>,
     pub(crate) trials: Vec<(String, u32)>,
     pub(crate) forgotten: Vec<String>,
@@ -48,6 +51,7 @@ pub(crate) fn pool<const N: usize>(name: &str, endpoints: [EndpointSpec; N]) -> 
         name: name.into(),
         policy: Default::default(),
         check: Default::default(),
+        heartbeat: None,
         outlier: Default::default(),
         retry: Default::default(),
         limit: Default::default(),
@@ -87,6 +91,7 @@ impl Bench {
             published: 0,
             dead: BTreeSet::new(),
             hold_probes: false,
+            contact: Contact::Answered,
             probes: Vec::new(),
             trials: Vec::new(),
             forgotten: Vec::new(),
@@ -197,7 +202,10 @@ impl Bench {
                 let event = ServiceEvent::ReadyProbed { epoch, passed };
                 return Some(Event::Service { service, event });
             }
-            Command::Changed(_) | Command::ServiceChanged(_) => {}
+            Command::Changed(_)
+            | Command::ServiceChanged(_)
+            | Command::Alone(_)
+            | Command::Back(_) => {}
         }
         None
     }
@@ -210,6 +218,11 @@ impl Bench {
             endpoint,
             epoch,
             passed,
+            contact: if passed {
+                Contact::Answered
+            } else {
+                self.contact
+            },
             detail: if passed { "200" } else { "refused" }.into(),
         })
     }

@@ -4,8 +4,10 @@
 //! former. So nothing is lost while an operator holds an endpoint out, and a restart carries the findings.
 //!
 //! A fault that the check can see is the check's: when it says down, an ejection by real traffic ends, and the way back
-//! is rise, hold and ramp. An endpoint whose checks pass while its traffic fails comes back by trial.
+//! is rise, hold and ramp. An endpoint whose checks pass while its traffic fails comes back by trial. Down by its heartbeat
+//! it is down whatever its checks say, and comes back when both agree.
 
+mod beating;
 mod operator;
 mod ruling;
 
@@ -13,13 +15,15 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::counters::EndpointShared;
+use crate::detect::Pause;
 use crate::id::{EndpointId, Epoch};
-use crate::observe::Failure;
+use crate::observe::{Contact, Failure};
 use crate::settings::{EndpointSpec, PoolSpec};
 use crate::table::{Ramp, State};
 use crate::time::{Now, Time, WallTime};
 
 use super::check::{Check, Seen, Verdict};
+use super::heartbeat::{Beat, Heartbeat};
 use super::outlier::{Outlier, Ruling};
 use super::schedule::{Pace, Schedule};
 use super::standing::{DecidedBy, Order, Standing, clip};
@@ -35,6 +39,8 @@ pub struct Around<'a> {
     pub up: usize,
     /// Endpoints ejected or in trial.
     pub out: usize,
+    /// This machine reaches nobody: what is not reached from here is no fault of an endpoint's.
+    pub cut: bool,
 }
 
 /// Something that says something of one endpoint.
@@ -46,9 +52,17 @@ pub enum Sign<'a> {
         epoch: Epoch,
         /// As expected?
         passed: bool,
+        /// What came back of its machine.
+        contact: Contact,
         /// What was seen.
         detail: &'a str,
     },
+    /// It says that it lives.
+    Beat(&'a Beat),
+    /// It has not said so for too long.
+    Silent,
+    /// We did not look or listen for a while: what ran out meanwhile is no fault of its.
+    Excused(&'a Pause),
     /// A try failed.
     Failed(&'a Failure),
     /// What its counters grew by.
@@ -93,6 +107,7 @@ pub struct Endpoint {
     pub(crate) address: Option<Address>,
     pub(crate) shared: Arc<EndpointShared>,
     pub(crate) check: Check,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) outlier: Outlier,
     pub(crate) schedule: Schedule,
     pub(crate) order: Option<Order>,
@@ -106,6 +121,8 @@ pub struct Endpoint {
     pub(crate) note: String,
     /// Its next rise ramps, even from unknown: it comes back from maintenance.
     ramps_next: bool,
+    /// The end of our own last pause, and until when traffic's time-outs are put down to it.
+    excused: (Time, Time),
 }
 
 impl Endpoint {
@@ -137,6 +154,7 @@ impl Endpoint {
             address,
             shared: Arc::new(EndpointShared::new(workers)),
             check: Check::new(),
+            heartbeat: Heartbeat::default(),
             outlier: Outlier::default(),
             schedule,
             order: None,
@@ -147,6 +165,7 @@ impl Endpoint {
             probed: false,
             note: String::new(),
             ramps_next: false,
+            excused: (Time::ZERO, Time::ZERO),
             spec,
         }
     }
@@ -154,6 +173,7 @@ impl Endpoint {
     /// What was found before a restart. `ejected_until` is on this process' clock.
     pub fn restore(&mut self, found: Standing, ejected: Option<(Time, u32)>, failback_auto: bool) {
         let verdict = match found.state {
+            State::Down if found.by == DecidedBy::Heartbeat => Verdict::Unknown,
             State::Down if ejected.is_none() => Verdict::Down,
             State::Down | State::Up | State::Trial => Verdict::Up,
             _ => Verdict::Unknown,
@@ -177,7 +197,7 @@ impl Endpoint {
         }
         let pace = if moved { Pace::Now } else { self.pace(around) };
         self.schedule.set(pace, &around.spec.check, now.at);
-        let mut outcome = self.settle("its address changed".into(), DecidedBy::Config, now);
+        let mut outcome = self.settle("its configuration changed".into(), DecidedBy::Config, now);
         outcome.row = true;
         outcome
     }
@@ -194,7 +214,8 @@ impl Endpoint {
 
     /// When [`Sign::Tick`] is next due.
     pub fn next_wakeup(&self) -> Time {
-        self.schedule.next_wakeup().min(self.outlier.next_wakeup())
+        let own = self.schedule.next_wakeup().min(self.outlier.next_wakeup());
+        own.min(self.heartbeat.next_wakeup())
     }
 
     /// Takes one sign in.
@@ -203,8 +224,12 @@ impl Endpoint {
             Sign::Probed {
                 epoch,
                 passed,
+                contact,
                 detail,
-            } => self.on_probed(epoch, passed, detail, around, now),
+            } => self.on_probed(epoch, (passed, contact), detail, around, now),
+            Sign::Beat(beat) => self.on_beat(beat, around, now),
+            Sign::Silent => self.on_silent(around, now),
+            Sign::Excused(pause) => self.on_excused(pause, now),
             Sign::Failed(failure) => self.on_failed(failure, around, now),
             Sign::Swept {
                 successes,
@@ -226,7 +251,7 @@ impl Endpoint {
     fn on_probed(
         &mut self,
         epoch: Epoch,
-        passed: bool,
+        (passed, contact): (bool, Contact),
         detail: &str,
         around: &Around<'_>,
         now: Now,
@@ -236,6 +261,10 @@ impl Endpoint {
         }
         self.probed = true;
         let spec = around.spec;
+        if !passed && self.our_fault(contact, around) {
+            self.schedule.set(Pace::Fast, &spec.check, now.at);
+            return Outcome::default();
+        }
         let alone = around.usable == 0;
         let seen = Seen {
             passed,
@@ -258,6 +287,9 @@ impl Endpoint {
             return Outcome::default();
         }
         self.hurry(Pace::Fast, around, now);
+        if self.traffic_excused(failure.kind, around, now.at) {
+            return Outcome::default();
+        }
         let ruling = self.outlier.failed(failure, &around.spec.outlier);
         let why = match self.outlier.trial() {
             Some(_) => format!("a request of its trial failed: {}", failure.kind.name()),
@@ -273,6 +305,8 @@ impl Endpoint {
         around: &Around<'_>,
         now: Now,
     ) -> Outcome {
+        // After a pause of our own only failures that are told one by one count: these do not say how they failed.
+        let failures = if now.at < self.excused.1 { 0 } else { failures };
         if successes > 0 && failures == 0 {
             self.note.clear();
         }
@@ -344,6 +378,7 @@ impl Endpoint {
         self.schedule.abandon();
         self.ramp = None;
         self.note.clear();
+        self.heartbeat.forget();
     }
 
     fn pace(&self, around: &Around<'_>) -> Pace {
@@ -356,10 +391,12 @@ impl Endpoint {
         }
     }
 
-    /// What check and traffic say together.
+    /// What heartbeat, check and traffic say together.
     fn find(&self) -> State {
         match self.check.verdict() {
             _ if self.address.is_none() => State::Unknown,
+            _ if self.heartbeat.verdict() == Verdict::Down => State::Down,
+            _ if self.heartbeat.declines().is_some() => State::Draining,
             Verdict::Unknown => State::Unknown,
             Verdict::Down => State::Down,
             Verdict::Up if self.outlier.ejected_until().is_some() => State::Down,
@@ -371,6 +408,7 @@ impl Endpoint {
     /// Puts the parts together again after one of them changed.
     fn settle(&mut self, why: String, by: DecidedBy, now: Now) -> Outcome {
         let state = self.find();
+        let (why, by) = self.to_blame(why, by);
         if state == self.found.state {
             return self.explain(why, by);
         }

@@ -66,13 +66,17 @@ impl Endpoint {
             let ruling = Some(self.outlier.begin_trial(now.at));
             return self.rule(ruling, "an operator said ready", around, now);
         }
+        let beats = self.agree_on_beats(around, now.at);
         match self.check.agree(&spec.check, &spec.failover, now.at) {
             Some(turn) => {
                 self.turned(turn.to, turn.ramps, around, now.at);
                 let why = format!("an operator said ready; {}", turn.why);
                 self.settle(why, DecidedBy::Operator, now)
             }
-            None => Outcome::default(),
+            None => match beats {
+                Some(turn) => self.beat_turned(turn, around, now),
+                None => Outcome::default(),
+            },
         }
     }
 

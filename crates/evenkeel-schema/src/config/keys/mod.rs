@@ -10,7 +10,7 @@ mod root;
 mod service;
 mod tls;
 
-pub use pool::{CHECK, ENDPOINT, FAILOVER, LIMIT, OUTLIER, POLICY, POOL, RETRY};
+pub use pool::{CHECK, ENDPOINT, FAILOVER, HEARTBEAT, LIMIT, OUTLIER, POLICY, POOL, RETRY};
 pub use root::{ADMIN, LISTENER, LOG, NODE, REDIRECT, RESPOND, ROOT, ROUTE};
 pub use service::{DATA, READY, RELEASE, RESTART_LIMIT, SERVICE};
 pub use tls::{HOST_TLS, POOL_TLS};
@@ -122,6 +122,8 @@ pub enum Kind {
     Size(u64, u64),
     /// `"20%"`, in percent.
     Share(u32, u32),
+    /// A number with up to three decimals; the limits in thousandths.
+    Decimal(u32, u32),
     /// One of these words.
     Word(&'static [Word]),
     /// Several of these words.
@@ -177,6 +179,8 @@ const ZERO: Duration = Duration::ZERO;
 const SHORT: Duration = Duration::from_millis(1);
 /// The shortest interval between checks of one endpoint: a hundred a second are a load, not a check.
 const CHECK_SHORT: Duration = Duration::from_millis(10);
+/// The longest interval between heartbeats, and the longest time-out: beyond an hour they detect nothing.
+const BEAT_LONG: Duration = Duration::from_secs(3600);
 /// See [`crate::text::DURATION_MAX`].
 const LONG: Duration = crate::text::DURATION_MAX;
 const PORT_MAX: u64 = u16::MAX as u64;

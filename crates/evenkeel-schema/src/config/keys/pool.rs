@@ -1,7 +1,8 @@
 //! The keys of pools and endpoints.
 
 use super::{
-    CHECK_SHORT, Key, Kind, LONG, PORT_MAX, SHORT, TableDef, WEIGHT_MAX, ZERO, later, word,
+    BEAT_LONG, CHECK_SHORT, Key, Kind, LONG, PORT_MAX, SHORT, TableDef, WEIGHT_MAX, ZERO, later,
+    word,
 };
 
 /// `[pool.NAME]`.
@@ -20,7 +21,7 @@ pub static POOL: TableDef = TableDef {
         Key::later("session", "stickiness; omitted = none"),
         Key::new("check", Kind::Table(&CHECK), "", "active check; omitted = tcp connect every 2 s"),
         Key::later("agent_check", "HAProxy's agent-check line, beside the check; omitted = none"),
-        Key::later("heartbeat", "pushed by agents or services; omitted = none expected"),
+        Key::new("heartbeat", Kind::Table(&HEARTBEAT), "", "pushed by agents or services; omitted = none expected"),
         Key::new("outlier", Kind::Table(&OUTLIER), "", "passive marking, from real traffic"),
         Key::new("retry", Kind::Table(&RETRY), "", "further tries after a failure"),
         Key::new("limit", Kind::Table(&LIMIT), "", "how much at once"),
@@ -60,6 +61,19 @@ pub static CHECK: TableDef = TableDef {
         Key::new("timeout", Kind::Duration(SHORT, LONG), "\"1s\"", "of one check"),
         Key::new("rise", Kind::Number(1, 1000), "2", "passed checks in a row until up"),
         Key::new("fall", Kind::Number(1, 1000), "3", "failed checks in a row until down"),
+    ],
+};
+
+/// `[pool.NAME.heartbeat]`.
+#[rustfmt::skip] // one line a key
+pub static HEARTBEAT: TableDef = TableDef {
+    path: "pool.NAME.heartbeat",
+    meaning: "Pushed by agents or services (POST /v1/heartbeats); an endpoint's silence counts from its first one on.",
+    keys: &[
+        Key::new("interval", Kind::Duration(CHECK_SHORT, BEAT_LONG), "\"1s\"", "between two, unless the sender says another one with them"),
+        Key::new("detector", Kind::Word(&[word("phi"), word("fixed")]), "\"phi\"", "\"phi\": suspected when such a silence is too unlikely (threshold); \"fixed\": when one is later than timeout, so a crash is seen within interval + timeout"),
+        Key::new("threshold", Kind::Decimal(1_000, 100_000), "8.0", "phi: so unlikely must a silence be, as a power of ten"),
+        Key::new("timeout", Kind::Duration(CHECK_SHORT, BEAT_LONG), "\"2s\"", "fixed: so late may one be"),
     ],
 };
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use evenkeel_core::balance;
 use evenkeel_core::settings::{
-    CheckKind, CheckSettings, FailoverMode, FailoverSettings, LimitSettings, OutlierSettings,
-    PolicySpec, PoolSpec, RetryOn, RetrySettings, TransportSettings,
+    CheckKind, CheckSettings, FailoverMode, FailoverSettings, HeartbeatSettings, LimitSettings,
+    OutlierSettings, PolicySpec, PoolSpec, RetryOn, RetrySettings, TransportSettings,
 };
 
 use super::report::Wrong;
@@ -59,6 +59,7 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
         name: name.clone(),
         policy: policy(table),
         check: check(&table.table("check")),
+        heartbeat: table.table_if_given("heartbeat").map(|t| heartbeat(&t)),
         outlier: outlier(&table.table("outlier")),
         retry: retry(&table.table("retry")),
         limit: limit(&table.table("limit")),
@@ -194,6 +195,16 @@ fn expect(table: &Table<'_, '_>, text: &Text<'_>) -> Vec<(u16, u16)> {
     })
 }
 
+fn heartbeat(table: &Table<'_, '_>) -> HeartbeatSettings {
+    let defaults = HeartbeatSettings::default();
+    HeartbeatSettings {
+        interval: table.duration("interval", defaults.interval),
+        detector: table.word("detector").unwrap_or(defaults.detector),
+        threshold: table.decimal("threshold", defaults.threshold),
+        timeout: table.duration("timeout", defaults.timeout),
+    }
+}
+
 fn outlier(table: &Table<'_, '_>) -> OutlierSettings {
     let defaults = OutlierSettings::default();
     OutlierSettings {
@@ -268,6 +279,26 @@ fn failover(table: &Table<'_, '_>) -> FailoverSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::keys::{HEARTBEAT, Kind};
+
+    #[test]
+    fn every_detector_has_its_word_and_every_word_its_detector() {
+        let Some(Kind::Word(words)) = HEARTBEAT.key("detector").map(|key| key.kind) else {
+            panic!("the detector is a word")
+        };
+        let words: Vec<_> = words.iter().map(|word| word.name).collect();
+        let listed = evenkeel_core::detect::DETECTORS.iter();
+        assert_eq!(
+            words,
+            listed.map(|entry| entry.part.name).collect::<Vec<_>>()
+        );
+        for entry in evenkeel_core::detect::DETECTORS {
+            for setting in entry.part.settings {
+                let key = HEARTBEAT.key(setting.key).expect("it is a key");
+                assert_eq!(key.default.trim_matches('"'), setting.default);
+            }
+        }
+    }
 
     #[test]
     fn every_policy_that_is_built_was_promised() {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evenkeel_core::settings::Share;
+use evenkeel_core::settings::{Decimal, Share};
 use toml::de::DeValue;
 
 use super::report::Wrong;
@@ -11,7 +11,7 @@ use super::table::{Entry, Table, Text, Value, text_at, value_at};
 use super::wanted::{not_built, wanted, wanted_item};
 use super::words::{did_you_mean, one_of, segment, show};
 use crate::config::keys::{Key, Kind, Word};
-use crate::text::{self, parse_duration, parse_share, parse_size};
+use crate::text::{self, parse_decimal, parse_duration, parse_share, parse_size};
 
 impl<'r, 't> Table<'r, 't> {
     /// `true` or `false`.
@@ -139,6 +139,34 @@ impl<'r, 't> Table<'r, 't> {
             _ => None,
         };
         self.mismatch(key, &value, hint);
+        default
+    }
+
+    /// A number with up to three decimals within the key's limits.
+    pub(super) fn decimal(&self, name: &str, default: Decimal) -> Decimal {
+        let Some((key, value)) = self.get(name) else {
+            return default;
+        };
+        let Kind::Decimal(low, high) = key.kind else {
+            unreachable!("{name} is no decimal")
+        };
+        let written = match value.value {
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Float(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let found = written.as_deref().map(parse_decimal);
+        match found {
+            Some(Ok(found)) if (low..=high).contains(&found.0) => return found,
+            Some(Err(hint)) => self.mismatch(key, &value, hint),
+            Some(Ok(_)) => self.mismatch(key, &value, None),
+            None => {
+                let text = value.value.as_str();
+                let number = text.filter(|text| parse_decimal(text).is_ok());
+                let hint = number.map(|number| format!("write {number}, without quotes"));
+                self.mismatch(key, &value, hint);
+            }
+        }
         default
     }
 

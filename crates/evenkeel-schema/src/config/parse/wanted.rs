@@ -1,11 +1,13 @@
 //! What a key takes, and where a key belongs: the sentences that come from the lists of keys.
 
+use evenkeel_core::settings::Decimal;
+
 use super::address::{BIND_WANTED, TARGET_WANTED};
 use super::report::Wrong;
 use super::words::{one_of, tick};
 use crate::config::keys::{Kind, ROOT, SIGNALS, TableDef, Word};
 use crate::mistake::MistakeKind;
-use crate::text::{DURATION_WANTED, SHARE_WANTED, SIZE_WANTED};
+use crate::text::{self, DURATION_WANTED, SHARE_WANTED, SIZE_WANTED};
 
 pub(super) const NAME_WANTED: &str = "a name of 1 to 64 letters, digits, \"_\", \".\" and \"-\"";
 
@@ -60,6 +62,10 @@ pub(super) fn wanted(kind: Kind) -> String {
         Kind::Duration(..) => DURATION_WANTED.into(),
         Kind::Size(..) => SIZE_WANTED.into(),
         Kind::Share(..) => SHARE_WANTED.into(),
+        Kind::Decimal(low, high) => {
+            let (low, high) = (text::decimal(Decimal(low)), text::decimal(Decimal(high)));
+            format!("a number from {low} to {high}")
+        }
         Kind::Word(words) => built(words),
         Kind::Words(words) => format!("a list of {}", built(words)),
         Kind::Name => NAME_WANTED.into(),

@@ -1,0 +1,101 @@
+//! What concerns all pools at once: that we did not run, or reach nobody, which is no fault of any endpoint's.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::detect::{Cut, Found, Pause};
+use crate::health::{Beat, Endpoint, Order, Sign};
+use crate::id::EndpointId;
+use crate::observe::Contact;
+
+use super::Engine;
+use super::command::Command;
+
+impl Engine {
+    /// This machine reaches nobody, since when and as seen by what.
+    pub fn cut(&self) -> Option<&Cut> {
+        self.reach.cut()
+    }
+
+    /// A beat: whoever sends one is reached, in this direction at least.
+    pub(super) fn beat(&mut self, endpoint: EndpointId, beat: &Beat) {
+        if let Some(machine) = self.place_of(endpoint).and_then(Endpoint::machine) {
+            let found = self.reach.heard(machine, self.now);
+            self.found(found);
+        }
+        self.sign(endpoint, Sign::Beat(beat));
+    }
+
+    /// We were away: everybody is excused.
+    pub(super) fn paused(&mut self, pause: &Pause) {
+        self.excuse(pause, |_| true);
+    }
+
+    /// A probe says which machines answer, before it says anything of its endpoint.
+    pub(super) fn contacted(&mut self, id: EndpointId, contact: Contact) {
+        let Some(endpoint) = self.place_of(id) else {
+            return;
+        };
+        let slept = endpoint.slept_through(contact);
+        let Some(machine) = endpoint.machine().filter(|_| !slept) else {
+            return;
+        };
+        let found = match contact.reached() {
+            true => self.reach.heard(machine, self.now),
+            false => {
+                let machines = self.machines();
+                self.reach.unheard(machine, &machines, self.now)
+            }
+        };
+        self.found(found);
+    }
+
+    fn found(&mut self, found: Option<Found>) {
+        match found {
+            None => {}
+            Some(Found::Ask(machines)) => self.ask(&machines),
+            Some(Found::Alone) => {
+                let cut = self.reach.cut().cloned();
+                self.commands.extend(cut.map(Command::Alone));
+            }
+            Some(Found::Back(after)) => {
+                self.commands.push_back(Command::Back(after));
+                let pause = Pause::ended(after, self.now.at);
+                self.excuse(&pause, |endpoint| endpoint.machine().is_some());
+            }
+        }
+    }
+
+    /// One endpoint of each of these machines is looked at now.
+    fn ask(&mut self, machines: &[IpAddr]) {
+        for machine in machines {
+            let there = |endpoint: &&Endpoint| endpoint.machine() == Some(*machine);
+            let asked = self.everybody().find(there).map(|endpoint| endpoint.id);
+            if let Some(endpoint) = asked {
+                self.sign(endpoint, Sign::Look);
+            }
+        }
+    }
+
+    fn excuse(&mut self, pause: &Pause, whom: impl Fn(&Endpoint) -> bool) {
+        let excused = self.everybody().filter(|endpoint| whom(endpoint));
+        for endpoint in excused.map(|endpoint| endpoint.id).collect::<Vec<_>>() {
+            self.sign(endpoint, Sign::Excused(pause));
+        }
+    }
+
+    /// All that are looked at.
+    fn everybody(&self) -> impl Iterator<Item = &Endpoint> {
+        let all = self.pools.values().flat_map(|pool| &pool.endpoints);
+        all.filter(|endpoint| endpoint.order != Some(Order::Maintenance))
+    }
+
+    fn machines(&self) -> BTreeSet<IpAddr> {
+        self.everybody().filter_map(Endpoint::machine).collect()
+    }
+
+    fn place_of(&self, endpoint: EndpointId) -> Option<&Endpoint> {
+        let (pool, index) = self.places.get(&endpoint)?;
+        self.pools.get(pool)?.endpoints.get(*index)
+    }
+}
