@@ -11,4 +11,7 @@
 //! For now it lives inside `evenkeel run`, for the services of the same host. What is deliberately absent: the agent as a
 //! process of its own on another host.
 
+pub mod actions;
 pub mod facts;
+mod files;
+pub mod recovery;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_schema::admin::{
-    EndpointStatus, ErrorAnswer, ErrorCode, HeartbeatAnswer, HeartbeatRequest, RevisionAnswer,
-    RevisionStatus, StateOrder, Status,
+    ActionAnswer, ActionRequest, EndpointStatus, ErrorAnswer, ErrorCode, HeartbeatAnswer,
+    HeartbeatRequest, RecoveryAnswer, RecoveryPoints, RevisionAnswer, RevisionStatus, StateOrder,
+    Status,
 };
 use evenkeel_schema::config::Secret;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +20,9 @@ pub(crate) const ASKS_MAX: usize = 256;
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// A reload opens addresses and reads files.
 const CHANGE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Gigabytes over a slow disk; a restoration that takes longer goes on and is told of in the log.
+const RECOVER_WITHIN: Duration = Duration::from_secs(600);
 
 /// A configuration to go to.
 #[derive(Debug)]
@@ -74,6 +78,25 @@ pub(crate) enum Ask {
     /// Each answered in its place.
     Beats(Vec<HeartbeatRequest>, Answer<Vec<Outcome<HeartbeatAnswer>>>),
     Change(Change, Answer<Outcome<RevisionAnswer>>),
+    /// Carries out an action on a service.
+    Act {
+        service: String,
+        request: ActionRequest,
+        answer: Answer<Outcome<ActionAnswer>>,
+    },
+    RecoveryPoints(Answer<RecoveryPoints>),
+    /// Reads one back.
+    Verify {
+        service: String,
+        id: String,
+        answer: Answer<Outcome<RecoveryAnswer>>,
+    },
+    /// Puts one in the place of the service's data.
+    Restore {
+        service: String,
+        id: String,
+        answer: Answer<Outcome<RecoveryAnswer>>,
+    },
 }
 
 /// The API's end of the queue.
@@ -95,6 +118,11 @@ impl Asker {
     pub(crate) async fn change(&self, change: Change) -> Outcome<RevisionAnswer> {
         let question = |answer| Ask::Change(change, answer);
         self.ask_within(CHANGE_WITHIN, question).await?
+    }
+
+    /// Reading or writing all of a service's data takes longer still.
+    pub(crate) async fn recover<T>(&self, question: impl FnOnce(Answer<T>) -> Ask) -> Outcome<T> {
+        self.ask_within(RECOVER_WITHIN, question).await
     }
 
     async fn ask_within<T>(

@@ -10,6 +10,7 @@ use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceEvent;
 use evenkeel_core::table::PoolTable;
 use evenkeel_schema::Config;
+use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints};
 
 use crate::Tls;
 
@@ -35,6 +36,33 @@ pub trait Host: Send + Sync + 'static {
     fn drain(&self);
     /// Client connections open now.
     fn open_connections(&self) -> u64;
+    /// Carries out an action on a service's host: its files and commands. May block: called off the control loop.
+    fn act(
+        &self,
+        spec: &ServiceSpec,
+        action: &str,
+        command: Option<&str>,
+    ) -> Result<String, String> {
+        let _ = command;
+        Err(format!(
+            "nothing is carried out for {} here, so not {action}",
+            spec.name
+        ))
+    }
+    /// The recovery points of all services, as known now. A host that keeps none has none.
+    fn recovery_points(&self) -> RecoveryPoints {
+        RecoveryPoints::default()
+    }
+    /// Reads a recovery point back and says what is wrong with it. May block: called off the control loop.
+    fn verify(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {
+        Err(format!(
+            "no recovery points of {service} are kept here, so not {id}"
+        ))
+    }
+    /// Puts a recovery point in the place of a service's data. May block: called off the control loop, while the service is held.
+    fn restore(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {
+        self.verify(service, id)
+    }
     /// The process `run` was started as.
     fn keeper_pid(&self) -> u32;
 }

@@ -14,6 +14,7 @@ pub mod failover;
 pub mod health;
 pub mod id;
 pub mod observe;
+pub mod recover;
 pub mod registry;
 pub mod retry;
 pub mod rng;

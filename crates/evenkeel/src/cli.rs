@@ -89,6 +89,38 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Carry out an action on a service: restart, reload_service, kill_hung, relieve_memory, free_disk, rollback_release, run
+    Act {
+        /// The service
+        service: String,
+        /// The action
+        action: String,
+        /// run: which of the service's commands
+        command: Option<String>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// List recovery points, look whether one is whole, or go back to one
+    RecoveryPoints {
+        /// Only this service's
+        service: Option<String>,
+        /// What to do with one
+        #[arg(value_enum)]
+        action: Option<PointAction>,
+        /// Which one, from the list
+        id: Option<String>,
+        #[command(flatten)]
+        admin: Admin,
+    },
+}
+
+/// What can be done with a recovery point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PointAction {
+    /// Read it back and compare
+    Verify,
+    /// Put it in the place of the service's data
+    Restore,
 }
 
 /// How mistakes are printed.

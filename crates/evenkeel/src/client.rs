@@ -104,15 +104,26 @@ impl Client {
         path: &str,
         body: Option<String>,
     ) -> Result<Bytes, Problem> {
+        self.call_for(TIMEOUT, method, path, body)
+    }
+
+    /// The same, with another patience.
+    pub(crate) fn call_for(
+        &self,
+        patience: Duration,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Bytes, Problem> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|e| Problem::new(End::Failed, format!("evenkeel: no runtime: {e}")))?;
         runtime.block_on(async {
-            match tokio::time::timeout(TIMEOUT, self.exchange(method, path, body)).await {
+            match tokio::time::timeout(patience, self.exchange(method, path, body)).await {
                 Ok(result) => result,
                 Err(_) => {
-                    Err(self.unreachable(&format!("no answer within {} s", TIMEOUT.as_secs())))
+                    Err(self.unreachable(&format!("no answer within {} s", patience.as_secs())))
                 }
             }
         })

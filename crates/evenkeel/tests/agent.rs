@@ -160,3 +160,131 @@ fn without_control_groups_memory_is_watched_and_the_service_restarted() {
     let log = evenkeel.log();
     assert!(log.contains("its memory_max is 8 MiB"), "{log}");
 }
+
+#[test]
+fn recovery_points_are_made_listed_verified_and_restored_while_the_service_is_held() {
+    // It writes its data at its start, and says at its end that it ended.
+    let script = "mkdir -p data; test -f data/value || echo good > data/value; \
+                  trap 'echo ended >> ends; exit 0' TERM; echo up > up; while :; do sleep 0.1; done";
+    let keys = "data = { directory = \"data\", every = \"1h\", keep = 2 }\n\
+                ready = { kind = \"file\", path = \"up\" }\n";
+    let config = service(script, keys);
+    let evenkeel = Evenkeel::launch(&config);
+    let folder = evenkeel.folder.path();
+    // Nothing there yet: said, and tried again within a minute; a start with data has its point at once.
+    eventually("the service runs", || {
+        std::fs::read(folder.join("data/value")).ok()
+    });
+    let list = || -> Option<Value> {
+        let answer = evenkeel.admin("GET", "/v1/recovery-points", "")?;
+        serde_json::from_slice(&answer.body).ok()
+    };
+    eventually("the thread has looked", || {
+        let list = list()?;
+        let looked = !list["problems"].as_array()?.is_empty()
+            || !list["recovery_points"].as_array()?.is_empty();
+        looked.then_some(())
+    });
+    kill(evenkeel.worker_pid(), "KILL");
+    let id = eventually("there is a point", || {
+        Some(list()?["recovery_points"][0]["id"].as_str()?.to_owned())
+    });
+    let (code, out, err) = evenkeel.command(&["recovery-points"]);
+    assert!(code == 0 && out.contains(&id), "{out}{err}");
+    let (code, out, err) = evenkeel.command(&["recovery-points", "s", "verify", &id]);
+    assert!(code == 0 && out.contains("is whole"), "{out}{err}");
+
+    std::fs::write(folder.join("data/value"), "broken").unwrap();
+    let before = evenkeel.until_service("ready");
+    let (code, out, err) = evenkeel.command(&["recovery-points", "s", "restore", &id]);
+    assert!(
+        code == 0 && out.contains("kept in"),
+        "{out}{err}\n{}",
+        evenkeel.log()
+    );
+    assert_eq!(
+        std::fs::read_to_string(folder.join("data/value")).unwrap(),
+        "good\n"
+    );
+    assert_eq!(
+        std::fs::read_to_string(folder.join("ends")).unwrap(),
+        "ended\n"
+    );
+    let after = evenkeel.until_service("ready");
+    assert_ne!(before["pid"], after["pid"]);
+    let mut aside = std::fs::read_dir(folder).unwrap().flatten();
+    let aside = aside
+        .find(|e| e.file_name().to_string_lossy().contains("before-restore"))
+        .unwrap();
+    assert_eq!(
+        std::fs::read_to_string(aside.path().join("value")).unwrap(),
+        "broken"
+    );
+
+    // A damaged one is refused, and the service goes on with what it has.
+    let point = folder.join("state/recovery/s").join(&id);
+    std::fs::write(point.join("data/value"), "evil\n").unwrap();
+    let (code, _, err) = evenkeel.command(&["recovery-points", "s", "restore", &id]);
+    assert!(code == 1 && err.contains("not what was written"), "{err}");
+    evenkeel.until_service("ready");
+    assert_eq!(
+        std::fs::read_to_string(folder.join("data/value")).unwrap(),
+        "good\n"
+    );
+    let (code, _, err) = evenkeel.command(&["recovery-points", "s", "restore", "none"]);
+    assert!(code == 1 && err.contains("no recovery point"), "{err}");
+}
+
+#[test]
+fn an_operator_has_actions_carried_out_and_only_those_the_configuration_names() {
+    let script = "trap 'echo hup >> signals' HUP; echo up > up; cat releases/current/version >> versions; \
+                  while :; do sleep 0.05; done";
+    let keys = "release = { current = \"releases/current\", previous = \"releases/previous\" }\n\
+                disk_paths = [\"cache\"]\ndisk_keep = \"0\"\n\
+                commands = { hello = [\"/bin/echo\", \"hello there\"] }\n\
+                ready = { kind = \"file\", path = \"up\" }\n";
+    let evenkeel = Evenkeel::launch(&service(script, keys));
+    let at = |name: &str| evenkeel.folder.path().join(name);
+    for release in ["1", "2"] {
+        std::fs::create_dir_all(at("releases").join(release)).unwrap();
+        std::fs::write(at("releases").join(release).join("version"), release).unwrap();
+    }
+    std::os::unix::fs::symlink("2", at("releases/current")).unwrap();
+    std::os::unix::fs::symlink("1", at("releases/previous")).unwrap();
+    std::fs::create_dir(at("cache")).unwrap();
+    let first = evenkeel.until_service("ready")["pid"].clone();
+    let other = |than: &Value| {
+        eventually("another process serves", || {
+            let service = evenkeel.status()?["services"][0].clone();
+            let other =
+                service["pid"].is_u64() && service["pid"] != *than && service["state"] == "ready";
+            other.then(|| service["pid"].clone())
+        })
+    };
+    let act = |args: &[&str]| evenkeel.command(&[&["act", "s"], args].concat());
+    let (code, out, err) = act(&["run", "hello"]);
+    assert!(code == 0 && out.contains("hello there"), "{out}{err}");
+    let (code, out, err) = act(&["free_disk"]);
+    assert!(code == 0 && out.contains("0 files"), "{out}{err}");
+    let (code, ..) = act(&["reload_service"]);
+    assert_eq!(code, 0);
+    eventually("it got the signal", || std::fs::read(at("signals")).ok());
+    let (code, ..) = act(&["restart"]);
+    assert_eq!(code, 0);
+    let second = other(&first);
+    let (code, out, err) = act(&["rollback_release"]);
+    assert!(code == 0 && out.contains("leads to 1 now"), "{out}{err}");
+    let third = other(&second);
+    eventually("the other release runs", || {
+        std::fs::read_to_string(at("versions"))
+            .ok()
+            .filter(|text| text.ends_with('1'))
+    });
+    let (code, ..) = act(&["kill_hung"]);
+    assert_eq!(code, 0);
+    other(&third);
+    let (code, _, err) = act(&["run", "rm"]);
+    assert!(code == 1 && err.contains("it has hello"), "{err}");
+    let (code, _, err) = act(&["reboot"]);
+    assert!(code == 1 && err.contains("free_disk"), "{err}");
+}

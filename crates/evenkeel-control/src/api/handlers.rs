@@ -6,8 +6,8 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use evenkeel_schema::admin::{
-    ErrorAnswer, ErrorCode, HeartbeatResult, Heartbeats, PoolStatus, RevisionAnswer, Revisions,
-    RollbackRequest, StateRequest, WeightRequest, parse_heartbeats, parse_request,
+    ActionRequest, ErrorAnswer, ErrorCode, HeartbeatResult, Heartbeats, PoolStatus, RevisionAnswer,
+    Revisions, RollbackRequest, StateRequest, WeightRequest, parse_heartbeats, parse_request,
 };
 
 use super::{Call, OPERATIONS, json, with_type};
@@ -220,4 +220,43 @@ fn name(call: &Call, at: usize) -> &str {
 
 fn endpoint(call: &Call) -> (String, String) {
     (name(call, 2).to_owned(), name(call, 4).to_owned())
+}
+
+pub(super) async fn recovery_points(call: Call) -> Outcome<Response> {
+    let points = call.asker.ask(Ask::RecoveryPoints).await?;
+    Ok(json(StatusCode::OK, &points))
+}
+
+pub(super) async fn verify(call: Call) -> Outcome<Response> {
+    let (service, id) = (name(&call, 2).to_owned(), name(&call, 3).to_owned());
+    let question = |answer| Ask::Verify {
+        service,
+        id,
+        answer,
+    };
+    let verified = call.asker.recover(question).await??;
+    Ok(json(StatusCode::OK, &verified))
+}
+
+pub(super) async fn restore(call: Call) -> Outcome<Response> {
+    let (service, id) = (name(&call, 2).to_owned(), name(&call, 3).to_owned());
+    let question = |answer| Ask::Restore {
+        service,
+        id,
+        answer,
+    };
+    let restored = call.asker.recover(question).await??;
+    Ok(json(StatusCode::OK, &restored))
+}
+
+pub(super) async fn act(call: Call) -> Outcome<Response> {
+    let request: ActionRequest = parse_request(&call.body)?;
+    let service = name(&call, 2).to_owned();
+    let question = |answer| Ask::Act {
+        service,
+        request,
+        answer,
+    };
+    let acted = call.asker.recover(question).await??;
+    Ok(json(StatusCode::OK, &acted))
 }

@@ -157,12 +157,7 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 async fn nothing_here(request: Request) -> Response {
-    const PROMISED: [&str; 4] = [
-        "/v1/incidents",
-        "/v1/availability",
-        "/v1/events",
-        "/v1/recovery-points",
-    ];
+    const PROMISED: [&str; 3] = ["/v1/incidents", "/v1/availability", "/v1/events"];
     let path = request.uri().path();
     let promised = PROMISED
         .iter()

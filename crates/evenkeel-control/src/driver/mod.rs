@@ -2,6 +2,7 @@
 //! thing is due. Nothing here decides, and nothing here waits for anything slow: probes, look-ups, files and the store
 //! have tasks and threads of their own and report back through one bounded queue.
 
+mod actions;
 mod beats;
 mod certificates;
 mod changes;
@@ -9,6 +10,7 @@ mod commands;
 mod facts;
 mod load;
 mod looks;
+mod restores;
 mod shutdown;
 mod sweep;
 mod view;
@@ -26,7 +28,7 @@ use evenkeel_core::table::PoolTable;
 use evenkeel_core::time::{Now, Time};
 use evenkeel_schema::Config;
 use evenkeel_schema::admin::{
-    EndpointStatus, ErrorAnswer, ErrorCode, Rejected, RevisionAnswer, StateOrder,
+    EndpointStatus, ErrorAnswer, ErrorCode, RecoveryAnswer, Rejected, RevisionAnswer, StateOrder,
 };
 use evenkeel_schema::config::etag;
 use evenkeel_store::Durability;
@@ -62,6 +64,8 @@ pub(crate) enum Report {
         Option<ChangeAnswer>,
     ),
     Looked(certificates::Looked),
+    Acted(actions::Acted),
+    Restored(Result<RecoveryAnswer, String>),
 }
 
 type ChangeAnswer = oneshot::Sender<Outcome<RevisionAnswer>>;
@@ -93,6 +97,7 @@ pub(crate) struct Driver {
     checks: BTreeMap<EndpointId, Arc<Histogram>>,
     looks: looks::Looks,
     facts: facts::Newest,
+    restoring: Option<restores::Restoring>,
     names: Names,
     changes: VecDeque<(Change, Option<ChangeAnswer>)>,
     changing: bool,
@@ -155,6 +160,7 @@ impl Driver {
             checks: BTreeMap::new(),
             looks: looks::Looks::new(reports.clone()),
             facts: facts::Newest::default(),
+            restoring: None,
             names: Names::new(resolved),
             changes: VecDeque::new(),
             changing: false,
@@ -210,6 +216,7 @@ impl Driver {
             .min(self.next_sweep)
             .min(self.next_resolve)
             .min(self.certificates.next_look())
+            .min(self.next_restore())
             .min(phase)
     }
 
@@ -231,6 +238,7 @@ impl Driver {
             self.look_up_names();
         }
         self.look_at_certificates(at);
+        self.go_on_restoring(at);
         self.advance_shutdown(at);
     }
 
@@ -280,6 +288,8 @@ impl Driver {
             Report::Probed(endpoint, epoch, outcome) => self.probed(endpoint, epoch, outcome),
             Report::Ready(service, epoch, outcome) => self.looked_ready(service, epoch, &outcome),
             Report::Changed(result, revision, answer) => self.changed(result, revision, answer),
+            Report::Acted(acted) => self.acted(acted),
+            Report::Restored(result) => self.restored(result),
             Report::Looked(looked) => self.looked_at_certificates(looked),
         }
     }
@@ -313,6 +323,22 @@ impl Driver {
             }
             Ask::Beats(beats, answer) => drop(answer.send(self.beats(&beats))),
             Ask::Change(change, answer) => self.ask_change(change, Some(answer)),
+            Ask::RecoveryPoints(answer) => drop(answer.send(self.host.recovery_points())),
+            Ask::Act {
+                service,
+                request,
+                answer,
+            } => self.act(service, request, answer),
+            Ask::Verify {
+                service,
+                id,
+                answer,
+            } => self.verify(service, id, answer),
+            Ask::Restore {
+                service,
+                id,
+                answer,
+            } => self.restore(service, id, answer),
         }
     }
 

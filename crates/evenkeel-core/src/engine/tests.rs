@@ -603,6 +603,19 @@ fn a_hung_service_is_killed_without_asking_and_started_again() {
 }
 
 #[test]
+fn a_held_service_stays_ended_even_over_a_reload_until_it_is_let_go() {
+    let mut bench = limited();
+    tell(&mut bench, ServiceOrder::Hold);
+    bench.run(5.0);
+    assert_eq!(bench.service("s1"), ServiceState::Stopped);
+    bench.configure(Vec::new());
+    bench.run(5.0);
+    assert_eq!(bench.service("s1"), ServiceState::Stopped);
+    tell(&mut bench, ServiceOrder::Release);
+    assert_eq!(bench.service("s1"), ServiceState::Ready);
+}
+
+#[test]
 fn a_signal_leaves_a_service_running() {
     let mut bench = limited();
     bench.stubborn = true;

@@ -60,6 +60,8 @@ pub struct Supervisor {
     pub(super) over: u32,
     /// It ends because somebody who may wanted it started again, for this reason.
     pub(super) told: Option<String>,
+    /// Somebody exchanges something of it: it is not started until that is done.
+    pub(super) held: bool,
 }
 
 impl Supervisor {
@@ -80,6 +82,7 @@ impl Supervisor {
             outdated: false,
             over: 0,
             told: None,
+            held: false,
         }
     }
 
@@ -130,7 +133,7 @@ impl Supervisor {
     /// Takes one input in.
     pub fn on(&mut self, input: Input, now: Time) -> Option<Step> {
         match input {
-            Input::Run => self.run(now),
+            Input::Run => self.run("is configured", now),
             Input::Adopt { pid, restarts } => self.adopt(pid, restarts, now),
             Input::Stop => self.stop(Goal::Stop, "was told to stop", now),
             Input::Restart => self.restart(now),
@@ -157,10 +160,13 @@ impl Supervisor {
         }
     }
 
-    fn run(&mut self, now: Time) -> Option<Step> {
+    pub(super) fn run(&mut self, why: &str, now: Time) -> Option<Step> {
+        if self.held {
+            return None;
+        }
         match (self.state, self.goal) {
             (ServiceState::Stopped | ServiceState::Failed, _) => {
-                Some(self.begin("is configured".into(), true, now))
+                Some(self.begin(why.into(), true, now))
             }
             (_, Goal::Stop) => {
                 self.goal = Goal::Restart;
@@ -185,7 +191,7 @@ impl Supervisor {
             ServiceState::Starting | ServiceState::Ready => {
                 self.stop(Goal::Restart, "its configuration changed", now)
             }
-            ServiceState::Failed => self.run(now),
+            ServiceState::Failed => self.run("is configured", now),
             _ => None,
         }
     }

@@ -15,7 +15,17 @@ impl Supervisor {
     /// a budget of their own.
     pub(super) fn told(&mut self, order: ServiceOrder, why: &str, now: Time) -> Option<Step> {
         let alive = matches!(self.state, ServiceState::Starting | ServiceState::Ready);
-        self.pid?;
+        match order {
+            ServiceOrder::Hold => {
+                self.held = true;
+                return self.stop(Goal::Stop, &format!("is held: {why}"), now);
+            }
+            ServiceOrder::Release => {
+                self.held = false;
+                return self.run(why, now);
+            }
+            _ => self.pid?,
+        };
         match order {
             ServiceOrder::Restart if alive => {
                 self.told = Some(format!("was told to restart: {why}"));

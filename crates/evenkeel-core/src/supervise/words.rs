@@ -96,6 +96,10 @@ pub enum ServiceOrder {
     Kill,
     /// Send its process group this signal and leave it running.
     Signal(i32),
+    /// End it gracefully and leave it so until it is let go: something of it is being exchanged.
+    Hold,
+    /// It may run again.
+    Release,
 }
 
 /// What a supervisor is told.

@@ -99,6 +99,14 @@ codes! {
     NotFound = "not_found" 404,
     /// No pool of this name.
     NoSuchPool = "no_such_pool" 404,
+    /// The service has no recovery point of this name.
+    NoSuchRecoveryPoint = "no_such_recovery_point" 404,
+    /// A recovery point is damaged, or could not be put in place.
+    RecoveryFailed = "recovery_failed" 409,
+    /// No action of this name can be asked for.
+    NoSuchAction = "no_such_action" 404,
+    /// An action could not be carried out.
+    ActionFailed = "action_failed" 409,
     /// No endpoint of this name in this pool.
     NoSuchEndpoint = "no_such_endpoint" 404,
     /// No service of this name.

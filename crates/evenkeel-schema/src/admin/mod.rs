@@ -6,6 +6,7 @@
 mod error;
 mod facts;
 mod heartbeat;
+mod recovery;
 mod request;
 
 use evenkeel_core::table::State;
@@ -17,8 +18,9 @@ pub use heartbeat::{
     BEATS_MAX, BeatState, HeartbeatAnswer, HeartbeatRequest, HeartbeatResult, HeartbeatStatus,
     Heartbeats, beat_interval, parse_heartbeats,
 };
+pub use recovery::{RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem};
 pub use request::{
-    Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
+    ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
 };
 
 use crate::stamp::Stamp;
@@ -246,6 +248,17 @@ pub struct RevisionStatus {
     pub etag: String,
     /// Is it the one in force?
     pub current: bool,
+}
+
+/// The answer to an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionAnswer {
+    /// On which.
+    pub service: String,
+    /// What.
+    pub action: String,
+    /// What was done, for a person.
+    pub outcome: String,
 }
 
 /// The answer to a state or weight order: the endpoint as it is now.

@@ -84,6 +84,21 @@ impl Request for WeightRequest {
     }
 }
 
+/// `POST /v1/services/SERVICE/actions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionRequest {
+    /// Its name.
+    pub action: String,
+    /// Which of the service's commands, for `run`.
+    #[serde(default)]
+    pub command: Option<String>,
+}
+
+impl Request for ActionRequest {
+    const EXAMPLE: &'static str = r#"{"action":"restart"}, or {"action":"run","command":"flush"}"#;
+}
+
 /// `POST /v1/rollback`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,9 +11,11 @@ use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::{ListenerSettings, ServiceSpec};
 use evenkeel_core::table::PoolTable;
 use evenkeel_proxy::{Proxy, Traffic};
+use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints};
 use evenkeel_schema::config::{Admin, Config};
 
 use crate::balancer::keeper::{Keeper, address};
+use crate::balancer::recovery::Recovery;
 use crate::balancer::sockets::{Slot, Slots, wanted};
 
 /// Who may connect to a unix socket listener: everybody who reaches its folder, as with nginx.
@@ -35,6 +37,7 @@ pub(crate) struct BalancerHost {
     clamped: Mutex<BTreeSet<u32>>,
     served: AtomicBool,
     draining: AtomicBool,
+    recovery: Arc<Recovery>,
 }
 
 impl BalancerHost {
@@ -56,7 +59,13 @@ impl BalancerHost {
             clamped: Mutex::default(),
             served: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            recovery: Arc::new(Recovery::new(&config.node.state_dir)),
         }
+    }
+
+    /// Its recovery points.
+    pub(crate) fn recovery(&self) -> Arc<Recovery> {
+        self.recovery.clone()
     }
 
     /// Opens what is not open yet; if one can't be had, none of the new ones stays open.
@@ -183,6 +192,7 @@ impl Host for BalancerHost {
         });
         self.settle(config);
         self.keeper.board().configure(&config.services);
+        self.recovery.configure(&config.services);
         if !self.served.swap(true, SeqCst) {
             self.keeper.ready();
         }
@@ -231,6 +241,30 @@ impl Host for BalancerHost {
 
     fn open_connections(&self) -> u64 {
         self.proxy.open_connections()
+    }
+
+    fn act(
+        &self,
+        spec: &ServiceSpec,
+        action: &str,
+        command: Option<&str>,
+    ) -> Result<String, String> {
+        // On its own host the balancer's configuration is also the host's word: what it does not name is not done.
+        let all = evenkeel_agent::actions::ACTIONS.iter();
+        let allowed: Vec<String> = all.map(|executor| executor.name.to_owned()).collect();
+        evenkeel_agent::actions::carry_out(action, spec, command, &allowed)
+    }
+
+    fn recovery_points(&self) -> RecoveryPoints {
+        self.recovery.list()
+    }
+
+    fn verify(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {
+        self.recovery.verify(service, id)
+    }
+
+    fn restore(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {
+        self.recovery.restore(service, id)
     }
 
     fn keeper_pid(&self) -> u32 {

@@ -7,6 +7,7 @@ mod agent;
 mod host;
 mod keeper;
 mod life;
+mod recovery;
 mod sockets;
 
 use std::ffi::OsString;
@@ -152,6 +153,7 @@ fn start(resume: bool, part: Part) -> Result<End, Failed> {
         .map_err(|why| refused(vec![why]))?;
     life::watch(proxy.clone(), keeper.clone()).map_err(failed("life"))?;
     let state_dir = config.node.state_dir.clone();
+    recovery::keep(host.recovery()).map_err(failed("recovery points"))?;
     agent::watch(keeper.board().clone(), state_dir, inputs_in).map_err(failed("facts"))?;
     let control = evenkeel_control::start(evenkeel_control::Start {
         config: Arc::new(config),

@@ -1,9 +1,11 @@
 //! What each command does.
 
+mod act;
 mod check;
 mod demo;
 mod facts;
 mod operate;
+mod recovery;
 mod run;
 mod status;
 
@@ -25,6 +27,21 @@ pub(crate) fn dispatch(cli: Cli) -> End {
         Command::Weight { at, weight } => operate::weight(&at, weight),
         Command::Reload { admin } => operate::reload(&admin),
         Command::Revisions { admin } => operate::revisions(&admin),
+        Command::Act {
+            service,
+            action,
+            command,
+            admin,
+        } => act::act(&service, &action, command.as_deref(), &admin),
+        Command::RecoveryPoints {
+            service,
+            action,
+            id,
+            admin,
+        } => {
+            let action = action.map(|action| (action, id.as_deref()));
+            recovery::recovery_points(service.as_deref(), action, &admin)
+        }
         Command::Rollback { revision, admin } => operate::rollback(revision, &admin),
     }
 }

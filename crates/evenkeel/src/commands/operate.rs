@@ -1,5 +1,7 @@
 //! The commands that change something: each is one call of the admin API, and a sentence about what came of it.
 
+use std::time::Duration;
+
 use hyper::Method;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -149,7 +151,22 @@ pub(crate) fn call(
     path: &str,
     body: Option<Value>,
 ) -> Result<Answer, Problem> {
-    let bytes = Client::new(admin)?.call(method, path, body.map(|b| b.to_string()))?;
+    answer(Client::new(admin)?.call(method, path, body.map(|b| b.to_string()))?)
+}
+
+/// One call that may take longer than others.
+pub(crate) fn call_for(
+    patience: Duration,
+    admin: &Admin,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> Result<Answer, Problem> {
+    let body = body.map(|b| b.to_string());
+    answer(Client::new(admin)?.call_for(patience, method, path, body)?)
+}
+
+fn answer(bytes: Bytes) -> Result<Answer, Problem> {
     match serde_json::from_slice(&bytes) {
         Ok(value) => Ok(Answer { bytes, value }),
         Err(_) => Err(Problem {

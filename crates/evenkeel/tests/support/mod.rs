@@ -174,6 +174,14 @@ impl Evenkeel {
         })
     }
 
+    /// Waits until the only service has this state.
+    pub fn until_service(&self, state: &str) -> Value {
+        eventually(&format!("the service is {state}\n{}", self.log()), || {
+            let service = self.status()?["services"].as_array()?.first()?.clone();
+            (service["state"] == state && service["pid"].is_u64()).then_some(service)
+        })
+    }
+
     /// The address a listener was really given.
     pub fn address(&self, listener: &str) -> SocketAddr {
         eventually("the listener has an address", || {

@@ -1,0 +1,294 @@
+//! Recovery points over real files, and what attackers, crashes and full disks do to them.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+
+use super::*;
+
+struct Bed {
+    folder: tempfile::TempDir,
+    points: Points,
+}
+
+const NOW: u64 = 1_767_225_600_000; // 2026-01-01
+
+impl Bed {
+    fn new() -> Bed {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir_all(data.join("deep/er")).unwrap();
+        fs::write(data.join("a"), "alpha").unwrap();
+        fs::write(data.join("deep/er/b"), vec![7; 300_000]).unwrap();
+        symlink("/etc/shadow", data.join("deep/link")).unwrap();
+        fs::set_permissions(data.join("a"), fs::Permissions::from_mode(0o640)).unwrap();
+        let points = Points::new(folder.path().join("recovery"));
+        Bed { folder, points }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn make(&self, at: u64) -> Result<Point, String> {
+        self.points.make("s", &self.data(), NOW + at * 1000)
+    }
+
+    fn beside(&self) -> Vec<String> {
+        let all = fs::read_dir(self.folder.path()).unwrap().flatten();
+        let mut names: Vec<String> = all.map(|e| e.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn a_point_is_restored_as_it_was_and_the_broken_data_kept_aside() {
+    let bed = Bed::new();
+    let point = bed.make(0).unwrap();
+    assert_eq!((point.id.as_str(), point.files), ("20260101T000000Z", 2));
+    assert_eq!(point.bytes, 300_005);
+    fs::write(bed.data().join("a"), "broken").unwrap();
+    fs::remove_dir_all(bed.data().join("deep")).unwrap();
+    let restored = bed
+        .points
+        .restore("s", &point.id, &bed.data(), NOW + 1)
+        .unwrap();
+    assert_eq!(fs::read_to_string(bed.data().join("a")).unwrap(), "alpha");
+    assert_eq!(
+        fs::read(bed.data().join("deep/er/b")).unwrap(),
+        vec![7; 300_000]
+    );
+    let link = fs::read_link(bed.data().join("deep/link")).unwrap();
+    assert_eq!(
+        link,
+        Path::new("/etc/shadow"),
+        "copied as a link, never followed"
+    );
+    let mode = fs::metadata(bed.data().join("a"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o640);
+    let aside = restored.kept_aside.unwrap();
+    assert_eq!(fs::read_to_string(aside.join("a")).unwrap(), "broken");
+    assert_eq!(bed.beside().len(), 3, "{:?}", bed.beside());
+}
+
+#[test]
+fn data_that_is_gone_is_restored_too() {
+    let bed = Bed::new();
+    let point = bed.make(0).unwrap();
+    fs::remove_dir_all(bed.data()).unwrap();
+    let restored = bed
+        .points
+        .restore("s", &point.id, &bed.data(), NOW)
+        .unwrap();
+    assert_eq!(restored.kept_aside, None);
+    assert_eq!(fs::read_to_string(bed.data().join("a")).unwrap(), "alpha");
+}
+
+#[test]
+fn a_damaged_point_is_never_restored() {
+    let damages: [(&str, fn(&Path)); 5] = [
+        ("a flipped byte", |p| {
+            fs::write(p.join("data/a"), "alphA").unwrap()
+        }),
+        ("a missing file", |p| {
+            fs::remove_file(p.join("data/deep/er/b")).unwrap()
+        }),
+        ("a file too many", |p| {
+            fs::write(p.join("data/x"), "").unwrap()
+        }),
+        ("a link elsewhere", |p| {
+            fs::remove_file(p.join("data/deep/link")).unwrap();
+            symlink("/", p.join("data/deep/link")).unwrap();
+        }),
+        ("a changed manifest", |p| {
+            let text = fs::read_to_string(p.join("manifest")).unwrap();
+            fs::write(
+                p.join("manifest"),
+                text.replace("\"mode\":416", "\"mode\":511"),
+            )
+            .unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        let bed = Bed::new();
+        let point = bed.make(0).unwrap();
+        assert!(bed.points.verify("s", &point.id).is_ok());
+        damage(&bed.folder.path().join("recovery/s").join(&point.id));
+        assert!(bed.points.verify("s", &point.id).is_err(), "{what}");
+        let before = fs::read_to_string(bed.data().join("a")).unwrap();
+        assert!(
+            bed.points
+                .restore("s", &point.id, &bed.data(), NOW)
+                .is_err(),
+            "{what}"
+        );
+        assert_eq!(
+            fs::read_to_string(bed.data().join("a")).unwrap(),
+            before,
+            "{what}"
+        );
+        assert_eq!(bed.beside(), ["data", "recovery"], "{what}");
+    }
+}
+
+#[test]
+fn every_cut_of_a_manifest_is_an_error_and_no_panic() {
+    let bed = Bed::new();
+    let point = bed.make(0).unwrap();
+    let path = bed.folder.path().join("recovery/s").join(point.id);
+    let bytes = fs::read(path.join("manifest")).unwrap();
+    for length in 0..bytes.len() {
+        fs::write(path.join("manifest"), &bytes[..length]).unwrap();
+        assert!(Manifest::read(&path).is_err(), "cut to {length}");
+    }
+}
+
+#[test]
+fn what_a_crash_left_in_the_middle_is_no_point_and_is_taken_away() {
+    let bed = Bed::new();
+    let partial = bed
+        .folder
+        .path()
+        .join("recovery/s/20250101T000000Z.partial");
+    fs::create_dir_all(partial.join("data")).unwrap();
+    fs::write(partial.join("manifest"), "{").unwrap();
+    assert_eq!(bed.points.list("s"), []);
+    bed.make(0).unwrap();
+    assert!(!partial.exists());
+}
+
+#[test]
+fn only_the_newest_are_kept() {
+    let bed = Bed::new();
+    let ids: Vec<String> = (0..5).map(|at| bed.make(at).unwrap().id).collect();
+    let again = bed.make(4).unwrap().id;
+    assert_eq!(again, format!("{}-2", ids[4]));
+    let gone = bed.points.prune("s", 2);
+    assert_eq!(gone.len(), 4);
+    let left: Vec<String> = bed.points.list("s").into_iter().map(|p| p.id).collect();
+    assert_eq!(left, [again, ids[4].clone()]);
+    assert_eq!(bed.points.prune("s", 2), []);
+}
+
+#[test]
+fn an_id_is_no_way_out_of_the_folder() {
+    let bed = Bed::new();
+    bed.make(0).unwrap();
+    for id in [
+        "../s/20260101T000000Z",
+        "..",
+        "",
+        "/etc",
+        "20260101T000000Z/",
+    ] {
+        assert!(bed.points.verify("s", id).is_err(), "{id}");
+        assert!(
+            bed.points.restore("s", id, &bed.data(), NOW).is_err(),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_behind_a_link_is_refused_and_pipes_are_left_out() {
+    let bed = Bed::new();
+    let made = Command::new("mkfifo")
+        .arg(bed.data().join("pipe"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    assert_eq!(bed.make(0).unwrap().left_out, ["pipe"]);
+    let link = bed.folder.path().join("elsewhere");
+    symlink(bed.data(), &link).unwrap();
+    let why = bed.points.make("s", &link, NOW).unwrap_err();
+    assert!(why.contains("symbolic link"), "{why}");
+}
+
+#[test]
+fn what_changed_meanwhile_is_copied_again_and_data_that_never_stands_still_refused() {
+    let bed = Bed::new();
+    let (data, to) = (bed.data(), bed.folder.path().join("to"));
+    fs::create_dir(&to).unwrap();
+    let (from, into) = (open(&data).unwrap(), open(&to).unwrap());
+    let mut times = 0;
+    let mut once = || {
+        times += 1;
+        if times == 1 {
+            fs::write(data.join("new"), "born meanwhile").unwrap();
+        }
+    };
+    let tree = copy::copy_while(&from, &into, &mut once).unwrap();
+    assert_eq!(times, 2);
+    assert!(copy::compare(&into, &tree.items).is_ok());
+    assert_eq!(
+        fs::read_to_string(to.join("new")).unwrap(),
+        "born meanwhile"
+    );
+
+    fs::remove_dir_all(&to).unwrap();
+    fs::create_dir(&to).unwrap();
+    let into = open(&to).unwrap();
+    let mut n = 0;
+    let mut always = || {
+        n += 1;
+        fs::write(data.join("new"), "x".repeat(n)).unwrap();
+    };
+    let why = copy::copy_while(&from, &into, &mut always)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        why.contains("changed while it was copied") && why.contains("new"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_full_disk_refuses_the_point_and_keeps_those_before() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let bed = Bed::new();
+    let disk = bed.folder.path().join("recovery");
+    fs::create_dir(&disk).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=3m", "none"])
+        .arg(&disk)
+        .status();
+    if !mounted.unwrap().success() {
+        return;
+    }
+    struct Unmount(PathBuf);
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.0).status();
+        }
+    }
+    let _unmount = Unmount(disk.clone());
+    bed.make(0).unwrap();
+    fs::write(disk.join("filler"), vec![0; 2 << 20]).unwrap();
+    let why = bed.make(1).unwrap_err();
+    assert!(why.contains("KiB free"), "{why}");
+    // Even where the room seems to be there, a disk that fills up meanwhile leaves nothing half.
+    let data = open(&bed.data()).unwrap();
+    let partial = disk.join("s/full.partial");
+    fs::create_dir_all(partial.join("data")).unwrap();
+    fs::write(disk.join("more"), vec![0; 800 << 10]).ok();
+    let copied = copy_tree(&data, &open(&partial.join("data")).unwrap());
+    assert!(copied.is_err());
+    fs::remove_file(disk.join("filler")).unwrap();
+    fs::remove_file(disk.join("more")).unwrap();
+    assert_eq!(bed.points.list("s").len(), 1);
+    bed.make(2).unwrap();
+    assert!(!partial.exists());
+}
+
+#[test]
+fn times_are_written_as_people_read_them() {
+    assert_eq!(manifest::stamp(0), "19700101T000000Z");
+    assert_eq!(manifest::stamp(951_827_696_000), "20000229T123456Z");
+    assert_eq!(manifest::stamp(4_102_444_799_000), "20991231T235959Z");
+}

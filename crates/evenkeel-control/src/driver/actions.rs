@@ -1,0 +1,150 @@
+//! An operator's word that an action be carried out on a service: the same hands as a plan's, without its choosing. What the
+//! supervisor does is an order to it; files and programs are the host's, off the loop.
+
+use evenkeel_core::recover::actions::{ACTIONS, Hand, find};
+use evenkeel_core::supervise::ServiceOrder;
+use evenkeel_schema::admin::{ActionAnswer, ActionRequest, ErrorAnswer, ErrorCode};
+use tokio::sync::oneshot;
+
+use super::{Driver, Report};
+use crate::ask::{Outcome, unavailable};
+
+type Answer = oneshot::Sender<Outcome<ActionAnswer>>;
+
+/// `SIGHUP`: read your configuration again.
+const HUP: i32 = 1;
+
+/// What came of an action on the host.
+pub(crate) struct Acted {
+    service: String,
+    action: String,
+    result: Result<String, String>,
+    answer: Answer,
+}
+
+impl Driver {
+    pub(super) fn act(&mut self, name: String, request: ActionRequest, answer: Answer) {
+        if let Err(refusal) = self.try_act(&name, request, answer) {
+            let (refusal, answer) = *refusal;
+            drop(answer.send(Err(refusal)));
+        }
+    }
+
+    fn try_act(
+        &mut self,
+        name: &str,
+        request: ActionRequest,
+        answer: Answer,
+    ) -> Result<(), Box<(ErrorAnswer, Answer)>> {
+        if !self.phase.serving() {
+            return Err(Box::new((
+                unavailable("the balancer is shutting down"),
+                answer,
+            )));
+        }
+        let view = self
+            .engine
+            .service_id(name)
+            .and_then(|id| self.engine.service(id));
+        let Some(view) = view else {
+            return Err(Box::new((super::restores::no_such_service(name), answer)));
+        };
+        let Some(action) = find(&request.action) else {
+            return Err(Box::new((not_here(&request.action), answer)));
+        };
+        let (service, spec) = (view.id, view.spec.clone());
+        match (action.hand, action.part.name) {
+            (Hand::Supervisor, name_of) => {
+                let order = match name_of {
+                    "kill_hung" => ServiceOrder::Kill,
+                    "reload_service" => ServiceOrder::Signal(HUP),
+                    _ => ServiceOrder::Restart,
+                };
+                let running = view.pid;
+                let why = format!("{name_of}, an operator's word");
+                self.tell_service(service, order, why);
+                let done = match running {
+                    Some(pid) => format!("process {pid} was told: {}", action.part.summary),
+                    None => "it does not run: nothing was done".to_owned(),
+                };
+                let _ = answer.send(Ok(acted(name, name_of, done)));
+            }
+            (Hand::Host, name_of) if name_of != "restore_data" => {
+                let (host, reports) = (self.host.clone(), self.reports.clone());
+                let (service, command) = (name.to_owned(), request.command);
+                tokio::task::spawn_blocking(move || {
+                    let result = host.act(&spec, name_of, command.as_deref());
+                    let action = name_of.to_owned();
+                    // A loop that ended wants no report.
+                    let _ = reports.blocking_send(Report::Acted(Acted {
+                        service,
+                        action,
+                        result,
+                        answer,
+                    }));
+                });
+            }
+            _ => return Err(Box::new((not_here(&request.action), answer))),
+        }
+        Ok(())
+    }
+
+    pub(super) fn acted(&mut self, acted: Acted) {
+        let Acted {
+            service,
+            action,
+            result,
+            answer,
+        } = acted;
+        match &result {
+            Ok(done) => {
+                tracing::warn!(target: "evenkeel::recovery", service, action, "{service}: {action}: {done}")
+            }
+            Err(why) => {
+                tracing::error!(target: "evenkeel::recovery", service, action, "{service}: {action} failed: {why}")
+            }
+        }
+        // Another release serves only from a new start on.
+        if action == "rollback_release"
+            && result.is_ok()
+            && let Some(id) = self.engine.service_id(&service)
+        {
+            self.tell_service(
+                id,
+                ServiceOrder::Restart,
+                "rollback_release, an operator's word".into(),
+            );
+        }
+        let failed = |why: String| {
+            let hint = "the log has it too; nothing else was done";
+            ErrorAnswer::new(ErrorCode::ActionFailed, why, hint)
+        };
+        let _ = answer.send(
+            result
+                .map(|done| self::acted(&service, &action, done))
+                .map_err(failed),
+        );
+    }
+}
+
+fn acted(service: &str, action: &str, outcome: String) -> ActionAnswer {
+    ActionAnswer {
+        service: service.to_owned(),
+        action: action.to_owned(),
+        outcome,
+    }
+}
+
+fn not_here(action: &str) -> ErrorAnswer {
+    let here = |hand| matches!(hand, Hand::Supervisor | Hand::Host);
+    let names = ACTIONS
+        .iter()
+        .filter(|a| here(a.hand) && a.part.name != "restore_data");
+    let names: Vec<_> = names.map(|a| a.part.name).collect();
+    let message = format!("{action:?} is no action of a service");
+    let hint = format!(
+        "there is {}; `evenkeel recovery-points` restores data",
+        names.join(", ")
+    );
+    ErrorAnswer::new(ErrorCode::NoSuchAction, message, hint)
+}

@@ -1,0 +1,21 @@
+//! `kill_hung`: ends a process at once that does not hear a polite word, and starts it again.
+//!
+//! What it was writing may be half; so only where it does nothing any more.
+
+use std::time::Duration;
+
+use super::{Action, Hand, Harm};
+use crate::registry::Part;
+
+pub(super) static ACTION: Action = Action {
+    part: Part {
+        name: "kill_hung",
+        summary: "Ends a process at once that does not hear a polite word, and starts it again.",
+        settings: &[],
+    },
+    treats: &["process_hung"],
+    harm: Harm::More,
+    rest: Duration::from_secs(60),
+    drains: true,
+    hand: Hand::Supervisor,
+};

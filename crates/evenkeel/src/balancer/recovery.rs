@@ -1,0 +1,181 @@
+//! Recovery points inside the balancer: made when they are due, on a thread of their own, and restored when control asks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use evenkeel_agent::recovery::{Point, Points};
+use evenkeel_core::recover::points::due;
+use evenkeel_core::settings::{Data, ServiceSpec};
+use evenkeel_core::time::WallTime;
+use evenkeel_schema::Stamp;
+use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem};
+
+/// Between two looks at what is due: the shortest schedule is one a second.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// All that is known of recovery points.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    points: Points,
+    wanted: Mutex<BTreeMap<String, Data>>,
+    shown: Mutex<Shown>,
+    /// One at a time reads or writes points: making, pruning, verifying, restoring.
+    work: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    points: BTreeMap<String, Vec<Point>>,
+    problems: BTreeMap<String, (WallTime, String)>,
+}
+
+impl Recovery {
+    /// Kept below the state directory.
+    pub(crate) fn new(state_dir: &std::path::Path) -> Recovery {
+        Recovery {
+            points: Points::new(state_dir.join("recovery")),
+            wanted: Mutex::default(),
+            shown: Mutex::default(),
+            work: Mutex::default(),
+        }
+    }
+
+    /// Another configuration is in force.
+    pub(crate) fn configure(&self, specs: &[ServiceSpec]) {
+        let data = |spec: &ServiceSpec| Some((spec.name.to_string(), spec.care.data.clone()?));
+        *lock(&self.wanted) = specs.iter().filter_map(data).collect();
+    }
+
+    /// As the admin API shows them.
+    pub(crate) fn list(&self) -> RecoveryPoints {
+        let shown = lock(&self.shown);
+        let problem = |(service, (at, why)): (&String, &(WallTime, String))| RecoveryProblem {
+            service: service.clone(),
+            at: Stamp(*at),
+            why: why.clone(),
+        };
+        RecoveryPoints {
+            recovery_points: shown.points.values().flatten().map(status).collect(),
+            problems: shown.problems.iter().map(problem).collect(),
+        }
+    }
+
+    /// Reads a point back.
+    pub(crate) fn verify(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {
+        let _work = lock(&self.work);
+        self.points
+            .verify(service, id)
+            .map(|point| answer(&point, None))
+    }
+
+    /// Puts a point in the place of the service's data.
+    pub(crate) fn restore(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {
+        let _work = lock(&self.work);
+        let data = lock(&self.wanted).get(service).cloned();
+        let data = data.ok_or_else(|| {
+            format!("service {service} has no data in the configuration any more")
+        })?;
+        let restored = self.points.restore(service, id, &data.directory, now().0)?;
+        Ok(answer(&restored.point, restored.kept_aside))
+    }
+
+    fn look(&self) {
+        let wanted = lock(&self.wanted).clone();
+        for (service, data) in &wanted {
+            let _work = lock(&self.work);
+            let newest = self.refresh(service).map(|point| WallTime(point.made_ms));
+            let failed = lock(&self.shown).problems.get(service).map(|(at, _)| *at);
+            if due(newest, failed, data.every) <= now() {
+                self.make(service, data);
+                self.refresh(service);
+            }
+        }
+        lock(&self.shown)
+            .points
+            .retain(|service, _| wanted.contains_key(service));
+        lock(&self.shown)
+            .problems
+            .retain(|service, _| wanted.contains_key(service));
+    }
+
+    /// The newest, once all are known: a folder of points is read once, then only when something was made.
+    fn refresh(&self, service: &str) -> Option<Point> {
+        let known = lock(&self.shown).points.contains_key(service);
+        if !known {
+            let list = self.points.list(service);
+            lock(&self.shown).points.insert(service.to_owned(), list);
+        }
+        lock(&self.shown).points.get(service)?.first().cloned()
+    }
+
+    fn make(&self, service: &str, data: &Data) {
+        let at = now();
+        match self.points.make(service, &data.directory, at.0) {
+            Ok(point) => {
+                let id = &point.id;
+                tracing::info!(target: "evenkeel::recovery", service, "{service}: recovery point {id} made and read back: {} files, {} KiB", point.files, point.bytes / 1024);
+                let keep = usize::try_from(data.keep).unwrap_or(usize::MAX);
+                self.points.prune(service, keep);
+                let mut shown = lock(&self.shown);
+                shown.problems.remove(service);
+                shown.points.remove(service);
+            }
+            Err(why) => {
+                let before = lock(&self.shown)
+                    .problems
+                    .insert(service.to_owned(), (at, why.clone()));
+                // The same again is no news.
+                if before.is_none_or(|(_, said)| said != why) {
+                    tracing::warn!(target: "evenkeel::recovery", service, "{service}: no recovery point made: {why}");
+                }
+            }
+        }
+    }
+}
+
+/// Starts making them; it ends with the process, and what it was making then is taken away by the next one.
+pub(crate) fn keep(recovery: Arc<Recovery>) -> std::io::Result<()> {
+    let keep = move || {
+        loop {
+            recovery.look();
+            std::thread::sleep(LOOK_EVERY);
+        }
+    };
+    std::thread::Builder::new()
+        .name("recovery".into())
+        .spawn(keep)?;
+    Ok(())
+}
+
+fn status(point: &Point) -> RecoveryPoint {
+    RecoveryPoint {
+        service: point.service.clone(),
+        id: point.id.clone(),
+        made: Stamp(WallTime(point.made_ms)),
+        directory: point.source.display().to_string(),
+        bytes: point.bytes,
+        files: point.files,
+        left_out: point.left_out.clone(),
+    }
+}
+
+fn answer(point: &Point, kept_aside: Option<PathBuf>) -> RecoveryAnswer {
+    RecoveryAnswer {
+        service: point.service.clone(),
+        id: point.id.clone(),
+        kept_aside: kept_aside.map(|path| path.display().to_string()),
+    }
+}
+
+fn now() -> WallTime {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

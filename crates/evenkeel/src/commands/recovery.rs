@@ -1,0 +1,125 @@
+//! `evenkeel recovery-points`: what there is to go back to, whether it is whole, and going back.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+
+use crate::End;
+use crate::cli::{Admin, PointAction};
+use crate::commands::facts::size;
+use crate::commands::operate::{call_for, segment};
+use crate::commands::status::age;
+use crate::style::{Out, Row, complain};
+
+/// Reading gigabytes back takes its time.
+const PATIENCE: Duration = Duration::from_secs(620);
+
+/// Lists, or does something with one.
+pub(crate) fn recovery_points(
+    service: Option<&str>,
+    action: Option<(PointAction, Option<&str>)>,
+    admin: &Admin,
+) -> End {
+    match (service, action) {
+        (Some(service), Some((action, Some(id)))) => act(service, action, id, admin),
+        (_, Some((action, _))) => {
+            let word = match action {
+                PointAction::Verify => "verify",
+                PointAction::Restore => "restore",
+            };
+            complain(&format!(
+                "usage: evenkeel recovery-points SERVICE {word} ID; `evenkeel recovery-points` lists the ids"
+            ));
+            End::Usage
+        }
+        (service, None) => list(service, admin),
+    }
+}
+
+fn list(service: Option<&str>, admin: &Admin) -> End {
+    let answer = match call_for(PATIENCE, admin, Method::GET, "/v1/recovery-points", None) {
+        Ok(answer) => answer,
+        Err(problem) => return problem.report(),
+    };
+    let out = Out::new();
+    if admin.json {
+        out.line(answer.text());
+        return End::Done;
+    }
+    let chosen = |v: &&Value| service.is_none_or(|name| v["service"] == name);
+    let rows: Vec<Row> = array(&answer.value["recovery_points"])
+        .iter()
+        .filter(chosen)
+        .map(row)
+        .collect();
+    let header = ["SERVICE", "POINT", "AGO", "SIZE", "FILES", "OF"];
+    match rows.is_empty() {
+        true => out.line("there are no recovery points: `data` in [service.NAME] asks for them"),
+        false => out.table(&header, &rows, |_, _, cell| cell.to_owned()),
+    }
+    for problem in array(&answer.value["problems"]).iter().filter(chosen) {
+        let text = format!(
+            "{}: the last one could not be made, {} ago: {}",
+            word(&problem["service"]),
+            age(&problem["at"]),
+            word(&problem["why"])
+        );
+        out.line(&out.state("down", &text));
+    }
+    End::Done
+}
+
+fn row(point: &Value) -> Row {
+    Row {
+        cells: vec![
+            word(&point["service"]),
+            word(&point["id"]),
+            age(&point["made"]),
+            size(point["bytes"].as_u64().unwrap_or(0)),
+            point["files"].to_string(),
+        ],
+        note: word(&point["directory"]),
+    }
+}
+
+fn act(service: &str, action: PointAction, id: &str, admin: &Admin) -> End {
+    let verb = match action {
+        PointAction::Verify => "verify",
+        PointAction::Restore => "restore",
+    };
+    let path = format!(
+        "/v1/recovery-points/{}/{}/{verb}",
+        segment(service),
+        segment(id)
+    );
+    match call_for(PATIENCE, admin, Method::POST, &path, None) {
+        Ok(answer) if admin.json => Out::new().line(answer.text()),
+        Ok(answer) => {
+            let text = match (action, answer.value["kept_aside"].as_str()) {
+                (PointAction::Verify, _) => format!(
+                    "{service}: {id} is whole: everything in it was read back and is as it was written"
+                ),
+                (PointAction::Restore, Some(aside)) => format!(
+                    "{service}: restored from {id}, and running again; the data that was there is kept in {aside}"
+                ),
+                (PointAction::Restore, None) => {
+                    format!("{service}: restored from {id}, and running again")
+                }
+            };
+            Out::new().line(&text);
+        }
+        Err(problem) => return problem.report(),
+    }
+    End::Done
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn word(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
