@@ -89,7 +89,8 @@ fn data_that_is_gone_is_restored_too() {
 
 #[test]
 fn a_damaged_point_is_never_restored() {
-    let damages: [(&str, fn(&Path)); 5] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 5] = [
         ("a flipped byte", |p| {
             fs::write(p.join("data/a"), "alphA").unwrap()
         }),
