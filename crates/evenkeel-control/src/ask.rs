@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::account::what_if::Question;
 use evenkeel_schema::admin::{
-    ActionAnswer, ActionRequest, EndpointStatus, ErrorAnswer, ErrorCode, HeartbeatAnswer,
-    HeartbeatRequest, RecoveryAnswer, RecoveryPoints, RevisionAnswer, RevisionStatus, StateOrder,
-    Status,
+    ActionAnswer, ActionRequest, Availabilities, Availability, EndpointStatus, ErrorAnswer,
+    ErrorCode, HeartbeatAnswer, HeartbeatRequest, RecoveryAnswer, RecoveryPoints, RevisionAnswer,
+    RevisionStatus, StateOrder, Status,
 };
 use evenkeel_schema::config::Secret;
 use tokio::sync::{mpsc, oneshot};
@@ -58,6 +59,8 @@ pub(crate) type Outcome<T> = Result<T, ErrorAnswer>;
 pub(crate) enum Ask {
     Status(Answer<Status>),
     Metrics(Answer<Sample>),
+    Availability(String, Option<Question>, Answer<Outcome<Availability>>),
+    Availabilities(Option<Question>, Answer<Outcome<Availabilities>>),
     /// `Err` says why not.
     Ready(Answer<Result<(), String>>),
     Config(Answer<Current>),

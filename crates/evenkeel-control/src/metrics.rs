@@ -24,6 +24,10 @@ use prometheus_client::registry::Registry;
 use crate::driver::Newest;
 use crate::tls::Certificate;
 
+mod account;
+
+pub(crate) use account::AccountSample;
+
 /// One endpoint's.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointSample {
@@ -46,6 +50,7 @@ pub(crate) struct Sample {
     pub(crate) services: BTreeMap<Arc<str>, u64>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) facts: Newest,
+    pub(crate) accounts: Vec<AccountSample>,
     pub(crate) revision: u64,
     pub(crate) rejected: u64,
     /// Times this process did not run for a while.
@@ -109,6 +114,7 @@ impl Collector for Sample {
         self.heartbeats(&mut page)?;
         self.certificates(&mut page)?;
         self.facts(&mut page)?;
+        account::encode(&self.accounts, &mut page)?;
         self.process(&mut page)
     }
 }
@@ -489,6 +495,10 @@ impl Family<'_> {
                 .encode_family(&labels)?
                 .encode_counter(&value, NO_EXEMPLAR),
         }
+    }
+
+    fn level(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
+        self.0.encode_family(&labels)?.encode_gauge(&value)
     }
 
     fn gauge(&mut self, labels: &Labels<'_>, value: i64) -> fmt::Result {

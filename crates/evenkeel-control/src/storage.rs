@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use evenkeel_schema::records::{EndpointRecord, Record, RevisionRecord};
+use evenkeel_schema::records::{AccountRecord, EndpointRecord, Record, RevisionRecord};
 use evenkeel_store::{Durability, Embedded, Error, Expect, Memory, Store};
 use tokio::sync::oneshot;
 
@@ -26,6 +26,7 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two tries to open a store that the disk refuses.
 const REOPEN_EVERY: Duration = Duration::from_secs(10);
 
+const ACCOUNTS: &str = "account/";
 const ENDPOINTS: &str = "endpoint/";
 const REVISIONS: &str = "revision/";
 
@@ -33,6 +34,7 @@ const REVISIONS: &str = "revision/";
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) endpoints: Vec<EndpointRecord>,
+    pub(crate) accounts: Vec<AccountRecord>,
     /// By number, ascending.
     pub(crate) revisions: Vec<RevisionRecord>,
 }
@@ -82,6 +84,16 @@ impl Storage {
         self.send(format!("{ENDPOINTS}{key}"), Job::Delete);
     }
 
+    /// Returns the record's size in bytes.
+    pub(crate) fn put_account(&mut self, record: &AccountRecord) -> usize {
+        let key = format!("{ACCOUNTS}{}", record.pool);
+        self.put(key, record, Durability::Relaxed)
+    }
+
+    pub(crate) fn delete_account(&mut self, pool: &str) {
+        self.send(format!("{ACCOUNTS}{pool}"), Job::Delete);
+    }
+
     pub(crate) fn put_revision(&mut self, record: &RevisionRecord) {
         let key = format!("{REVISIONS}{}", RevisionRecord::key(record.number));
         self.put(key, record, Durability::Now);
@@ -97,10 +109,17 @@ impl Storage {
         self.send(String::new(), Job::LastApplied(revision, text.to_owned()));
     }
 
-    fn put<R: Record>(&mut self, key: String, record: &R, durability: Durability) {
+    fn put<R: Record>(&mut self, key: String, record: &R, durability: Durability) -> usize {
         match record.encode() {
-            Ok(bytes) => self.send(key, Job::Put(bytes, durability)),
-            Err(error) => tracing::error!(key, "{error}"),
+            Ok(bytes) => {
+                let len = bytes.len();
+                self.send(key, Job::Put(bytes, durability));
+                len
+            }
+            Err(error) => {
+                tracing::error!(key, "{error}");
+                0
+            }
         }
     }
 
@@ -249,11 +268,17 @@ impl Keeper {
                 EndpointRecord::decode(&entry.value).map(|r| loaded.endpoints.push(r))
             } else if key.starts_with(REVISIONS) {
                 RevisionRecord::decode(&entry.value).map(|r| loaded.revisions.push(r))
+            } else if key.starts_with(ACCOUNTS) {
+                AccountRecord::decode(&entry.value).map(|r| loaded.accounts.push(r))
             } else {
                 Ok(())
             };
             if let Err(error) = read {
-                tracing::warn!(key, "{error}; it is left as it is and not used");
+                let then = match key.strip_prefix(ACCOUNTS) {
+                    Some(pool) => format!("the account of pool {pool} begins anew"),
+                    None => "it is left as it is and not used".to_owned(),
+                };
+                tracing::warn!(key, "{error}; {then}");
             }
             // What was written since is newer than what is there.
             if !self.gone.contains(&key) {

@@ -4,6 +4,7 @@
 //! clock, no socket, no file, no thread and no randomness of its own in here, so a recorded run replays to the same
 //! decisions and a test of a ten-minute outage takes microseconds.
 
+pub mod account;
 pub mod address;
 pub mod balance;
 pub mod counters;

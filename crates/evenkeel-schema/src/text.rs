@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evenkeel_core::settings::{Decimal, Share};
+use evenkeel_core::settings::{Decimal, Nines, Share};
 
 /// The longest duration a configuration may ask for: a year. Nothing sensible is longer, and sums of such never overflow.
 pub const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
@@ -14,6 +14,11 @@ pub const DURATION_WANTED: &str = "a duration like \"500ms\", \"2s\", \"5m\", \"
 pub const SIZE_WANTED: &str = "a size like \"512\", \"64KiB\", \"1MiB\" or \"2GiB\"";
 /// What a share looks like, for messages.
 pub const SHARE_WANTED: &str = "a share like \"20%\" or \"99.9%\"";
+
+/// Half of the time: whoever promises less promises nothing.
+pub const NINES_MIN: Nines = Nines(500_000_000);
+/// What an availability looks like, for messages.
+pub const NINES_WANTED: &str = "a share from \"50%\" to below \"100%\", like \"99.9%\"";
 
 /// Units of time in milliseconds, longest first.
 const TIMES: [(&str, u64); 5] = [
@@ -168,6 +173,44 @@ pub fn decimal(number: Decimal) -> String {
     match digits.trim_end_matches('0') {
         "" => whole.to_string(),
         digits => format!("{whole}.{digits}"),
+    }
+}
+
+/// Reads an availability, exact to a part of a billion.
+pub fn parse_nines(text: &str) -> Result<Nines, Option<String>> {
+    let Some(number) = text.strip_suffix('%') else {
+        let fraction = text.parse::<f64>().ok().filter(|f| (0.5..1.0).contains(f));
+        let shown = fraction.map(|f| format!("did you mean \"{}%\"?", f * 100.0));
+        let percent = text
+            .parse::<f64>()
+            .ok()
+            .filter(|f| (50.0..100.0).contains(f));
+        return Err(shown.or(percent.map(|_| format!("did you mean \"{text}%\"?"))));
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(part) {
+        return Err(None);
+    }
+    if part.len() > 7 {
+        return Err(Some("at most seven digits after the point".into()));
+    }
+    let billionths = format!("{whole}{part:0<7}").parse::<u32>();
+    match billionths.map(Nines) {
+        Ok(found) if found.0 == Nines::WHOLE => Err(Some(
+            "nothing is always up, and no error budget would be left: say \"99.99%\"".into(),
+        )),
+        Ok(found) if found >= NINES_MIN && found.0 < Nines::WHOLE => Ok(found),
+        _ => Err(None),
+    }
+}
+
+/// Writes an availability so that [`parse_nines`] reads the same.
+pub fn nines(value: Nines) -> String {
+    let (whole, part) = (value.0 / 10_000_000, value.0 % 10_000_000);
+    match part {
+        0 => format!("{whole}%"),
+        part => format!("{whole}.{}%", format!("{part:07}").trim_end_matches('0')),
     }
 }
 

@@ -113,6 +113,13 @@ fn frames() -> Vec<Frame> {
             POOL,
         ),
         frame(
+            &keys::OBJECTIVE,
+            "pool.p.objective",
+            "[pool.p.objective]\n",
+            "",
+            POOL,
+        ),
+        frame(
             &keys::ENDPOINT,
             "pool.p.endpoint[1]",
             "[[pool.p.endpoint]]\n",

@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use evenkeel_core::settings::Share;
+use evenkeel_core::settings::{Nines, Share};
 use evenkeel_schema::records::{EndpointRecord, Record, RevisionRecord};
 use evenkeel_schema::text::{
-    DURATION_MAX, duration, parse_duration, parse_share, parse_size, share, size,
+    DURATION_MAX, NINES_MIN, duration, nines, parse_duration, parse_nines, parse_share, parse_size,
+    share, size,
 };
 use evenkeel_schema::{Config, Stamp};
 use proptest::prelude::*;
@@ -50,6 +51,11 @@ proptest! {
     fn sizes_with_a_unit_come_back(n in 0..1u64 << 20, unit in 0..5u32) {
         let bytes = n << (10 * unit);
         prop_assert_eq!(parse_size(&size(bytes)), Ok(bytes));
+    }
+
+    #[test]
+    fn availabilities_come_back(billionths in NINES_MIN.0..Nines::WHOLE) {
+        prop_assert_eq!(parse_nines(&nines(Nines(billionths))), Ok(Nines(billionths)));
     }
 
     #[test]

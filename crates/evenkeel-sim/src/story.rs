@@ -177,6 +177,7 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
             ramp: [Duration::ZERO, ms(rng, 1_000, 10_000)][rng.index(2)],
         },
         transport: Default::default(),
+        objective: Default::default(),
         tls: None,
         endpoints: endpoints(&name, is_static, rng),
         name,

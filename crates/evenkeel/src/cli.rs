@@ -49,6 +49,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// How much of the time and of the requests was good, and what is left of the error budget
+    Availability {
+        /// Only this pool
+        pool: Option<String>,
+        /// Ask the model of another fleet: endpoints=N, needed=N, crews=N (repairs at once), mttf=TIME, mttr=TIME; what is left out is as measured
+        #[arg(long, value_name = "endpoints=4,crews=1", value_parser = what_if)]
+        what_if: Option<String>,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Give an endpoint no new work; what runs may finish
     Drain {
         #[command(flatten)]
@@ -189,6 +199,11 @@ fn endpoint(text: &str) -> Result<EndpointName, String> {
         }),
         _ => Err("wanted POOL/ENDPOINT, for example app/a1; `evenkeel status` lists them".into()),
     }
+}
+
+/// Checked here, so that a slip is bad usage; the running evenkeel reads it again.
+fn what_if(text: &str) -> Result<String, String> {
+    evenkeel_schema::admin::parse_what_if(text).map(|_| text.to_owned())
 }
 
 fn weight(text: &str) -> Result<Weight, String> {

@@ -44,7 +44,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "evenkeel-core",
         ours: &[],
-        others: Others::Only(&["rand_core", "rand_xoshiro", "regex", "proptest"]),
+        others: Others::Only(&["rand_core", "rand_xoshiro", "regex", "statrs", "proptest"]),
     },
     Rule {
         name: "evenkeel-schema",

@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
+use evenkeel_core::account::what_if::Question;
 use evenkeel_schema::admin::{
     ActionRequest, ErrorAnswer, ErrorCode, HeartbeatResult, Heartbeats, PoolStatus, RevisionAnswer,
     Revisions, RollbackRequest, StateRequest, WeightRequest, parse_heartbeats, parse_request,
+    parse_what_if,
 };
 
-use super::{Call, OPERATIONS, json, with_type};
+use super::{Call, OPERATIONS, decode, json, with_type};
 use crate::ask::{Ask, Change, Outcome, unavailable};
 use crate::metrics;
 
@@ -87,6 +89,37 @@ fn no_such_pool(wanted: &str, pools: &[PoolStatus]) -> ErrorAnswer {
             false => format!("there is {}", names.join(", ")),
         },
     )
+}
+
+pub(super) async fn availabilities(call: Call) -> Outcome<Response> {
+    let what_if = what_if(&call.query)?;
+    let question = |answer| Ask::Availabilities(what_if, answer);
+    let answer = call.asker.ask(question).await??;
+    Ok(json(StatusCode::OK, &answer))
+}
+
+pub(super) async fn availability(call: Call) -> Outcome<Response> {
+    let (what_if, pool) = (what_if(&call.query)?, name(&call, 2).to_owned());
+    let question = |answer| Ask::Availability(pool, what_if, answer);
+    let answer = call.asker.ask(question).await??;
+    Ok(json(StatusCode::OK, &answer))
+}
+
+/// `what_if=…` of a query; anything else in it is a slip of the pen and told.
+fn what_if(query: &str) -> Outcome<Option<Question>> {
+    let refused = |message: String| {
+        let hint = "after the question mark, for example: what_if=endpoints=4,needed=3,crews=1";
+        ErrorAnswer::new(ErrorCode::BadRequest, message, hint)
+    };
+    let Some((key, value)) = query.split_once('=') else {
+        return match query {
+            "" => Ok(None),
+            other => Err(refused(format!("found {other:.80?} in the query"))),
+        };
+    };
+    let value = decode(value).filter(|value| key == "what_if" && !value.contains('&'));
+    let value = value.ok_or_else(|| refused(format!("found {query:.80?} in the query")))?;
+    parse_what_if(&value).map(Some).map_err(refused)
 }
 
 pub(super) async fn state(call: Call) -> Outcome<Response> {

@@ -37,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// The path's segments, percent-decoded.
     pub(crate) segments: Vec<String>,
+    /// What is behind the question mark, as it came.
+    pub(crate) query: String,
     pub(crate) body: Bytes,
 }
 
@@ -67,6 +69,7 @@ async fn operate(
     body: Body,
 ) -> Outcome<Response> {
     let segments = segments(parts.uri.path())?;
+    let query = parts.uri.query().unwrap_or_default().to_owned();
     if operation.changes {
         let settings = asker.ask(crate::ask::Ask::Access).await?;
         access::may_change(&parts, &settings).await?;
@@ -77,6 +80,7 @@ async fn operate(
         asker,
         headers,
         segments,
+        query,
         body,
     };
     (operation.handler)(call).await
@@ -125,7 +129,7 @@ fn segments(path: &str) -> Outcome<Vec<String>> {
         })
 }
 
-fn decode(segment: &str) -> Option<String> {
+pub(crate) fn decode(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();
     while let Some(byte) = rest.next() {
@@ -157,7 +161,7 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 async fn nothing_here(request: Request) -> Response {
-    const PROMISED: [&str; 3] = ["/v1/incidents", "/v1/availability", "/v1/events"];
+    const PROMISED: [&str; 2] = ["/v1/incidents", "/v1/events"];
     let path = request.uri().path();
     let promised = PROMISED
         .iter()

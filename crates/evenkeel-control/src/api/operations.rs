@@ -72,6 +72,8 @@ operations! {
     "POST" "/v1/pools/{pool}/endpoints/{endpoint}/state" true state "Drain an endpoint, take it into maintenance, or take that back."
     "POST" "/v1/pools/{pool}/endpoints/{endpoint}/weight" true weight "Give an endpoint another weight, or its configured one again."
     "POST" "/v1/heartbeats" true heartbeats "An endpoint says that it lives and how it is; or a list of such."
+    "GET" "/v1/availability" false availabilities "The accounts of all pools: time up and down, requests, error budgets."
+    "GET" "/v1/availability/{pool}" false availability "One pool's account; ?what_if=endpoints=4,crews=1 asks the model of another fleet."
     "POST" "/v1/reload" true reload "Apply FILE again."
     "GET" "/v1/config" false config "The configuration in force, as TOML, with its ETag."
     "PUT" "/v1/config" true put_config "Replace FILE and apply it; If-Match is required."

@@ -8,7 +8,7 @@ use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
 use evenkeel_store::Durability;
 
-use super::Driver;
+use super::{Driver, account};
 
 impl Driver {
     pub(super) fn carry_out(&mut self) {
@@ -40,7 +40,11 @@ impl Driver {
                 "other machines answer again after {:.1} s",
                 after.as_secs_f64()
             ),
-            Command::Changed(transition) => log_transition(&transition, self.begins(&transition)),
+            Command::Changed(transition) => {
+                let begins = transition.from == State::Unknown && self.begins(transition.endpoint);
+                log_transition(&transition, begins);
+                self.account_changed(&transition);
+            }
             // What is seen of endpoints whose services are being stopped says nothing of the next start.
             Command::Persist(_)
                 if self.phase.stopping() && self.durability == Durability::Relaxed => {}
@@ -70,11 +74,9 @@ impl Driver {
     }
 
     /// Is it only that its service has just been started and does not listen yet? That happens at every start.
-    fn begins(&self, transition: &Transition) -> bool {
-        let service = self.engine.endpoint(transition.endpoint);
-        let service = service.and_then(|endpoint| self.engine.service(endpoint.service?));
-        transition.from == State::Unknown
-            && service.is_some_and(|s| s.state == ServiceState::Starting && s.restarts == 0)
+    pub(super) fn begins(&self, endpoint: EndpointId) -> bool {
+        let endpoint = self.engine.endpoint(endpoint);
+        endpoint.is_some_and(|endpoint| account::begins(&self.engine, &endpoint))
     }
 
     fn start_trial(&self, endpoint: EndpointId, permits: u32) {

@@ -39,6 +39,9 @@ impl Driver {
                 Loaded::default()
             }
         };
+        if self.loading.is_none() {
+            self.remember_accounts(loaded.accounts);
+        }
         let known = self.keep_known(loaded.endpoints);
         self.event(Event::Carried(known.into_iter().map(Into::into).collect()));
         self.number_first(resume, loaded.revisions);
@@ -98,6 +101,7 @@ impl Driver {
             self.remember_orders(&record);
         }
         self.ordered.clear();
+        self.remember_accounts(loaded.accounts);
         let before = self.revisions.current();
         let noted = self.revisions.merge(loaded.revisions);
         self.store_revision(noted);

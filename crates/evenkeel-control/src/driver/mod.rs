@@ -2,6 +2,7 @@
 //! thing is due. Nothing here decides, and nothing here waits for anything slow: probes, look-ups, files and the store
 //! have tasks and threads of their own and report back through one bounded queue.
 
+mod account;
 mod actions;
 mod beats;
 mod certificates;
@@ -79,6 +80,7 @@ pub(crate) struct Driver {
     config: Arc<Config>,
     tls: Arc<Tls>,
     certificates: certificates::Certificates,
+    accounts: account::Accounts,
     door: Arc<Door>,
     revisions: Revisions,
     storage: Storage,
@@ -148,6 +150,7 @@ impl Driver {
             config: start.config,
             certificates: certificates::Certificates::new(start.tls.certificates(), started.at),
             tls: Arc::new(start.tls),
+            accounts: account::Accounts::default(),
             door,
             revisions: Revisions::default(),
             storage,
@@ -205,6 +208,7 @@ impl Driver {
             }
             self.tick();
         }
+        self.close_accounts();
         self.store_all().await;
     }
 
@@ -217,6 +221,7 @@ impl Driver {
             .min(self.next_resolve)
             .min(self.certificates.next_look())
             .min(self.next_restore())
+            .min(self.accounts.next_wakeup())
             .min(phase)
     }
 
@@ -236,6 +241,9 @@ impl Driver {
         if self.next_resolve <= at {
             self.next_resolve = at + RESOLVE_EVERY;
             self.look_up_names();
+        }
+        if self.accounts.next_wakeup() <= at {
+            self.tick_accounts(at);
         }
         self.look_at_certificates(at);
         self.go_on_restoring(at);
@@ -260,6 +268,7 @@ impl Driver {
         }));
         self.hand_over();
         self.publishing = true;
+        self.configure_accounts();
         self.forget_gone();
         self.look_up_names();
     }
@@ -299,6 +308,13 @@ impl Driver {
         match ask {
             Ask::Status(answer) => drop(answer.send(self.status())),
             Ask::Metrics(answer) => drop(answer.send(self.sample())),
+            Ask::Availability(pool, what_if, answer) => {
+                let what_if = what_if.as_ref();
+                drop(answer.send(self.availability(&pool, what_if)));
+            }
+            Ask::Availabilities(what_if, answer) => {
+                drop(answer.send(self.availabilities(what_if.as_ref())));
+            }
             Ask::Ready(answer) => drop(answer.send(self.readiness())),
             Ask::Config(answer) => drop(answer.send(self.current())),
             Ask::Revisions(answer) => drop(answer.send(self.revisions.list())),

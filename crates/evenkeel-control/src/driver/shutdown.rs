@@ -110,6 +110,7 @@ impl Driver {
     }
 
     fn stop_services(&mut self, at: Time) {
+        self.close_accounts();
         let services = self.engine.services();
         let longest = services.map(|s| s.spec.stop_timeout).max();
         self.phase = Phase::Stopping {

@@ -34,7 +34,10 @@ impl Driver {
             pools: self
                 .engine
                 .pools()
-                .map(|view| pool(&self.engine, &view, &self.facts))
+                .map(|view| PoolStatus {
+                    alerts: self.alerts(&view.spec.name),
+                    ..pool(&self.engine, &view, &self.facts)
+                })
                 .collect(),
             services: self
                 .engine
@@ -96,6 +99,7 @@ impl Driver {
                 .collect(),
             certificates: self.certificates.seen().to_vec(),
             facts: self.facts.clone(),
+            accounts: self.account_samples(),
             revision: self.revisions.current(),
             rejected: self.rejected_total,
             started_s: self.started.wall.0 / 1000,
@@ -133,6 +137,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
         name: view.spec.name.to_string(),
         policy: view.spec.policy.name.to_string(),
         tls: view.spec.tls.is_some(),
+        alerts: Vec::new(),
         endpoints: view
             .endpoints
             .iter()

@@ -4,6 +4,7 @@
 
 mod care;
 mod heartbeat;
+mod objective;
 mod pool;
 mod service;
 mod tls;
@@ -11,6 +12,7 @@ mod traffic;
 
 pub use care::*;
 pub use heartbeat::*;
+pub use objective::*;
 pub use pool::*;
 pub use service::*;
 pub use tls::*;

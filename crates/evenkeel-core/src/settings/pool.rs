@@ -290,6 +290,8 @@ pub struct PoolSpec {
     pub transport: TransportSettings,
     /// `None` = clear text.
     pub tls: Option<super::PoolTls>,
+    /// How much of the time it is to be up.
+    pub objective: super::ObjectiveSettings,
     /// At least one.
     pub endpoints: Vec<EndpointSpec>,
 }

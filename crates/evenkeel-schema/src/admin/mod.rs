@@ -3,6 +3,7 @@
 //! The balancer writes the answers and the commands read them back, so each type can do both. Requests refuse fields they
 //! do not know; answers may gain fields, so a reader ignores what it does not know.
 
+mod availability;
 mod error;
 mod facts;
 mod heartbeat;
@@ -12,6 +13,10 @@ mod request;
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
 
+pub use availability::{
+    Account, Alert, Availabilities, Availability, Cause, CauseTimes, EndpointAvailability,
+    MeanTimes, Share, WHAT_IF_WANTED, WhatIfAnswer, alerts, parse_what_if,
+};
 pub use error::{ErrorAnswer, ErrorBody, ErrorCode};
 pub use facts::{DiskFacts, LimitStatus, MachineFacts, Pressure, ServiceFacts};
 pub use heartbeat::{
@@ -150,6 +155,9 @@ pub struct PoolStatus {
     /// Are its endpoints spoken to over TLS?
     #[serde(default)]
     pub tls: bool,
+    /// Burn alerts that go on: the error budget is used up too fast.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alert>,
     /// In file order.
     pub endpoints: Vec<EndpointStatus>,
 }

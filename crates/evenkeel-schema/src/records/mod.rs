@@ -1,10 +1,11 @@
-//! What is kept over restarts, as versioned JSON: endpoint states with the operator's orders, and revisions of the
+//! What is kept over restarts, as versioned JSON: endpoint states with the operator's orders, accounts, and revisions of the
 //! configuration.
 //!
 //! JSON because a person may have to look at it, and fields can be added; a version in front because fields may one day
 //! mean something else. Reading never panics: a record that cannot be read is refused with a reason, and the reader goes on
 //! without it.
 
+mod account;
 mod endpoint;
 mod revision;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use account::{AccountRecord, BookRecord, CountsRecord, EndpointAccountRecord};
 pub use endpoint::EndpointRecord;
 pub use revision::RevisionRecord;
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use evenkeel_core::account::{AccountEvent, Kept, PoolAccount, Seen};
 use evenkeel_core::engine::{Carried, CarriedBeats, DecidedBy, Order, Says};
+use evenkeel_core::settings::ObjectiveSettings;
 use evenkeel_core::table::State;
-use evenkeel_core::time::WallTime;
+use evenkeel_core::time::{Now, Time, WallTime};
 
 use super::*;
 use crate::config::TEXT_BYTES_MAX;
@@ -45,6 +47,71 @@ fn what_the_engine_carries_comes_back_as_it_was() {
     };
     let read = EndpointRecord::decode(&EndpointRecord::from(plain.clone()).encode().unwrap());
     assert_eq!(Carried::from(read.unwrap()), plain);
+}
+
+/// An account with something in every part of it.
+fn kept() -> Kept {
+    let now = |s: u64| Now {
+        at: Time::from_millis(s * 1000),
+        wall: WallTime(1_767_225_600_000 + s * 1000),
+    };
+    let objective = ObjectiveSettings::default();
+    let mut account = PoolAccount::new("app".into(), objective, now(0));
+    let seen = |name: &str| Seen {
+        name: name.into(),
+        state: Some(State::Up),
+    };
+    let endpoints = &[seen("a1"), seen("a2")];
+    account.on(
+        AccountEvent::Configured {
+            objective,
+            endpoints,
+        },
+        now(0),
+    );
+    let (endpoint, to) = ("a1", State::Down);
+    account.on(AccountEvent::Changed { endpoint, to }, now(3));
+    account.on(AccountEvent::Counted { good: 7, bad: 1 }, now(4));
+    let tried = AccountEvent::Tried {
+        endpoint,
+        tries: 5,
+        failures: 1,
+    };
+    account.on(tried, now(4));
+    let took = [Some(Duration::from_millis(120)), None, None, None];
+    let cause = "process_dead";
+    account.on(AccountEvent::Closed { cause, took }, now(4));
+    account.keep(now(5))
+}
+
+#[test]
+fn an_account_comes_back_as_it_was() {
+    let bytes = AccountRecord::from(kept()).encode().unwrap();
+    let read = AccountRecord::decode(&bytes).unwrap();
+    assert_eq!(Kept::from(read), kept());
+}
+
+#[test]
+fn an_account_that_cannot_be_is_refused_with_a_reason() {
+    type Damage = fn(&mut AccountRecord);
+    let cases: [(Damage, &str); 5] = [
+        (|r| r.elapsed_ns = u64::MAX, "century"),
+        (|r| r.book.pieces[0][0] = u64::MAX, "longer than can be"),
+        (|r| r.book.pieces = vec![[0; 6]; 5000], "longer than can be"),
+        (
+            |r| r.book.known = Some("unknown".into()),
+            "neither up nor down",
+        ),
+        (|r| r.requests[0].slot_ns = 0, "longer than can be"),
+    ];
+    for (damage, why) in cases {
+        let mut record = AccountRecord::from(kept());
+        damage(&mut record);
+        let error = AccountRecord::decode(&record.encode().unwrap()).unwrap_err();
+        assert!(error.why.contains(why), "{error}");
+    }
+    let bytes = AccountRecord::from(kept()).encode().unwrap();
+    assert!(AccountRecord::decode(&bytes[..bytes.len() / 2]).is_err());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod act;
+mod availability;
 mod check;
 mod demo;
 mod facts;
@@ -21,6 +22,11 @@ pub(crate) fn dispatch(cli: Cli) -> End {
             check::check(&file, json || format == Format::Json)
         }
         Command::Status { pool, admin } => status::status(pool.as_deref(), &admin),
+        Command::Availability {
+            pool,
+            what_if,
+            admin,
+        } => availability::availability(pool.as_deref(), what_if.as_deref(), &admin),
         Command::Drain { at } => operate::state(&at, "draining"),
         Command::Maint { at } => operate::state(&at, "maintenance"),
         Command::Ready { at } => operate::state(&at, "ready"),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::End;
 use crate::cli::Admin;
+use crate::commands::availability::print_alerts;
 use crate::commands::facts;
 use crate::commands::operate::{call, segment};
 use crate::style::{Out, Row};
@@ -182,6 +183,7 @@ fn print_pool(out: &Out, pool: &Value) {
             _ => word(&pool["policy"]),
         }
     ));
+    print_alerts(out, list(&pool["alerts"]));
     let tiers = endpoints
         .iter()
         .any(|e| e["tier"].as_u64().unwrap_or(0) > 0);
@@ -260,12 +262,12 @@ fn print_table(out: &Out, header: &[&str], rows: &[Row]) {
     });
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// A string as it is, anything else as JSON writes it, nothing as a dash.
-fn word(value: &Value) -> String {
+pub(crate) fn word(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) => text.clone(),

@@ -58,6 +58,7 @@ pub(crate) fn pool<const N: usize>(name: &str, endpoints: [EndpointSpec; N]) -> 
         failover: Default::default(),
         transport: Default::default(),
         tls: None,
+        objective: Default::default(),
         endpoints: endpoints.into(),
     }
 }

@@ -10,7 +10,9 @@ mod root;
 mod service;
 mod tls;
 
-pub use pool::{CHECK, ENDPOINT, FAILOVER, HEARTBEAT, LIMIT, OUTLIER, POLICY, POOL, RETRY};
+pub use pool::{
+    CHECK, ENDPOINT, FAILOVER, HEARTBEAT, LIMIT, OBJECTIVE, OUTLIER, POLICY, POOL, RETRY,
+};
 pub use root::{ADMIN, LISTENER, LOG, NODE, REDIRECT, RESPOND, ROOT, ROUTE};
 pub use service::{DATA, READY, RELEASE, RESTART_LIMIT, SERVICE};
 pub use tls::{HOST_TLS, POOL_TLS};
@@ -124,6 +126,8 @@ pub enum Kind {
     Share(u32, u32),
     /// A number with up to three decimals; the limits in thousandths.
     Decimal(u32, u32),
+    /// `"99.9%"`: [`NINES_MIN`](crate::text::NINES_MIN) to less than all, to nine digits.
+    Nines,
     /// One of these words.
     Word(&'static [Word]),
     /// Several of these words.
@@ -183,5 +187,7 @@ const CHECK_SHORT: Duration = Duration::from_millis(10);
 const BEAT_LONG: Duration = Duration::from_secs(3600);
 /// See [`crate::text::DURATION_MAX`].
 const LONG: Duration = crate::text::DURATION_MAX;
+/// The shortest window over which availability is a figure at all.
+const MINUTE: Duration = Duration::from_secs(60);
 const PORT_MAX: u64 = u16::MAX as u64;
 const SIZE_MAX: u64 = 1 << 50;

@@ -1,8 +1,8 @@
 //! The keys of pools and endpoints.
 
 use super::{
-    BEAT_LONG, CHECK_SHORT, Key, Kind, LONG, PORT_MAX, SHORT, TableDef, WEIGHT_MAX, ZERO, later,
-    word,
+    BEAT_LONG, CHECK_SHORT, Key, Kind, LONG, MINUTE, PORT_MAX, SHORT, TableDef, WEIGHT_MAX, ZERO,
+    later, word,
 };
 
 /// `[pool.NAME]`.
@@ -27,7 +27,7 @@ pub static POOL: TableDef = TableDef {
         Key::new("limit", Kind::Table(&LIMIT), "", "how much at once"),
         Key::new("failover", Kind::Table(&FAILOVER), "", "who takes over, and how it comes back"),
         Key::later("recovery", "what may be done about a fault"),
-        Key::later("objective", "the availability that is aimed for"),
+        Key::new("objective", Kind::Table(&OBJECTIVE), "", "the availability that is aimed for; what is missing is accounted, and alerts tell when it is used up too fast"),
         Key::required("endpoint", Kind::Tables(&ENDPOINT), "at least one"),
     ],
 };
@@ -133,6 +133,17 @@ pub static FAILOVER: TableDef = TableDef {
         Key::new("failback", Kind::Word(&[word("auto"), word("manual")]), "\"auto\"", "\"manual\": an operator says ready"),
         Key::new("hold", Kind::Duration(ZERO, LONG), "\"10s\"", "must be stable for this long before it comes back"),
         Key::new("ramp", Kind::Duration(ZERO, LONG), "\"30s\"", "slow start: its share grows to full over this"),
+    ],
+};
+
+/// `[pool.NAME.objective]`.
+#[rustfmt::skip] // one line a key
+pub static OBJECTIVE: TableDef = TableDef {
+    path: "pool.NAME.objective",
+    meaning: "The availability that is aimed for.",
+    keys: &[
+        Key::new("availability", Kind::Nines, "\"99.9%\"", "how much of the time, and of the requests, is to be good; the rest is the error budget"),
+        Key::new("window", Kind::Duration(MINUTE, LONG), "\"30d\"", "over this long, sliding; availability figures are of it too"),
     ],
 };
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use evenkeel_core::balance;
 use evenkeel_core::settings::{
     CheckKind, CheckSettings, FailoverMode, FailoverSettings, HeartbeatSettings, LimitSettings,
-    OutlierSettings, PolicySpec, PoolSpec, RetryOn, RetrySettings, TransportSettings,
+    ObjectiveSettings, OutlierSettings, PolicySpec, PoolSpec, RetryOn, RetrySettings,
+    TransportSettings,
 };
 
 use super::report::Wrong;
@@ -69,6 +70,7 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
             max_idle: table.number("max_idle").unwrap_or(transport.max_idle),
         },
         tls: tls::pool(table, name, &endpoints, names.tls),
+        objective: objective(&table.table("objective")),
         endpoints,
         failover,
     }
@@ -273,6 +275,14 @@ fn failover(table: &Table<'_, '_>) -> FailoverSettings {
             .map_or(defaults.failback_auto, |word| word == "auto"),
         hold: table.duration("hold", defaults.hold),
         ramp: table.duration("ramp", defaults.ramp),
+    }
+}
+
+fn objective(table: &Table<'_, '_>) -> ObjectiveSettings {
+    let defaults = ObjectiveSettings::default();
+    ObjectiveSettings {
+        availability: table.nines("availability", defaults.availability),
+        window: table.duration("window", defaults.window),
     }
 }
 

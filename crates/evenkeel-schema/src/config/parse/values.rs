@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evenkeel_core::settings::{Decimal, Share};
+use evenkeel_core::settings::{Decimal, Nines, Share};
 use toml::de::DeValue;
 
 use super::report::Wrong;
@@ -11,7 +11,7 @@ use super::table::{Entry, Table, Text, Value, text_at, value_at};
 use super::wanted::{not_built, wanted, wanted_item};
 use super::words::{did_you_mean, one_of, segment, show};
 use crate::config::keys::{Key, Kind, Word};
-use crate::text::{self, parse_decimal, parse_duration, parse_share, parse_size};
+use crate::text::{self, parse_decimal, parse_duration, parse_nines, parse_share, parse_size};
 
 impl<'r, 't> Table<'r, 't> {
     /// `true` or `false`.
@@ -167,6 +167,25 @@ impl<'r, 't> Table<'r, 't> {
                 self.mismatch(key, &value, hint);
             }
         }
+        default
+    }
+
+    /// A share near to one.
+    pub(super) fn nines(&self, name: &str, default: Nines) -> Nines {
+        let Some((key, value)) = self.get(name) else {
+            return default;
+        };
+        let hint = match value.value {
+            DeValue::String(text) => match parse_nines(text) {
+                Ok(found) => return found,
+                Err(hint) => hint,
+            },
+            DeValue::Integer(_) | DeValue::Float(_) => {
+                Some(format!("did you mean \"{}%\"?", show(value.value)))
+            }
+            _ => None,
+        };
+        self.mismatch(key, &value, hint);
         default
     }
 

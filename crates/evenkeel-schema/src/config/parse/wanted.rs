@@ -7,7 +7,7 @@ use super::report::Wrong;
 use super::words::{one_of, tick};
 use crate::config::keys::{Kind, ROOT, SIGNALS, TableDef, Word};
 use crate::mistake::MistakeKind;
-use crate::text::{self, DURATION_WANTED, SHARE_WANTED, SIZE_WANTED};
+use crate::text::{self, DURATION_WANTED, NINES_WANTED, SHARE_WANTED, SIZE_WANTED};
 
 pub(super) const NAME_WANTED: &str = "a name of 1 to 64 letters, digits, \"_\", \".\" and \"-\"";
 
@@ -66,6 +66,7 @@ pub(super) fn wanted(kind: Kind) -> String {
             let (low, high) = (text::decimal(Decimal(low)), text::decimal(Decimal(high)));
             format!("a number from {low} to {high}")
         }
+        Kind::Nines => NINES_WANTED.into(),
         Kind::Word(words) => built(words),
         Kind::Words(words) => format!("a list of {}", built(words)),
         Kind::Name => NAME_WANTED.into(),

@@ -1,0 +1,135 @@
+//! The accounts as metrics. Figures of nothing seen yet are left out: a zero would be read as an outage.
+
+use std::fmt;
+use std::sync::Arc;
+
+use evenkeel_core::account::burn::{RULES, Rule};
+use evenkeel_schema::admin::{Account, Availability};
+use evenkeel_schema::text::duration;
+use prometheus_client::metrics::MetricType;
+
+use super::{Family, Page};
+
+/// One pool's account.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountSample {
+    pub(crate) pool: Arc<str>,
+    pub(crate) seen: Availability,
+    /// The burn of each rule's long and short window.
+    pub(crate) burns: Vec<(&'static Rule, f64, f64)>,
+}
+
+/// A gauge of the pool, and where its value is.
+type Gauge = (&'static str, &'static str, fn(&Availability) -> Option<f64>);
+
+const GAUGES: [Gauge; 3] = [
+    (
+        "evenkeel_availability",
+        "Share of the pool's known time in the objective's window in which it was up",
+        |a| a.account.availability,
+    ),
+    (
+        "evenkeel_request_availability",
+        "Share of the pool's requests in the objective's window that were not answered with 5xx",
+        |a| a.request_availability,
+    ),
+    (
+        "evenkeel_error_budget_left",
+        "Share of the pool's error budget that is left; below 0 = overspent",
+        |a| Some(a.budget_left),
+    ),
+];
+
+pub(super) fn encode(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result {
+    for (name, help, value) in GAUGES {
+        page.family(name, help, MetricType::Gauge, |family| {
+            all.iter().try_for_each(|sample| {
+                let value = value(&sample.seen);
+                value.map_or(Ok(()), |v| family.level(&[("pool", &sample.pool)], v))
+            })
+        })?;
+    }
+    burns(all, page)?;
+    page.family(
+        "evenkeel_endpoint_availability",
+        "Share of the endpoint's known time in the objective's window in which it was up",
+        MetricType::Gauge,
+        |family| each_endpoint(all, family, |a| a.availability),
+    )?;
+    page.family(
+        "evenkeel_endpoint_down_seconds",
+        "Time of the objective's window in which the endpoint was down",
+        MetricType::Gauge,
+        |family| each_endpoint(all, family, |a| Some(a.down_s)),
+    )
+}
+
+fn burns(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result {
+    page.family(
+        "evenkeel_burn_rate",
+        "How many times as fast as allowed the error budget was spent in this window",
+        MetricType::Gauge,
+        |family| {
+            for sample in all {
+                for (rule, long, short) in &sample.burns {
+                    for (window, burn) in [(rule.long, long), (rule.short, short)] {
+                        // A window that two rules look at is one.
+                        if first(rule, window) {
+                            let window = duration(window);
+                            let labels = [("pool", &*sample.pool), ("window", &window)];
+                            family.level(&labels, *burn)?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        },
+    )?;
+    page.family(
+        "evenkeel_burn_alert",
+        "1 = this alert goes on: the error budget is spent faster than burn over both windows",
+        MetricType::Gauge,
+        |family| {
+            for sample in all {
+                for rule in &RULES {
+                    let same = |alert: &&_| is(rule, alert);
+                    let firing = sample.seen.alerts.iter().find(same).is_some();
+                    let burn = rule.burn().to_string();
+                    let labels = [
+                        ("pool", &*sample.pool),
+                        ("severity", rule.severity),
+                        ("burn", &burn),
+                    ];
+                    family.gauge(&labels, i64::from(firing))?;
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
+fn is(rule: &Rule, alert: &evenkeel_schema::admin::Alert) -> bool {
+    alert.long == duration(rule.long)
+}
+
+/// Is it this rule that shows the window?
+fn first(rule: &Rule, window: std::time::Duration) -> bool {
+    let shows = RULES.iter().find(|r| r.long == window || r.short == window);
+    shows == Some(rule)
+}
+
+fn each_endpoint(
+    all: &[AccountSample],
+    family: &mut Family<'_>,
+    value: fn(&Account) -> Option<f64>,
+) -> fmt::Result {
+    for sample in all {
+        for endpoint in &sample.seen.endpoints {
+            let labels = [("pool", &*sample.pool), ("endpoint", &endpoint.name)];
+            if let Some(value) = value(&endpoint.account) {
+                family.level(&labels, value)?;
+            }
+        }
+    }
+    Ok(())
+}
