@@ -281,15 +281,7 @@ impl Driver {
         question: Option<&what_if::Question>,
     ) -> Outcome<Availability> {
         let Some(one) = self.accounts.pools.get(pool) else {
-            let names: Vec<_> = self.accounts.pools.keys().map(|name| &**name).collect();
-            return Err(ErrorAnswer::new(
-                ErrorCode::NoSuchPool,
-                format!("there is no pool {pool:?}"),
-                match names.is_empty() {
-                    true => "there is none".to_owned(),
-                    false => format!("there is {}", names.join(", ")),
-                },
-            ));
+            return Err(self.no_such_pool(pool));
         };
         let report = one.account.report(now());
         let mut availability = Availability::from(&report);

@@ -9,6 +9,7 @@ mod certificates;
 mod changes;
 mod commands;
 mod facts;
+mod find;
 mod load;
 mod looks;
 mod restores;
@@ -430,27 +431,5 @@ impl Driver {
             )
         })?;
         Ok(view::endpoint(&self.engine, &view, &self.facts))
-    }
-
-    fn find(&self, pool: &str, endpoint: &str) -> Outcome<EndpointId> {
-        if let Some(id) = self.engine.endpoint_id(pool, endpoint) {
-            return Ok(id);
-        }
-        let names = |names: Vec<&str>| match names.is_empty() {
-            true => "there is none".to_owned(),
-            false => format!("there is {}", names.join(", ")),
-        };
-        Err(match self.engine.pool(pool) {
-            Some(found) => ErrorAnswer::new(
-                ErrorCode::NoSuchEndpoint,
-                format!("pool {pool} has no endpoint {endpoint:?}"),
-                names(found.endpoints.iter().map(|e| &**e.name).collect()),
-            ),
-            None => ErrorAnswer::new(
-                ErrorCode::NoSuchPool,
-                format!("there is no pool {pool:?}"),
-                names(self.config.pools.iter().map(|p| &*p.name).collect()),
-            ),
-        })
     }
 }

@@ -14,6 +14,9 @@ const ROWS_MAX: usize = 2000;
 /// A century in nanoseconds: sums of a few stay far below 64 bits.
 const CENTURY_NS: u64 = 100 * 365 * 86_400 * 1_000_000_000;
 
+/// Numbers of buckets and how often each was met.
+pub type Buckets = Vec<(u16, u64)>;
+
 /// The account of one pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRecord {
@@ -33,7 +36,7 @@ pub struct AccountRecord {
     pub endpoints: Vec<EndpointAccountRecord>,
     /// Times by cause: buckets and counts of each stage.
     #[serde(default)]
-    pub causes: Vec<(String, [Vec<(u16, u64)>; 4])>,
+    pub causes: Vec<(String, [Buckets; 4])>,
 }
 
 /// A history.

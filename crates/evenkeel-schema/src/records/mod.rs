@@ -16,7 +16,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use account::{AccountRecord, BookRecord, CountsRecord, EndpointAccountRecord};
+pub use account::{AccountRecord, BookRecord, Buckets, CountsRecord, EndpointAccountRecord};
 pub use endpoint::EndpointRecord;
 pub use revision::RevisionRecord;
 

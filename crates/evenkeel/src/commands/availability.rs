@@ -57,6 +57,16 @@ fn print_all(out: &Out, all: &Value) {
 }
 
 fn print_pool(out: &Out, pool: &Value) {
+    print_head(out, pool);
+    print_alerts(out, list(&pool["alerts"]));
+    print_endpoints(out, pool);
+    print_intervals(out, pool);
+    print_causes(out, list(&pool["causes"]));
+    print_what_if(out, &pool["what_if"]);
+}
+
+/// How good it was, and what is left of the budget.
+fn print_head(out: &Out, pool: &Value) {
     out.line(&format!(
         "{}  up {} of {} known (window {}), requests {} of {}",
         out.bold(&format!("pool {}", word(&pool["pool"]))),
@@ -80,7 +90,9 @@ fn print_pool(out: &Out, pool: &Value) {
         _ => "up",
     };
     out.line(&out.state(colour, &line));
-    print_alerts(out, list(&pool["alerts"]));
+}
+
+fn print_endpoints(out: &Out, pool: &Value) {
     let header = [
         "",
         "STATE",
@@ -117,9 +129,6 @@ fn print_pool(out: &Out, pool: &Value) {
         1 => out.state(&row.cells[1], cell),
         _ => cell.to_owned(),
     });
-    print_intervals(out, pool);
-    print_causes(out, list(&pool["causes"]));
-    print_what_if(out, &pool["what_if"]);
 }
 
 /// The alerts of a pool, here and in `status`.
