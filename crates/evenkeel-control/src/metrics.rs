@@ -1,7 +1,10 @@
 //! `/metrics`: what the counters say at this moment, as OpenMetrics or in the older Prometheus text format. Nothing is kept here; every scrape
 //! reads the counters that are counted anyway. Labels are names of the configuration, never anything a client sent.
 
+mod account;
+mod beats;
 mod facts;
+mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,22 +12,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use evenkeel_core::counters::{
-    CounterSet, EndpointShared, Handshake, Histogram, LATENCY_BOUNDS_S, ListenerWorker, PoolWorker,
-    Reject,
+    CounterSet, EndpointShared, Handshake, Histogram, ListenerWorker, PoolWorker, Reject,
 };
 use evenkeel_core::engine::BeatsView;
 use evenkeel_core::table::State;
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
 use crate::driver::Newest;
 use crate::tls::Certificate;
-
-mod account;
+use page::Page;
 
 pub(crate) use account::AccountSample;
 
@@ -100,9 +100,6 @@ fn classic(text: &str) -> String {
 
 /// A metric's name, its help, and where its value is.
 type Column<T, V> = (&'static str, &'static str, fn(&T) -> V);
-type Labels<'a> = [(&'static str, &'a str)];
-/// No exemplars are shown.
-const NO_EXEMPLAR: Option<&Exemplar<[(&str, &str); 0], f64>> = None;
 
 impl Collector for Sample {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -336,81 +333,6 @@ impl Sample {
         )
     }
 
-    fn heartbeats(&self, page: &mut Page<'_>) -> fmt::Result {
-        const GAUGES: [Column<BeatsView, f64>; 4] = [
-            (
-                "evenkeel_heartbeat_suspicion",
-                "How suspicious the silence since the last heartbeat is: from 1 on the endpoint is taken for dead",
-                |b| b.suspicion,
-            ),
-            (
-                "evenkeel_heartbeat_age_seconds",
-                "Since the last heartbeat arrived, or the wait for it began",
-                |b| b.age.as_secs_f64(),
-            ),
-            (
-                "evenkeel_heartbeat_detection_seconds",
-                "A crash now would be seen within this",
-                |b| b.bound.as_secs_f64(),
-            ),
-            (
-                "evenkeel_heartbeat_utilization",
-                "How busy the endpoint says it is, 0 to 1; 0 if it says nothing",
-                |b| b.utilization.unwrap_or(0.0),
-            ),
-        ];
-        const COUNTS: [Column<BeatsView, u64>; 2] = [
-            ("evenkeel_heartbeats", "Heartbeats that counted", |b| {
-                b.beats
-            }),
-            (
-                "evenkeel_heartbeat_mistakes",
-                "Times an endpoint was suspected that a later heartbeat showed to have lived",
-                |b| b.mistakes,
-            ),
-        ];
-        let beating = || {
-            let all = self.endpoints.iter();
-            all.filter_map(|e| Some((e, e.heartbeat.as_ref()?)))
-        };
-        if beating().next().is_none() {
-            return Ok(());
-        }
-        for (name, help, value) in GAUGES {
-            page.family(name, help, MetricType::Gauge, |family| {
-                beating().try_for_each(|(e, b)| family.gauge_f64(&e.labels(), value(b)))
-            })?;
-        }
-        for (name, help, value) in COUNTS {
-            page.family(name, help, MetricType::Counter, |family| {
-                beating().try_for_each(|(e, b)| family.count(&e.labels(), value(b)))
-            })?;
-        }
-        Ok(())
-    }
-
-    /// What this node knows of its own faults.
-    fn own(&self, page: &mut Page<'_>) -> fmt::Result {
-        page.family(
-            "evenkeel_alone",
-            "1 = no other machine answers, which is taken for this machine's own fault",
-            MetricType::Gauge,
-            |family| family.gauge(&[], i64::from(self.alone)),
-        )?;
-        page.family(
-            "evenkeel_pauses",
-            "Times this process did not run for a while",
-            MetricType::Counter,
-            |family| family.count(&[], self.pauses),
-        )?;
-        page.family(
-            "evenkeel_paused_seconds",
-            "How long these pauses were together",
-            MetricType::Counter,
-            |family| family.count_f64(&[], self.paused_s),
-        )
-    }
-
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {
         self.own(page)?;
         let gauges = [
@@ -463,91 +385,5 @@ impl Certificate {
 impl EndpointSample {
     fn labels(&self) -> [(&'static str, &str); 2] {
         [("pool", &self.pool), ("endpoint", &self.name)]
-    }
-}
-
-/// The page being written.
-struct Page<'a>(DescriptorEncoder<'a>);
-
-impl Page<'_> {
-    fn family(
-        &mut self,
-        name: &str,
-        help: &str,
-        kind: MetricType,
-        fill: impl FnOnce(&mut Family<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        let encoder = self.0.encode_descriptor(name, help, None, kind)?;
-        fill(&mut Family(encoder))
-    }
-}
-
-/// One family of it.
-struct Family<'a>(MetricEncoder<'a>);
-
-impl Family<'_> {
-    fn count(&mut self, labels: &Labels<'_>, value: u64) -> fmt::Result {
-        // A set without labels would be written as `{}`.
-        match labels.is_empty() {
-            true => self.0.encode_counter(&value, NO_EXEMPLAR),
-            false => self
-                .0
-                .encode_family(&labels)?
-                .encode_counter(&value, NO_EXEMPLAR),
-        }
-    }
-
-    fn level(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
-        self.0.encode_family(&labels)?.encode_gauge(&value)
-    }
-
-    fn gauge(&mut self, labels: &Labels<'_>, value: i64) -> fmt::Result {
-        match labels.is_empty() {
-            true => self.0.encode_gauge(&value),
-            false => self.0.encode_family(&labels)?.encode_gauge(&value),
-        }
-    }
-
-    fn gauge_f64(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
-        match labels.is_empty() {
-            true => self.0.encode_gauge(&value),
-            false => self.0.encode_family(&labels)?.encode_gauge(&value),
-        }
-    }
-
-    fn count_f64(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
-        match labels.is_empty() {
-            true => self.0.encode_counter(&value, NO_EXEMPLAR),
-            false => self
-                .0
-                .encode_family(&labels)?
-                .encode_counter(&value, NO_EXEMPLAR),
-        }
-    }
-
-    /// All of `parts` added up.
-    fn histogram<'h>(
-        &mut self,
-        labels: &Labels<'_>,
-        parts: impl Iterator<Item = &'h Histogram>,
-    ) -> fmt::Result {
-        let mut counts = [0u64; LATENCY_BOUNDS_S.len() + 1];
-        let mut sum_us = 0u64;
-        for part in parts {
-            sum_us = sum_us.saturating_add(part.sum_us());
-            for (total, count) in counts.iter_mut().zip(part.buckets()) {
-                *total += count;
-            }
-        }
-        let bounds = LATENCY_BOUNDS_S.into_iter().chain([f64::INFINITY]);
-        let buckets: Vec<_> = bounds.zip(counts).collect();
-        self.0
-            .encode_family(&labels)?
-            .encode_histogram::<[(&str, &str); 0]>(
-                sum_us as f64 / 1e6,
-                counts.iter().sum(),
-                &buckets,
-                None,
-            )
     }
 }

@@ -8,7 +8,7 @@ use evenkeel_schema::admin::{Account, Availability};
 use evenkeel_schema::text::duration;
 use prometheus_client::metrics::MetricType;
 
-use super::{Family, Page};
+use super::page::{Family, Page};
 
 /// One pool's account.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(super) fn encode(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result 
         page.family(name, help, MetricType::Gauge, |family| {
             all.iter().try_for_each(|sample| {
                 let value = value(&sample.seen);
-                value.map_or(Ok(()), |v| family.level(&[("pool", &sample.pool)], v))
+                value.map_or(Ok(()), |v| family.gauge_f64(&[("pool", &sample.pool)], v))
             })
         })?;
     }
@@ -77,7 +77,7 @@ fn burns(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result {
                         if first(rule, window) {
                             let window = duration(window);
                             let labels = [("pool", &*sample.pool), ("window", &window)];
-                            family.level(&labels, *burn)?;
+                            family.gauge_f64(&labels, *burn)?;
                         }
                     }
                 }
@@ -127,7 +127,7 @@ fn each_endpoint(
         for endpoint in &sample.seen.endpoints {
             let labels = [("pool", &*sample.pool), ("endpoint", &endpoint.name)];
             if let Some(value) = value(&endpoint.account) {
-                family.level(&labels, value)?;
+                family.gauge_f64(&labels, value)?;
             }
         }
     }

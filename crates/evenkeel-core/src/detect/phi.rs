@@ -17,6 +17,8 @@
 use std::f64::consts::SQRT_2;
 use std::time::Duration;
 
+use statrs::function::erf::erfc;
+
 use super::{Arrival, Detector, Entry, Sequence};
 use crate::registry::{Part, Setting};
 use crate::settings::HeartbeatSettings;
@@ -150,7 +152,7 @@ impl Detector for Phi {
 
 /// −log10 of the probability that a normal value lies this many deviations or more above its mean.
 fn phi(deviations: f64) -> f64 {
-    let later = 0.5 * libm::erfc(deviations / SQRT_2);
+    let later = 0.5 * erfc(deviations / SQRT_2);
     (-later.log10()).clamp(0.0, PHI_MAX)
 }
 

@@ -114,17 +114,7 @@ impl Engine {
                 passed,
                 contact,
                 detail,
-            } => {
-                self.contacted(endpoint, contact);
-                let detail = detail.as_str();
-                let sign = Sign::Probed {
-                    epoch,
-                    passed,
-                    contact,
-                    detail,
-                };
-                self.sign(endpoint, sign);
-            }
+            } => self.probed(endpoint, epoch, (passed, contact), &detail),
             Event::Beat { endpoint, beat } => self.beat(endpoint, &beat),
             Event::Paused(pause) => self.paused(&pause),
             Event::Failed(failure) => self.sign(failure.endpoint, Sign::Failed(&failure)),

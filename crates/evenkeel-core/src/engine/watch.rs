@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::detect::{Cut, Found, Pause};
 use crate::health::{Beat, Endpoint, Order, Sign};
-use crate::id::EndpointId;
+use crate::id::{EndpointId, Epoch};
 use crate::observe::Contact;
 
 use super::Engine;
@@ -31,8 +31,26 @@ impl Engine {
         self.excuse(pause, |_| true);
     }
 
-    /// A probe says which machines answer, before it says anything of its endpoint.
-    pub(super) fn contacted(&mut self, id: EndpointId, contact: Contact) {
+    /// A probe ended.
+    pub(super) fn probed(
+        &mut self,
+        endpoint: EndpointId,
+        epoch: Epoch,
+        (passed, contact): (bool, Contact),
+        detail: &str,
+    ) {
+        self.contacted(endpoint, contact);
+        let sign = Sign::Probed {
+            epoch,
+            passed,
+            contact,
+            detail,
+        };
+        self.sign(endpoint, sign);
+    }
+
+    /// It says which machines answer, before it says anything of its endpoint.
+    fn contacted(&mut self, id: EndpointId, contact: Contact) {
         let Some(endpoint) = self.place_of(id) else {
             return;
         };

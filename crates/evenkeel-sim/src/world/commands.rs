@@ -45,13 +45,11 @@ impl World {
                 self.fence(epoch);
                 self.probe(endpoint, epoch);
             }
-            // Every endpoint of the simulation is on this machine.
             Command::Alone(_) | Command::Back(_) => {}
             Command::Changed(transition) => {
                 self.summary.changes += 1;
-                let ejected =
-                    transition.decided_by == DecidedBy::Outlier && transition.to == State::Down;
-                self.summary.ejections += u64::from(ejected);
+                let by_traffic = transition.decided_by == DecidedBy::Outlier;
+                self.summary.ejections += u64::from(by_traffic && transition.to == State::Down);
                 self.note(&Note::Changed(&transition));
             }
             Command::Persist(record) => {

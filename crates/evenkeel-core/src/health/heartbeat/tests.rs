@@ -1,3 +1,5 @@
+//! The promises of heartbeats, one endpoint at a time, and watchers that are paused themselves.
+
 use super::*;
 use crate::detect::Turns;
 use crate::rng::Rng;
