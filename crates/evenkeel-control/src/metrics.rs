@@ -3,6 +3,7 @@
 
 mod account;
 mod beats;
+mod ejections;
 mod facts;
 mod page;
 
@@ -15,6 +16,7 @@ use evenkeel_core::counters::{
     CounterSet, EndpointShared, Handshake, Histogram, ListenerWorker, PoolWorker, Reject,
 };
 use evenkeel_core::engine::BeatsView;
+use evenkeel_core::health::traffic::By;
 use evenkeel_core::table::State;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -34,6 +36,10 @@ pub(crate) struct EndpointSample {
     pub(crate) pool: Arc<str>,
     pub(crate) name: Arc<str>,
     pub(crate) state: State,
+    pub(crate) suspected: bool,
+    /// By rule: carried out, and found but not carried out.
+    pub(crate) ejections: [u64; By::ALL.len()],
+    pub(crate) spared: [u64; By::ALL.len()],
     pub(crate) shared: Arc<EndpointShared>,
     /// Of its checks, once there was one.
     pub(crate) checks: Option<Arc<Histogram>>,
@@ -318,6 +324,7 @@ impl Sample {
                     .try_for_each(|e| family.count(&e.labels(), value(e)))
             })?;
         }
+        self.ejections(page)?;
         let help = "How long the endpoint's checks took";
         page.family(
             "evenkeel_check_seconds",

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::time::Time;
+use crate::times::{Spread, Times};
 
 /// A count with **one writer**: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
@@ -119,6 +120,55 @@ pub struct EndpointWorker {
     pub failures: Counter,
     /// Connections opened to it.
     pub connects: Counter,
+    /// Of the failures, those in which nothing was heard of it: time-outs.
+    pub unheard: Counter,
+    /// Tries in which it was the endpoint's turn: the whole request was there to be given to it.
+    pub handed: Counter,
+    /// Of these, the ones that need no waiting any more: answered, failed or given up.
+    pub settled: Counter,
+    /// How long the answers that are no failures took to begin, from the moment it was the endpoint's turn.
+    pub times: Times,
+}
+
+/// What one worker counted of one endpoint, read at one moment. All of it only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lane {
+    /// See [`EndpointWorker::successes`].
+    pub successes: u64,
+    /// See [`EndpointWorker::failures`].
+    pub failures: u64,
+    /// See [`EndpointWorker::unheard`].
+    pub unheard: u64,
+    /// See [`EndpointWorker::handed`].
+    pub handed: u64,
+    /// See [`EndpointWorker::settled`].
+    pub settled: u64,
+}
+
+impl Lane {
+    /// Tries that brought any sign of life.
+    pub fn heard(&self) -> u64 {
+        (self.successes + self.failures).saturating_sub(self.unheard)
+    }
+
+    /// Tries that wait for the endpoint.
+    pub fn waiting(&self) -> u64 {
+        self.handed.saturating_sub(self.settled)
+    }
+}
+
+impl EndpointWorker {
+    /// All counts now. What is settled is read before what was handed over, so that nothing seems settled too early.
+    pub fn lane(&self) -> Lane {
+        let settled = self.settled.value();
+        Lane {
+            settled,
+            handed: self.handed.value(),
+            unheard: self.unheard.value(),
+            successes: self.successes.value(),
+            failures: self.failures.value(),
+        }
+    }
 }
 
 /// For this long a failed try speaks against its endpoint where a request can be sent only once. By then requests that can
@@ -151,6 +201,15 @@ impl EndpointShared {
             trial_left: AtomicU32::new(0),
             workers: PerWorker::new(workers),
         }
+    }
+
+    /// How long its answers took, all workers together, since the beginning.
+    pub fn times(&self) -> Spread {
+        let mut spread = Spread::default();
+        self.workers
+            .iter()
+            .for_each(|worker| worker.times.add_to(&mut spread));
+        spread
     }
 
     /// Did its last try fail, and that within [`FAILED_JUST_NOW`]?

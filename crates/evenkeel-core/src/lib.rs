@@ -24,3 +24,4 @@ pub mod settings;
 pub mod supervise;
 pub mod table;
 pub mod time;
+pub mod times;

@@ -96,10 +96,19 @@ pub struct EndpointRow {
     pub is_standby: bool,
     /// Decided by control.
     pub state: State,
+    /// Silent with requests in flight: no new work while anybody else can take it. One probe decides.
+    pub suspect: bool,
     /// Set while it comes back.
     pub ramp: Option<Ramp>,
     /// Moving counters, the same object in every table of this endpoint.
     pub shared: Arc<EndpointShared>,
+}
+
+impl EndpointRow {
+    /// May it be given ordinary work while there is anybody who is not under suspicion?
+    pub fn trusted(&self) -> bool {
+        self.state.usable() && !self.suspect
+    }
 }
 
 /// Everything a worker needs to serve one pool.

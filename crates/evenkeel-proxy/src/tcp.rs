@@ -107,7 +107,6 @@ async fn carry(
         }
     };
     endpoint.tune(true);
-    attempt.succeeded();
     let tunnel = Tunnel {
         worker,
         timer: &conn.timer,
@@ -160,9 +159,11 @@ async fn connect(
             pool.counters().retries.inc();
         }
         tried.push(attempt.endpoint.id);
+        attempt.hand_over();
         match open(worker, &attempt, conn, ask).await {
             Ok(stream) => {
                 attempt.counters().connects.inc();
+                attempt.succeeded(Some(rt::now().since(now)));
                 return Ok((attempt, stream));
             }
             Err(ConnectError::Endpoint(kind)) => {

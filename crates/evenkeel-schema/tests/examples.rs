@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use evenkeel_core::settings::{
-    CheckKind, CheckSettings, FailoverMode, FailoverSettings, HostTls, LimitSettings,
+    CheckKind, CheckSettings, Decimal, FailoverMode, FailoverSettings, HostTls, LimitSettings,
     OutlierSettings, Protocol, Ready, RetrySettings, RouteAction, TransportSettings,
 };
 use evenkeel_schema::config::{AccessFormat, AccessLog, LogFormat};
@@ -268,4 +268,14 @@ fn services_are_told_apart_by_what_a_reload_does_to_them() {
     assert_eq!(changed.added, ["new".into()]);
     assert_eq!(changed.removed, ["gone".into()]);
     assert_eq!(changed.changed, ["s".into()]);
+}
+
+#[test]
+fn statistics_of_outliers_take_whole_numbers_and_0_for_never() {
+    let text =
+        format!("{MINIMAL}\n[pool.app.outlier]\nsuccess_rate_stdev = 0\nlatency_factor = 4\n");
+    let config = parsed(&text);
+    let outlier = &config.pools[0].outlier;
+    let read = (outlier.success_rate_stdev, outlier.latency_factor);
+    assert_eq!(read, (Decimal(0), Decimal(4000)));
 }

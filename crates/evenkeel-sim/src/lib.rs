@@ -59,6 +59,10 @@ pub struct Summary {
     pub changes: u64,
     /// Ejections by real traffic.
     pub ejections: u64,
+    /// Suspicions that began.
+    pub suspicions: u64,
+    /// What was said beside changes of state.
+    pub remarks: u64,
     /// Answers that came under a stale fence.
     pub stale: u64,
     /// How long it took to heal once all faults were gone, in milliseconds.

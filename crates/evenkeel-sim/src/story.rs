@@ -8,8 +8,8 @@ use evenkeel_core::balance::POLICIES;
 use evenkeel_core::engine::Order;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::{
-    CheckSettings, EndpointSpec, FailoverMode, FailoverSettings, LimitSettings, OutlierSettings,
-    PolicySpec, PoolSpec, Ready, RetrySettings, ServiceSpec, Share,
+    CheckKind, CheckSettings, Decimal, EndpointSpec, FailoverMode, FailoverSettings, LimitSettings,
+    OutlierSettings, PolicySpec, PoolSpec, Ready, RetrySettings, ServiceSpec, Share,
 };
 use evenkeel_core::time::Time;
 
@@ -140,6 +140,7 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
             name: POLICIES[rng.index(POLICIES.len())].part.name.into(),
         },
         check: CheckSettings {
+            kind: kind(rng),
             interval,
             fast_interval: ms(rng, 100, 400),
             timeout: ms(rng, 200, 800),
@@ -150,6 +151,8 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
         heartbeat: None,
         outlier: OutlierSettings {
             consecutive_failures: 3 + rng.below(4) as u32,
+            success_rate_stdev: Decimal([0, 1_900, 3_000][rng.index(3)]),
+            latency_factor: Decimal([0, 2_000, 3_000][rng.index(3)]),
             base_ejection: ms(rng, 1_000, 6_000),
             max_ejection: Share::percent(10 + rng.below(91) as u32),
             min_healthy: rng.below(3) as u32,
@@ -157,7 +160,7 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
         },
         retry: RetrySettings {
             retries: rng.below(4) as u32,
-            per_try_timeout: ms(rng, 300, 1_000),
+            per_try_timeout: ms(rng, 300, 2_000),
             ..Default::default()
         },
         limit: LimitSettings {
@@ -181,6 +184,20 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
         tls: None,
         endpoints: endpoints(&name, is_static, rng),
         name,
+    }
+}
+
+/// Passed probes of one kind show that an endpoint works, of the other only that its kernel does.
+fn kind(rng: &mut Rng) -> CheckKind {
+    if rng.chance(1, 2) {
+        return CheckKind::Tcp;
+    }
+    CheckKind::Http {
+        path: "/".into(),
+        host: None,
+        headers: Vec::new(),
+        expect: vec![(200, 399)],
+        body: None,
     }
 }
 

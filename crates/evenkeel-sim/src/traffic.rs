@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::balance::Picker;
 use evenkeel_core::counters::EndpointShared;
@@ -67,4 +68,8 @@ pub struct Try {
     pub shared: Arc<EndpointShared>,
     /// Will it be answered?
     pub answered: bool,
+    /// Without a sign of life?
+    pub unheard: bool,
+    /// How long it takes.
+    pub takes: Duration,
 }

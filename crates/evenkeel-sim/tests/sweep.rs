@@ -21,7 +21,9 @@ fn sweep(part: u64) {
                 sum.requests += summary.requests;
                 sum.failed += summary.failed;
                 sum.ejections += summary.ejections;
+                sum.suspicions += summary.suspicions;
                 sum.stale += summary.stale;
+                sum.remarks += summary.remarks;
                 sum.changes += summary.changes;
                 sum.tries += summary.tries;
                 sum.tables += summary.tables;
@@ -39,7 +41,7 @@ fn sweep(part: u64) {
     if seeds.len() > 1 {
         // The stories must not be empty ones.
         assert!(
-            sum.ejections > 50 && sum.stale > 100 && sum.changes > 1000,
+            sum.ejections > 50 && sum.suspicions > 2 && sum.stale > 100 && sum.changes > 1000,
             "{sum:?}"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::engine::{Command, ServiceTransition, Transition};
+use evenkeel_core::engine::{Command, Remark, ServiceTransition, Transition};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
@@ -29,7 +29,12 @@ impl Driver {
             Command::StartTrial {
                 endpoint, permits, ..
             } => self.start_trial(endpoint, permits),
-            Command::Probe { endpoint, epoch } => self.probe(endpoint, epoch),
+            Command::Probe {
+                endpoint,
+                timeout,
+                epoch,
+            } => self.probe(endpoint, timeout, epoch),
+            Command::Said(remark) => log_remark(&remark),
             Command::Alone(cut) => tracing::error!(
                 target: "evenkeel::own",
                 "{}: the fault is taken to be this machine's own or its network's, and no endpoint's; they keep their states until one answers",
@@ -97,6 +102,13 @@ fn log_transition(t: &Transition, begins: bool) {
         }
         _ => tracing::info!(target: "evenkeel::endpoint", pool, endpoint, from, to, by, "{line}"),
     }
+}
+
+/// "app/a3 suspected, a probe decides: not a byte for 210 ms with 34 requests in flight …".
+fn log_remark(remark: &Remark) {
+    let line = format!("{}/{} {}", remark.pool, remark.name, remark.text);
+    let (pool, endpoint) = (&*remark.pool, &*remark.name);
+    tracing::warn!(target: "evenkeel::endpoint", pool, endpoint, "{line}");
 }
 
 /// "service api-1 ready → backoff: signal KILL (pid 4242, 1 restart)".

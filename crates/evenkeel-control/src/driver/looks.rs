@@ -78,14 +78,15 @@ impl Looks {
 }
 
 impl Driver {
-    pub(super) fn probe(&self, endpoint: EndpointId, epoch: Epoch) {
+    pub(super) fn probe(&self, endpoint: EndpointId, timeout: Duration, epoch: Epoch) {
         let Some(view) = self.engine.endpoint(endpoint) else {
             return;
         };
         let Some(address) = view.address.cloned() else {
             return;
         };
-        let (check, host) = (view.check.clone(), host_field(view.target));
+        let (mut check, host) = (view.check.clone(), host_field(view.target));
+        check.timeout = timeout;
         let (tls, name) = (
             self.tls.pool(view.pool_name).cloned(),
             bare_host(view.target),

@@ -95,8 +95,7 @@ pub(crate) struct Driver {
     tables: BTreeMap<PoolId, Arc<PoolTable>>,
     /// False until the first `Host::apply`, and while a configuration is taken in: tables are handed over together.
     publishing: bool,
-    /// Successes and failures of each endpoint as last swept.
-    swept: BTreeMap<EndpointId, (u64, u64)>,
+    swept: sweep::Swept,
     checks: BTreeMap<EndpointId, Arc<Histogram>>,
     looks: looks::Looks,
     facts: facts::Newest,
@@ -160,7 +159,7 @@ impl Driver {
             durability: Durability::Relaxed,
             tables: BTreeMap::new(),
             publishing: false,
-            swept: BTreeMap::new(),
+            swept: sweep::Swept::default(),
             checks: BTreeMap::new(),
             looks: looks::Looks::new(reports.clone()),
             facts: facts::Newest::default(),
@@ -236,7 +235,7 @@ impl Driver {
         }
         if self.next_sweep <= at {
             self.next_sweep = at + SWEEP_EVERY;
-            self.sweep();
+            self.sweep(at);
             self.storage.flush();
         }
         if self.next_resolve <= at {

@@ -1,29 +1,83 @@
-//! Sweeping the endpoints' counters: what they grew by since the last time goes to the engine.
+//! Sweeping the endpoints' counters: what they grew by since the last time goes to the engine, and, by pool, what is read
+//! of them, for comparison.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
+use evenkeel_core::counters::{EndpointShared, Lane};
 use evenkeel_core::engine::Event;
+use evenkeel_core::health::traffic::Measured;
 use evenkeel_core::id::EndpointId;
+use evenkeel_core::table::PoolTable;
+use evenkeel_core::time::Time;
 
 use super::Driver;
 
+/// How long answers take is read this often: eighty-five numbers a worker and endpoint.
+const TIMES_EVERY: Duration = Duration::from_secs(1);
+
+/// What the sweep before saw.
+#[derive(Debug, Default)]
+pub(super) struct Swept {
+    /// Successes and failures.
+    counts: BTreeMap<EndpointId, (u64, u64)>,
+    lanes: BTreeMap<EndpointId, Vec<Lane>>,
+    at: Time,
+    times_at: Time,
+}
+
 impl Driver {
-    pub(super) fn sweep(&mut self) {
-        let mut grown = Vec::new();
-        for row in self.tables.values().flat_map(|t| &t.endpoints) {
-            let successes = row.shared.workers.sum(|w| w.successes.value());
-            let failures = row.shared.workers.sum(|w| w.failures.value());
-            let before = self.swept.insert(row.id, (successes, failures));
-            let before = before.unwrap_or_default();
-            let delta = (
-                successes.wrapping_sub(before.0),
-                failures.wrapping_sub(before.1),
-            );
-            if delta != (0, 0) {
-                grown.push((row.id, delta));
+    pub(super) fn sweep(&mut self, now: Time) {
+        let since = std::mem::replace(&mut self.swept.at, now);
+        let with_times = now.since(self.swept.times_at) >= TIMES_EVERY;
+        if with_times {
+            self.swept.times_at = now;
+        }
+        let tables: Vec<Arc<PoolTable>> = self.tables.values().cloned().collect();
+        for table in tables {
+            let (moved, endpoints) = self.measure(&table, with_times);
+            for row in &table.endpoints {
+                self.grown(row.id, &endpoints[&row.id].lanes);
+            }
+            if moved {
+                self.event(Event::Measured {
+                    pool: table.pool,
+                    since,
+                    endpoints,
+                });
             }
         }
-        for (endpoint, (successes, failures)) in grown {
+    }
+
+    /// Reads all counters of a pool; did any of them move, or does anything wait?
+    fn measure(
+        &mut self,
+        table: &PoolTable,
+        with_times: bool,
+    ) -> (bool, BTreeMap<EndpointId, Measured>) {
+        let mut moved = false;
+        let mut endpoints = BTreeMap::new();
+        for row in &table.endpoints {
+            let lanes = lanes(&row.shared);
+            let before = self.swept.lanes.insert(row.id, lanes.clone());
+            moved |= before.as_ref() != Some(&lanes) || lanes.iter().any(|lane| lane.waiting() > 0);
+            let times = with_times.then(|| row.shared.times());
+            endpoints.insert(row.id, Measured { lanes, times });
+        }
+        (moved, endpoints)
+    }
+
+    fn grown(&mut self, endpoint: EndpointId, lanes: &[Lane]) {
+        let successes: u64 = lanes.iter().map(|lane| lane.successes).sum();
+        let failures: u64 = lanes.iter().map(|lane| lane.failures).sum();
+        let before = self.swept.counts.insert(endpoint, (successes, failures));
+        let before = before.unwrap_or_default();
+        let (successes, failures) = (
+            successes.wrapping_sub(before.0),
+            failures.wrapping_sub(before.1),
+        );
+        if (successes, failures) != (0, 0) {
             self.event(Event::Swept {
                 endpoint,
                 successes,
@@ -36,7 +90,12 @@ impl Driver {
     pub(super) fn forget_gone(&mut self) {
         let rows = self.tables.values().flat_map(|t| &t.endpoints);
         let there: BTreeSet<EndpointId> = rows.map(|row| row.id).collect();
-        self.swept.retain(|id, _| there.contains(id));
+        self.swept.counts.retain(|id, _| there.contains(id));
+        self.swept.lanes.retain(|id, _| there.contains(id));
         self.checks.retain(|id, _| there.contains(id));
     }
+}
+
+fn lanes(shared: &EndpointShared) -> Vec<Lane> {
+    shared.workers.iter().map(|worker| worker.lane()).collect()
 }

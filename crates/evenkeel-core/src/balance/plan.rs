@@ -3,7 +3,7 @@
 //! Built once per table. While somebody ramps, only the weights are computed again, at most every 100 ms and without
 //! allocating; the groups stay as they are.
 //!
-//! Who serves: those usable; if nobody is, those never seen; if there are none either, everybody who is not taken out by
+//! Who serves: those usable and not under suspicion; if nobody is, those usable; then those never seen; if there are none either, everybody who is not taken out by
 //! an operator (`when_all_down = "try-all"`). The first of these that has anybody is the plan.
 
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ const REFRESH: Duration = Duration::from_millis(100);
 /// Who is asked to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Serving {
+    Trusted,
     Usable,
     Unknown,
     LastResort,
@@ -64,7 +65,13 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(table: &PoolTable, now: Time) -> Plan {
-        let tiers = [Serving::Usable, Serving::Unknown, Serving::LastResort]
+        let order = [
+            Serving::Trusted,
+            Serving::Usable,
+            Serving::Unknown,
+            Serving::LastResort,
+        ];
+        let tiers = order
             .into_iter()
             .map(|serving| tiers_of(table, serving))
             .find(|tiers| !tiers.is_empty())
@@ -122,7 +129,7 @@ impl Tier {
             let row = &table.endpoints[source.row];
             let factor = match source.stands_in {
                 false => share_of(row, now),
-                true if row.state.usable() && row.weight > 0 => ramp::WHOLE - share_of(row, now),
+                true if row.trusted() && row.weight > 0 => ramp::WHOLE - share_of(row, now),
                 true => ramp::WHOLE,
             };
             let weight = &mut self.group.candidates[source.candidate].weight;
@@ -175,6 +182,7 @@ fn share_of(row: &EndpointRow, now: Time) -> u32 {
 
 fn serves(table: &PoolTable, row: &EndpointRow, serving: Serving) -> bool {
     let state = match serving {
+        Serving::Trusted => row.trusted(),
         Serving::Usable => row.state.usable(),
         Serving::Unknown => row.state == State::Unknown,
         Serving::LastResort => table.failover.try_all && row.state.last_resort(),

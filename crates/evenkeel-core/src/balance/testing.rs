@@ -25,6 +25,7 @@ pub(crate) fn row(state: State, weight: u32) -> EndpointRow {
         standby: None,
         is_standby: false,
         state,
+        suspect: false,
         ramp: None,
         shared: Arc::new(EndpointShared::new(1)),
     }

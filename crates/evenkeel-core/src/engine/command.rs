@@ -34,6 +34,19 @@ pub struct Transition {
     pub decided_by: DecidedBy,
 }
 
+/// Something to be said of an endpoint that is no change of its state: suspected, acquitted, not ejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Of which.
+    pub endpoint: EndpointId,
+    /// Its pool's name.
+    pub pool: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What, for people.
+    pub text: String,
+}
+
 /// A supervised service's state changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceTransition {
@@ -82,6 +95,8 @@ pub enum Command {
     Probe {
         /// Whom: see [`Engine::endpoint`](super::Engine::endpoint).
         endpoint: EndpointId,
+        /// At most this long.
+        timeout: Duration,
         /// The fence, new for each probe.
         epoch: Epoch,
     },
@@ -91,6 +106,8 @@ pub enum Command {
     Back(Duration),
     /// For the log and the metrics.
     Changed(Transition),
+    /// For the log.
+    Said(Remark),
     /// Store this under its key.
     Persist(Carried),
     /// Delete the record of this endpoint: the configuration has it no more and no operator's word is kept for it.

@@ -97,6 +97,9 @@ impl Engine {
             heartbeat: &endpoint.heartbeat,
             detector: pool.spec.heartbeat.as_ref().map_or("", |h| h.detector),
             check: &pool.spec.check,
+            suspicion: endpoint.suspicion.as_deref(),
+            ejections: &endpoint.ejections,
+            spared: &endpoint.spared,
             shared: &endpoint.shared,
             service: service_name.and_then(|name| self.services.id(name)),
             service_name,
@@ -126,6 +129,9 @@ fn ramp_percent(endpoint: &Endpoint, at: Time) -> u32 {
 
 /// What happens next, in words for a person.
 fn next(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> String {
+    if let Some(evidence) = &endpoint.suspicion {
+        return format!("suspected, a probe decides: {evidence}");
+    }
     let plain = plainly(endpoint, spec, now);
     match endpoint.note.is_empty() {
         true => plain,

@@ -1,15 +1,18 @@
 //! What the shells tell the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::address::Address;
 use crate::detect::Pause;
 use crate::facts::Facts;
+use crate::health::traffic::Measured;
 use crate::health::{Beat, Order};
-use crate::id::{EndpointId, Epoch, ServiceId};
+use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::observe::{Contact, Failure};
 use crate::settings::{PoolSpec, ServiceSpec};
 use crate::supervise::ServiceEvent;
+use crate::time::Time;
 
 use super::carried::Carried;
 
@@ -83,6 +86,15 @@ pub enum Event {
         successes: u64,
         /// Tries that failed.
         failures: u64,
+    },
+    /// One reading of the counters of a pool's endpoints; not sent while nothing moves and nothing waits.
+    Measured {
+        /// Which pool.
+        pool: PoolId,
+        /// When the counters were read before, whatever was sent of it.
+        since: Time,
+        /// What was read.
+        endpoints: BTreeMap<EndpointId, Measured>,
     },
     /// An operator's state.
     Order {

@@ -24,7 +24,7 @@ mod watch;
 
 pub use crate::health::{Beat, BeatsView, CarriedBeats, DecidedBy, Order, Says};
 pub use carried::Carried;
-pub use command::{Command, ServiceTransition, Transition};
+pub use command::{Command, Remark, ServiceTransition, Transition};
 pub use event::{Configure, Event, Running};
 pub use view::{EndpointView, PoolView, ServiceView};
 
@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 use crate::detect::Reach;
 use crate::facts::Facts;
+use crate::health::traffic::Measured;
 use crate::health::{Endpoint, Sign};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::rng::Rng;
@@ -129,6 +130,11 @@ impl Engine {
                 };
                 self.sign(endpoint, sign);
             }
+            Event::Measured {
+                pool,
+                since,
+                endpoints,
+            } => self.measured(pool, &endpoints, since),
             Event::Order { endpoint, order } => self.sign(endpoint, Sign::Order(order)),
             Event::Weight { endpoint, weight } => {
                 let weight = weight.map(|weight| weight.min(256));
@@ -172,6 +178,19 @@ impl Engine {
         };
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.on(index, sign, &mut ctx);
+        }
+    }
+
+    fn measured(&mut self, id: PoolId, measured: &BTreeMap<EndpointId, Measured>, since: Time) {
+        let mut ctx = Context {
+            now: self.now,
+            fences: &mut self.fences,
+            commands: &mut self.commands,
+            cut: self.reach.cut().is_some(),
+        };
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.measured(measured, since, &mut ctx);
+            self.touched.insert(id);
         }
     }
 

@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::address::Target;
+use crate::health::traffic::{Look, Measured, Traffic};
 use crate::health::{Around, Endpoint, Outcome, Sign};
 use crate::id::{EndpointId, Epoch, PoolId};
 use crate::settings::{FailoverMode, PoolSpec};
-use crate::table::{EndpointRow, PoolTable, State};
+use crate::table::{EndpointRow, PoolTable};
 use crate::time::Time;
 
 use super::carried::Carried;
-use super::command::{Command, Transition};
+use super::command::{Command, Remark, Transition};
 use super::context::Context;
 
 /// How many are how, kept beside the endpoints so that a failed try does not count a thousand of them.
@@ -33,6 +34,8 @@ pub(crate) struct Pool {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) table: Arc<PoolTable>,
     tally: Tally,
+    /// Everybody's traffic, compared.
+    traffic: Traffic,
     /// A row changed since the last table.
     dirty: bool,
     /// Permits to be given out once the table is.
@@ -60,6 +63,7 @@ impl Pool {
             endpoints,
             table: Arc::new(table),
             tally: Tally::default(),
+            traffic: Traffic::default(),
             dirty: true,
             trials: Vec::new(),
             wakeup: Time::ZERO,
@@ -109,6 +113,33 @@ impl Pool {
         let around = around(&self.spec, self.tally, ctx.cut);
         let outcome = self.endpoints[index].on(sign, &around, ctx.now);
         self.report(index, outcome, ctx);
+    }
+
+    /// One reading of the counters of its endpoints, and when the one before was made.
+    pub(crate) fn measured(
+        &mut self,
+        measured: &BTreeMap<EndpointId, Measured>,
+        since: Time,
+        ctx: &mut Context<'_>,
+    ) {
+        let at = ctx.now.at;
+        let looks = self.endpoints.iter().filter_map(|endpoint| {
+            Some(Look {
+                id: endpoint.id,
+                place: endpoint.place(),
+                ramps: endpoint.ramps(at),
+                measured: measured.get(&endpoint.id)?,
+            })
+        });
+        let looks: Vec<_> = looks.collect();
+        let (outlier, kind) = (&self.spec.outlier, &self.spec.check.kind);
+        let findings = self.traffic.look(&looks, outlier, kind, since, at);
+        for finding in findings {
+            let index = self.endpoints.iter().position(|e| e.id == finding.endpoint);
+            if let Some(index) = index {
+                self.on(index, Sign::Found(&finding), ctx);
+            }
+        }
     }
 
     /// Time passed: whatever is due is done.
@@ -167,6 +198,14 @@ impl Pool {
                 decided_by: endpoint.shown.by,
             }));
         }
+        if outcome.said {
+            ctx.command(Command::Said(Remark {
+                endpoint: endpoint.id,
+                pool: self.spec.name.clone(),
+                name: endpoint.spec.name.clone(),
+                text: endpoint.said.clone(),
+            }));
+        }
         if outcome.record {
             ctx.command(Command::Persist(Carried::of(
                 &self.spec.name,
@@ -193,6 +232,7 @@ impl Pool {
 
     fn probe(&mut self, ctx: &mut Context<'_>) {
         for endpoint in &mut self.endpoints {
+            let timeout = endpoint.probe_timeout(&self.spec.check);
             let fences = &mut *ctx.fences;
             let sent = endpoint
                 .schedule
@@ -200,6 +240,7 @@ impl Pool {
             if let Some(epoch) = sent {
                 ctx.commands.push_back(Command::Probe {
                     endpoint: endpoint.id,
+                    timeout,
                     epoch,
                 });
             }
@@ -210,8 +251,8 @@ impl Pool {
         let count = |fits: fn(&Endpoint) -> bool| self.endpoints.iter().filter(|e| fits(e)).count();
         Tally {
             usable: count(Endpoint::usable),
-            up: count(|e| e.usable() && e.shown.state == State::Up),
-            out: count(|e| e.outlier.out()),
+            up: count(Endpoint::up),
+            out: count(Endpoint::out),
         }
     }
 
@@ -270,6 +311,7 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         standby: None,
         is_standby: false,
         state: endpoint.shown.state,
+        suspect: endpoint.suspicion.is_some(),
         ramp,
         shared: endpoint.shared.clone(),
     }

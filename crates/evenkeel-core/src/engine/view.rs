@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::address::{Address, Target};
 use crate::counters::EndpointShared;
+use crate::health::traffic::By;
 use crate::health::{DecidedBy, Heartbeat, Order};
 use crate::id::{EndpointId, PoolId, ServiceId};
 use crate::settings::{CheckSettings, PoolSpec};
@@ -67,6 +68,12 @@ pub struct EndpointView<'a> {
     pub detector: &'static str,
     /// How it is checked.
     pub check: &'a CheckSettings,
+    /// Silent with requests in flight; the evidence.
+    pub suspicion: Option<&'a str>,
+    /// How often each rule took it out.
+    pub ejections: &'a [u64; By::ALL.len()],
+    /// How often each rule would have, had it been enforced or the pool been able to spare it.
+    pub spared: &'a [u64; By::ALL.len()],
     /// Its counters.
     pub shared: &'a Arc<EndpointShared>,
     /// The supervised service behind it.

@@ -7,6 +7,7 @@ mod heartbeat;
 mod outlier;
 mod schedule;
 mod standing;
+pub mod traffic;
 
 pub use check::{Check, Seen, Turn, Verdict};
 pub use endpoint::{Around, Endpoint, Outcome, Sign};

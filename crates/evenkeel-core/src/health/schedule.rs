@@ -88,13 +88,10 @@ impl Schedule {
         Some(epoch)
     }
 
-    /// Does the answer with this fence belong to the probe under way? If so, that one has ended.
-    pub fn ended(&mut self, epoch: Epoch) -> bool {
-        let current = self.under_way.is_some_and(|(fence, _)| fence == epoch);
-        if current {
-            self.under_way = None;
-        }
-        current
+    /// Does the answer with this fence belong to the probe under way? If so, that one has ended, after so long.
+    pub fn ended(&mut self, epoch: Epoch, now: Time) -> Option<Duration> {
+        self.under_way.take_if(|(fence, _)| *fence == epoch)?;
+        Some(self.last.map_or(Duration::ZERO, |sent| now.since(sent)))
     }
 
     /// No probes until [`Schedule::set`] says otherwise.
@@ -162,7 +159,7 @@ mod tests {
             let mut gaps = Vec::new();
             for n in 0..10 {
                 let epoch = schedule.send(|| Epoch(n), &settings, at).unwrap();
-                assert!(schedule.ended(epoch));
+                assert!(schedule.ended(epoch, at).is_some());
                 schedule.set(Pace::Settled, &settings, at);
                 let next = schedule.next_wakeup();
                 gaps.push(next.since(at));
@@ -192,9 +189,11 @@ mod tests {
         );
         let late = Time::from_millis(2_000);
         assert_eq!(schedule.send(|| Epoch(2), &settings, late), Some(Epoch(2)));
-        assert!(!schedule.ended(Epoch(1)));
-        assert!(schedule.ended(Epoch(2)));
-        assert!(!schedule.ended(Epoch(2)));
+        assert_eq!(schedule.ended(Epoch(1), late), None);
+        let answered = Time::from_millis(2_007);
+        let took = Some(Duration::from_millis(7));
+        assert_eq!(schedule.ended(Epoch(2), answered), took);
+        assert_eq!(schedule.ended(Epoch(2), answered), None);
     }
 
     #[test]
@@ -205,13 +204,13 @@ mod tests {
         let epoch = schedule.send(|| Epoch(1), &settings, start).unwrap();
         // While one is under way, an event asks for another right after it.
         schedule.hurry(Pace::Now, &settings, start);
-        assert!(schedule.ended(epoch));
+        assert!(schedule.ended(epoch, start).is_some());
         schedule.set(Pace::Settled, &settings, Time::from_millis(10_010));
         assert_eq!(schedule.next_wakeup(), Time::from_millis(10_010));
         let epoch = schedule
             .send(|| Epoch(2), &settings, Time::from_millis(10_010))
             .unwrap();
-        assert!(schedule.ended(epoch));
+        assert!(schedule.ended(epoch, start).is_some());
         schedule.set(Pace::Settled, &settings, Time::from_millis(10_020));
         schedule.hurry(Pace::Fast, &settings, Time::from_millis(10_030));
         assert_eq!(schedule.next_wakeup(), Time::from_millis(10_510));

@@ -95,6 +95,10 @@ impl Share {
 pub struct OutlierSettings {
     /// Failed tries in a row that eject; 0 = never by this rule.
     pub consecutive_failures: u32,
+    /// How many standard deviations its failure rate must be above the others' pooled rate; 0 = never by this rule.
+    pub success_rate_stdev: super::Decimal,
+    /// How many times slower than the others it must be; 0 = never by this rule.
+    pub latency_factor: super::Decimal,
     /// The first ejection's length; the n-th in a row takes n times as long.
     pub base_ejection: Duration,
     /// At most this share of the pool, but always at least one.
@@ -109,6 +113,10 @@ impl Default for OutlierSettings {
     fn default() -> Self {
         OutlierSettings {
             consecutive_failures: 5,
+            // Envoy's success_rate_stdev_factor: noise alone is above it in 2.9 % of windows, see `health::traffic`.
+            success_rate_stdev: super::Decimal(1900),
+            // Under it the endpoint still does a third of what another does, and taking it away costs that.
+            latency_factor: super::Decimal(3000),
             base_ejection: Duration::from_secs(30),
             max_ejection: Share::percent(50),
             min_healthy: 1,

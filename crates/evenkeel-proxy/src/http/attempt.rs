@@ -76,6 +76,9 @@ impl Job<'_> {
     ) -> Try {
         self.client.conn.moved.set(false);
         self.client.conn.waiting_on.set(Some(attempt.endpoint.id));
+        if exchange.upload.is_received() {
+            attempt.hand_over();
+        }
         let idle = match again {
             true => None,
             false => attempt.endpoint.take_idle(self.idempotent, now),
@@ -228,6 +231,9 @@ impl Job<'_> {
                 // It may have answered before it closed.
                 Poll::Ready(Err(UploadError::Endpoint)) => *deaf = true,
                 Poll::Ready(Err(e)) => return Poll::Ready(Err(Try::Client(e))),
+            }
+            if exchange.upload.is_received() {
+                attempt.hand_over();
             }
         }
         if let Poll::Ready(head) = self.poll_head(cx, exchange, attempt, stream) {

@@ -84,7 +84,8 @@ impl Job<'_> {
     ) -> Option<(Attempt, bool)> {
         let status = exchange.response.status();
         if !matches!(status, 502..=504) {
-            attempt.succeeded();
+            let since = exchange.upload.endpoint_since();
+            attempt.succeeded(since.map(|since| now.since(since)));
             return None;
         }
         let kind = FailureKind::Status(status);

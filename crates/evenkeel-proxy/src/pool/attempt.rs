@@ -1,8 +1,10 @@
 //! One try at one endpoint. It is counted in flight from the pick until this value is dropped, whichever way that comes
 //! about (answered, failed, client gone, panic), so the count cannot leak.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::Duration;
 
 use evenkeel_core::counters::EndpointWorker;
 use evenkeel_core::observe::FailureKind;
@@ -20,6 +22,8 @@ pub(crate) struct Attempt {
     pub(crate) endpoint: Rc<Endpoint>,
     /// Its position in that table.
     index: usize,
+    /// It is the endpoint's turn, and nothing was heard yet.
+    waits: Cell<bool>,
 }
 
 impl Attempt {
@@ -37,6 +41,7 @@ impl Attempt {
             current: current.clone(),
             endpoint,
             index,
+            waits: Cell::new(false),
         };
         if limit > 0 && before >= limit {
             return None;
@@ -72,9 +77,28 @@ impl Attempt {
         }
     }
 
-    /// It brought an answer that is not a failure.
-    pub(crate) fn succeeded(&self) {
-        self.counters().successes.inc();
+    /// It is the endpoint's turn: all of the request is there to be given to it. What is said again is not counted again.
+    pub(crate) fn hand_over(&self) {
+        if !self.waits.replace(true) {
+            self.counters().handed.inc();
+        }
+    }
+
+    /// It is waited for no more.
+    fn settle(&self) {
+        if self.waits.replace(false) {
+            self.counters().settled.inc();
+        }
+    }
+
+    /// It brought an answer that is not a failure, so long after the endpoint's turn had come.
+    pub(crate) fn succeeded(&self, took: Option<Duration>) {
+        self.settle();
+        let counters = self.counters();
+        counters.successes.inc();
+        if let Some(took) = took {
+            counters.times.observe(took);
+        }
         let run = &self.endpoint.shared.failure_run;
         if run.load(Relaxed) != 0 {
             run.store(0, Relaxed);
@@ -83,6 +107,10 @@ impl Attempt {
 
     /// It failed: counted, and control is told.
     pub(crate) fn failed(&self, kind: FailureKind, at: Time) {
+        self.settle();
+        if matches!(kind, FailureKind::ConnectTimeout | FailureKind::Timeout) {
+            self.counters().unheard.inc();
+        }
         self.pool.report(&self.endpoint, kind, at);
     }
 }
@@ -101,6 +129,7 @@ impl EndpointName {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
+        self.settle();
         // Sequentially consistent with the queue's count: either a waiter that just joined sees this place free, or it is
         // seen here (see `queue`).
         self.endpoint.shared.in_flight.fetch_sub(1, SeqCst);

@@ -168,10 +168,7 @@ impl Pool {
     pub(crate) fn has_untried(&self, tried: &[EndpointId]) -> bool {
         let current = self.current.borrow();
         current.table.endpoints.iter().any(|row| {
-            row.state.usable()
-                && row.address.is_some()
-                && row.weight > 0
-                && !tried.contains(&row.id)
+            row.trusted() && row.address.is_some() && row.weight > 0 && !tried.contains(&row.id)
         })
     }
 

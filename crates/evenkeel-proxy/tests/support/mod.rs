@@ -38,6 +38,7 @@ pub fn table(addresses: &[Address], workers: usize) -> PoolTable {
             standby: None,
             is_standby: false,
             state: State::Up,
+            suspect: false,
             ramp: None,
             shared: Arc::new(EndpointShared::new(workers)),
         })

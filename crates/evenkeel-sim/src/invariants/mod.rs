@@ -12,6 +12,7 @@ mod retry_budget;
 mod services_one_by_one;
 mod somewhere_to_go;
 mod stale_fence;
+mod suspects_leave_somebody;
 mod trial_permits;
 mod usable_first;
 
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<stale_fence::StaleFence>::default(),
         Box::<orders_are_respected::OrdersAreRespected>::default(),
         Box::<least_share_ejected::LeastShareEjected>::default(),
+        Box::<suspects_leave_somebody::SuspectsLeaveSomebody>::default(),
         Box::<epochs_grow::EpochsGrow>::default(),
         Box::<hold_is_respected::HoldIsRespected>::default(),
         Box::<retry_budget::RetryBudget>::default(),

@@ -48,6 +48,7 @@ impl Invariant for UsableFirst {
         let limit = table.limit.per_endpoint;
         let fresh = |other: &&EndpointRow| {
             fits(other)
+                && !other.suspect
                 && other.state == State::Up
                 && !tried.contains(&other.id)
                 && (limit == 0 || other.shared.in_flight.load(Relaxed) < limit)

@@ -1,12 +1,13 @@
 //! What the engine wants, carried out: probes that are late or lost, services that take their time.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use evenkeel_core::engine::{Command, DecidedBy, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::observe::Contact;
-use evenkeel_core::table::State;
+use evenkeel_core::table::{EndpointRow, PoolTable, State};
 
 use super::{Process, What, World};
 use crate::scene::{Behaviour, Key, Note, Scene};
@@ -17,7 +18,7 @@ impl World {
         self.engine.handle(event, self.scene.now);
         let mut acting = 0;
         while let Some(command) = self.engine.poll() {
-            acting += usize::from(!matches!(command, Command::Probe { .. }));
+            acting += usize::from(!matches!(command, Command::Probe { .. } | Command::Said(_)));
             self.carry_out(command);
         }
         acting
@@ -25,15 +26,7 @@ impl World {
 
     pub(super) fn carry_out(&mut self, command: Command) {
         match command {
-            Command::Publish(table) => {
-                self.fence(table.epoch);
-                self.summary.tables += 1;
-                self.note(&Note::Published(&table));
-                let keys = (0..table.endpoints.len())
-                    .map(|n| (table.endpoints[n].id, Scene::key(&table, n)));
-                self.keys.extend(keys);
-                self.scene.tables.insert(table.name.clone(), table);
-            }
+            Command::Publish(table) => self.publish(table),
             Command::Withdraw { name, epoch, .. } => {
                 self.fence(epoch);
                 self.scene.tables.remove(&name);
@@ -41,11 +34,16 @@ impl World {
             Command::StartTrial {
                 endpoint, permits, ..
             } => self.start_trial(endpoint, permits),
-            Command::Probe { endpoint, epoch } => {
+            Command::Probe {
+                endpoint,
+                timeout,
+                epoch,
+            } => {
                 self.fence(epoch);
-                self.probe(endpoint, epoch);
+                self.probe(endpoint, timeout, epoch);
             }
             Command::Alone(_) | Command::Back(_) => {}
+            Command::Said(_) => self.summary.remarks += 1,
             Command::Changed(transition) => {
                 self.summary.changes += 1;
                 let by_traffic = transition.decided_by == DecidedBy::Outlier;
@@ -88,6 +86,23 @@ impl World {
         }
     }
 
+    pub(super) fn publish(&mut self, table: Arc<PoolTable>) {
+        self.fence(table.epoch);
+        self.summary.tables += 1;
+        let known = self.scene.tables.get(&table.name);
+        let began = |row: &&EndpointRow| {
+            let before = known.and_then(|t| t.endpoints.iter().find(|r| r.id == row.id));
+            row.suspect && before.is_none_or(|before| !before.suspect)
+        };
+        let began = table.endpoints.iter().filter(began).count();
+        self.summary.suspicions += began as u64;
+        self.note(&Note::Published(&table));
+        let keys =
+            (0..table.endpoints.len()).map(|n| (table.endpoints[n].id, Scene::key(&table, n)));
+        self.keys.extend(keys);
+        self.scene.tables.insert(table.name.clone(), table);
+    }
+
     pub(super) fn fence(&mut self, epoch: Epoch) {
         self.note(&Note::Fence(epoch));
         self.last_fence = self.last_fence.max(epoch);
@@ -106,13 +121,12 @@ impl World {
     }
 
     /// Most answers come soon, some come when nobody waits for them any more, a few never.
-    pub(super) fn probe(&mut self, endpoint: EndpointId, epoch: Epoch) {
+    pub(super) fn probe(&mut self, endpoint: EndpointId, timeout: Duration, epoch: Epoch) {
         let view = self
             .engine
             .endpoint(endpoint)
             .expect("a probe names an endpoint there is");
         let key: Key = (view.pool_name.clone(), view.name.clone());
-        let timeout = view.check.timeout;
         self.note(&Note::ProbeSent { key: &key });
         self.probing.insert(endpoint, epoch);
         let (passed, takes) = match self.effective(&key) {

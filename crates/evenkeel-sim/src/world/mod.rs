@@ -23,7 +23,7 @@ use crate::traffic::{Lanes, Request, Try};
 use crate::{Broken, Summary};
 
 /// Between two requests of one worker to one pool.
-const REQUEST_EVERY_MS: u64 = 80;
+const REQUEST_EVERY_MS: u64 = 50;
 /// So many ticks at one moment are no coincidence.
 const SPINNING: u32 = 1000;
 const BEAT: Duration = Duration::from_millis(100);
@@ -71,6 +71,7 @@ pub struct World {
     /// The fence of each endpoint's newest probe that is not answered yet.
     probing: BTreeMap<EndpointId, Epoch>,
     swept: BTreeMap<EndpointId, (u64, u64)>,
+    measured_at: Time,
     processes: BTreeMap<Arc<str>, Process>,
     last_pid: u32,
     /// Pools that nobody asks for anything any more.
@@ -103,6 +104,7 @@ impl World {
             keys: BTreeMap::new(),
             probing: BTreeMap::new(),
             swept: BTreeMap::new(),
+            measured_at: Time::ZERO,
             processes: BTreeMap::new(),
             last_pid: 100,
             silent: BTreeSet::new(),

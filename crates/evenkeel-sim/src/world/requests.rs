@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use evenkeel_core::balance::Choice;
 use evenkeel_core::engine::Event;
+use evenkeel_core::health::traffic::Measured;
 use evenkeel_core::observe::{Failure, FailureKind};
 
 use super::{BEAT, REQUEST_EVERY_MS, What, World};
@@ -62,12 +63,15 @@ impl World {
         self.summary.tries += 1;
         let row = &table.endpoints[index];
         row.shared.in_flight.fetch_add(1, Relaxed);
-        row.shared.workers.of(request.worker).tries.inc();
+        let counters = row.shared.workers.of(request.worker);
+        counters.tries.inc();
+        counters.handed.inc();
         request.tries += 1;
         if !request.tried.contains(&row.id) {
             request.tried.push(row.id);
         }
-        let (answered, takes) = match self.effective(&Scene::key(&table, index)) {
+        let behaviour = self.effective(&Scene::key(&table, index));
+        let (answered, takes) = match behaviour {
             Behaviour::Works | Behaviour::FailsChecks => (true, self.ms(2, 30)),
             Behaviour::Dead => (false, self.ms(1, 2)),
             Behaviour::Hung => (false, table.retry.per_try_timeout),
@@ -79,6 +83,8 @@ impl World {
             endpoint: row.id,
             shared: row.shared.clone(),
             answered,
+            unheard: behaviour == Behaviour::Hung,
+            takes,
         };
         self.plan(takes, What::TryEnds(ended));
     }
@@ -89,19 +95,27 @@ impl World {
         }
         let counters = ended.shared.workers.of(ended.request.worker);
         ended.shared.in_flight.fetch_sub(1, Relaxed);
+        counters.settled.inc();
         if ended.answered {
             counters.successes.inc();
+            counters.times.observe(ended.takes);
             ended.shared.failure_run.store(0, Relaxed);
             return self.done(&ended.request.pool, true);
         }
         counters.failures.inc();
+        if ended.unheard {
+            counters.unheard.inc();
+        }
         let run = ended.shared.failure_run.fetch_add(1, Relaxed) + 1;
         let at = self.scene.now.at;
         // The queue to control may be full.
         if !self.rng.chance(1, 20) {
             self.feed(Event::Failed(Failure {
                 endpoint: ended.endpoint,
-                kind: FailureKind::Reset,
+                kind: match ended.unheard {
+                    true => FailureKind::Timeout,
+                    false => FailureKind::Reset,
+                },
                 run,
                 at,
             }));
@@ -156,6 +170,7 @@ impl World {
                 });
             }
         }
+        self.measure();
         self.note(&Note::Beat);
         if !self.scene.peace && self.scene.now.at >= PEACE {
             self.make_peace();
@@ -163,6 +178,27 @@ impl World {
         let beats = self.scene.now.at.as_nanos() / BEAT.as_nanos() as u64;
         if self.scene.peace && beats.is_multiple_of(50) {
             self.attend();
+        }
+    }
+
+    /// Everybody's counters, by pool, for comparison.
+    fn measure(&mut self) {
+        let since = std::mem::replace(&mut self.measured_at, self.scene.now.at);
+        let beats = self.scene.now.at.as_nanos() / BEAT.as_nanos() as u64;
+        let tables: Vec<_> = self.scene.tables.values().cloned().collect();
+        for table in tables {
+            let rows = table.endpoints.iter().map(|row| {
+                let lanes = row.shared.workers.iter().map(|w| w.lane()).collect();
+                let times = beats.is_multiple_of(10).then(|| row.shared.times());
+                (row.id, Measured { lanes, times })
+            });
+            let pool = table.pool;
+            let endpoints = rows.collect();
+            self.feed(Event::Measured {
+                pool,
+                since,
+                endpoints,
+            });
         }
     }
 }

@@ -178,7 +178,9 @@ impl Bench {
                 let name = self.name(endpoint);
                 self.trials.push((name, permits));
             }
-            Command::Probe { endpoint, epoch } => return self.probe(endpoint, epoch),
+            Command::Probe {
+                endpoint, epoch, ..
+            } => return self.probe(endpoint, epoch),
             Command::StartService { service, .. } => {
                 let name = self.engine.service(service).unwrap().spec.name.to_string();
                 *self.starts.entry(name).or_default() += 1;
@@ -204,6 +206,7 @@ impl Bench {
                 return Some(Event::Service { service, event });
             }
             Command::Changed(_)
+            | Command::Said(_)
             | Command::ServiceChanged(_)
             | Command::Alone(_)
             | Command::Back(_) => {}

@@ -9,7 +9,9 @@
 
 mod beating;
 mod operator;
+mod probing;
 mod ruling;
+mod suspicion;
 
 use std::sync::Arc;
 
@@ -22,11 +24,13 @@ use crate::settings::{EndpointSpec, PoolSpec};
 use crate::table::{Ramp, State};
 use crate::time::{Now, Time, WallTime};
 
-use super::check::{Check, Seen, Verdict};
+use super::check::{Check, Verdict};
 use super::heartbeat::{Beat, Heartbeat};
 use super::outlier::{Outlier, Ruling};
 use super::schedule::{Pace, Schedule};
 use super::standing::{DecidedBy, Order, Standing, clip};
+use super::traffic::{By, Finding};
+use probing::Durations;
 
 /// What an endpoint needs to know of its pool.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +39,9 @@ pub struct Around<'a> {
     pub spec: &'a PoolSpec,
     /// Endpoints that may be given ordinary work, this one included.
     pub usable: usize,
-    /// Of these, the ones up and not merely in trial.
+    /// Of these, the ones up and neither in trial nor under suspicion.
     pub up: usize,
-    /// Endpoints ejected or in trial.
+    /// Endpoints ejected, in trial or under suspicion.
     pub out: usize,
     /// This machine reaches nobody: what is not reached from here is no fault of an endpoint's.
     pub cut: bool,
@@ -72,6 +76,8 @@ pub enum Sign<'a> {
         /// Tries failed.
         failures: u64,
     },
+    /// What was found by comparing it with the others.
+    Found(&'a Finding),
     /// Its name was resolved.
     Resolved(&'a Address),
     /// An operator's state.
@@ -97,6 +103,8 @@ pub struct Outcome {
     pub record: bool,
     /// Its trial is to be given this many requests.
     pub permits: Option<u32>,
+    /// There is something to be said of it that is no change of state: [`Endpoint::said`].
+    pub said: bool,
 }
 
 /// An endpoint and all that is known of it.
@@ -119,6 +127,19 @@ pub struct Endpoint {
     pub(crate) probed: bool,
     /// What would have been done but was not: an ejection not enforced, or refused by the pool.
     pub(crate) note: String,
+    /// The evidence, while it is silent with requests in flight.
+    pub(crate) suspicion: Option<String>,
+    /// What was last to be said of it beside changes of state.
+    pub(crate) said: String,
+    said_at: Time,
+    /// How often each rule took it out.
+    pub(crate) ejections: [u64; By::ALL.len()],
+    /// How often each rule would have.
+    pub(crate) spared: [u64; By::ALL.len()],
+    /// How long its passed checks took.
+    took: Durations,
+    /// Ejected for its silence, probes included; so many have passed since.
+    heard_again: Option<u32>,
     /// Its next rise ramps, even from unknown: it comes back from maintenance.
     ramps_next: bool,
     /// The end of our own last pause, and until when traffic's time-outs are put down to it.
@@ -164,6 +185,13 @@ impl Endpoint {
             found,
             probed: false,
             note: String::new(),
+            suspicion: None,
+            said: String::new(),
+            said_at: Time::ZERO,
+            ejections: Default::default(),
+            spared: Default::default(),
+            took: Durations::default(),
+            heard_again: None,
             ramps_next: false,
             excused: (Time::ZERO, Time::ZERO),
             spec,
@@ -235,6 +263,7 @@ impl Endpoint {
                 successes,
                 failures,
             } => self.on_swept(successes, failures, around, now),
+            Sign::Found(finding) => self.on_found(finding, around, now),
             Sign::Resolved(address) => self.on_resolved(address, around, now),
             Sign::Order(order) => self.on_order(order, around, now),
             Sign::Weight(weight) => self.on_weight(weight),
@@ -243,42 +272,9 @@ impl Endpoint {
             Sign::Tick => {
                 let waits = !around.spec.failover.failback_auto;
                 let ruling = self.outlier.tick(waits, now.at);
-                self.rule(ruling, "no request of its trial failed", around, now)
+                let why = "no request of its trial failed";
+                self.rule(ruling, By::Trial, why, around, now)
             }
-        }
-    }
-
-    fn on_probed(
-        &mut self,
-        epoch: Epoch,
-        (passed, contact): (bool, Contact),
-        detail: &str,
-        around: &Around<'_>,
-        now: Now,
-    ) -> Outcome {
-        if !self.schedule.ended(epoch) {
-            return Outcome::default();
-        }
-        self.probed = true;
-        let spec = around.spec;
-        if !passed && self.our_fault(contact, around) {
-            self.schedule.set(Pace::Fast, &spec.check, now.at);
-            return Outcome::default();
-        }
-        let alone = around.usable == 0;
-        let seen = Seen {
-            passed,
-            detail,
-            alone,
-        };
-        let turn = self.check.on(seen, &spec.check, &spec.failover, now.at);
-        self.schedule.set(self.pace(around), &spec.check, now.at);
-        match turn {
-            Some(turn) => {
-                self.turned(turn.to, turn.ramps, around, now.at);
-                self.settle(turn.why, DecidedBy::Check, now)
-            }
-            None => Outcome::default(),
         }
     }
 
@@ -291,11 +287,15 @@ impl Endpoint {
             return Outcome::default();
         }
         let ruling = self.outlier.failed(failure, &around.spec.outlier);
-        let why = match self.outlier.trial() {
-            Some(_) => format!("a request of its trial failed: {}", failure.kind.name()),
-            None => format!("{} failures in a row: {}", failure.run, failure.kind.name()),
+        let kind = failure.kind.name();
+        let (by, why) = match self.outlier.trial() {
+            Some(_) => (By::Trial, format!("a request of its trial failed: {kind}")),
+            None => (
+                By::Consecutive,
+                format!("{} failures in a row: {kind}", failure.run),
+            ),
         };
-        self.rule(ruling, &why, around, now)
+        self.rule(ruling, by, &why, around, now)
     }
 
     fn on_swept(
@@ -320,12 +320,12 @@ impl Endpoint {
         let ruling = self
             .outlier
             .swept(successes, failures, &around.spec.outlier, now.at);
-        let why = match ruling {
-            Some(Ruling::Good) => "all requests of its trial were answered",
-            _ if self.outlier.trial().is_some() => "a request of its trial failed",
-            _ => "failures in a row and no answer between",
+        let (by, why) = match ruling {
+            Some(Ruling::Good) => (By::Trial, "all requests of its trial were answered"),
+            _ if self.outlier.trial().is_some() => (By::Trial, "a request of its trial failed"),
+            _ => (By::Consecutive, "failures in a row and no answer between"),
         };
-        self.rule(ruling, why, around, now)
+        self.rule(ruling, by, why, around, now)
     }
 
     fn on_resolved(&mut self, address: &Address, around: &Around<'_>, now: Now) -> Outcome {
@@ -352,6 +352,7 @@ impl Endpoint {
     /// The check's verdict changed.
     fn turned(&mut self, to: Verdict, ramps: bool, around: &Around<'_>, at: Time) {
         self.outlier.clear(at);
+        self.unsuspected();
         self.note.clear();
         self.ramp = None;
         if to == Verdict::Up && (ramps || std::mem::take(&mut self.ramps_next)) {
@@ -375,6 +376,7 @@ impl Endpoint {
     fn forget(&mut self, at: Time) {
         self.check = Check::new();
         self.outlier.clear(at);
+        self.unsuspected();
         self.schedule.abandon();
         self.ramp = None;
         self.note.clear();
@@ -384,7 +386,7 @@ impl Endpoint {
     fn pace(&self, around: &Around<'_>) -> Pace {
         if self.address.is_none() || self.order == Some(Order::Maintenance) {
             Pace::Never
-        } else if self.check.changing() || around.usable == 0 {
+        } else if self.check.changing() || self.heard_again.is_some() || around.usable == 0 {
             Pace::Fast
         } else {
             Pace::Settled
@@ -424,7 +426,7 @@ impl Endpoint {
             shown: (before != self.shown.state).then_some((before, self.shown.state)),
             row: true,
             record: true,
-            permits: None,
+            ..Outcome::default()
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::health::schedule::Pace;
 use crate::health::standing::{DecidedBy, Order, Standing, clip};
+use crate::health::traffic::By;
 use crate::table::State;
 use crate::time::{Now, Time, WallTime};
 
@@ -26,6 +27,7 @@ impl Endpoint {
         let before = std::mem::replace(&mut self.order, wanted);
         let (covered, shown) = (before.is_some(), self.shown.state);
         let mut outcome = Outcome::default();
+        self.unsuspected();
         if before == Some(Order::Maintenance) && wanted != before {
             self.forget(now.at);
             self.ramps_next = true;
@@ -64,7 +66,8 @@ impl Endpoint {
         }
         if self.outlier.ejected_until().is_some() {
             let ruling = Some(self.outlier.begin_trial(now.at));
-            return self.rule(ruling, "an operator said ready", around, now);
+            let why = "an operator said ready";
+            return self.rule(ruling, By::Trial, why, around, now);
         }
         let beats = self.agree_on_beats(around, now.at);
         match self.check.agree(&spec.check, &spec.failover, now.at) {

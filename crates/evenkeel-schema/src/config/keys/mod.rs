@@ -126,6 +126,8 @@ pub enum Kind {
     Share(u32, u32),
     /// A number with up to three decimals; the limits in thousandths.
     Decimal(u32, u32),
+    /// Such a number, or 0.
+    DecimalOr0(u32, u32),
     /// `"99.9%"`: [`NINES_MIN`](crate::text::NINES_MIN) to less than all, to nine digits.
     Nines,
     /// One of these words.

@@ -213,6 +213,8 @@ fn outlier(table: &Table<'_, '_>) -> OutlierSettings {
         consecutive_failures: table
             .number("consecutive_failures")
             .unwrap_or(defaults.consecutive_failures),
+        success_rate_stdev: table.decimal("success_rate_stdev", defaults.success_rate_stdev),
+        latency_factor: table.decimal("latency_factor", defaults.latency_factor),
         base_ejection: table.duration("base_ejection", defaults.base_ejection),
         max_ejection: table.share("max_ejection", defaults.max_ejection),
         min_healthy: table.number("min_healthy").unwrap_or(defaults.min_healthy),

@@ -142,13 +142,15 @@ impl<'r, 't> Table<'r, 't> {
         default
     }
 
-    /// A number with up to three decimals within the key's limits.
+    /// A number with up to three decimals within the key's limits, or 0 where that is one of them.
     pub(super) fn decimal(&self, name: &str, default: Decimal) -> Decimal {
         let Some((key, value)) = self.get(name) else {
             return default;
         };
-        let Kind::Decimal(low, high) = key.kind else {
-            unreachable!("{name} is no decimal")
+        let fits = |found: Decimal| match key.kind {
+            Kind::Decimal(low, high) => (low..=high).contains(&found.0),
+            Kind::DecimalOr0(low, high) => found.0 == 0 || (low..=high).contains(&found.0),
+            _ => unreachable!("{name} is no decimal"),
         };
         let written = match value.value {
             DeValue::Integer(number) => Some(number.to_string()),
@@ -157,7 +159,7 @@ impl<'r, 't> Table<'r, 't> {
         };
         let found = written.as_deref().map(parse_decimal);
         match found {
-            Some(Ok(found)) if (low..=high).contains(&found.0) => return found,
+            Some(Ok(found)) if fits(found) => return found,
             Some(Err(hint)) => self.mismatch(key, &value, hint),
             Some(Ok(_)) => self.mismatch(key, &value, None),
             None => {

@@ -66,6 +66,7 @@ pub(super) fn wanted(kind: Kind) -> String {
             let (low, high) = (text::decimal(Decimal(low)), text::decimal(Decimal(high)));
             format!("a number from {low} to {high}")
         }
+        Kind::DecimalOr0(low, high) => format!("{}, or 0", wanted(Kind::Decimal(low, high))),
         Kind::Nines => NINES_WANTED.into(),
         Kind::Word(words) => built(words),
         Kind::Words(words) => format!("a list of {}", built(words)),
