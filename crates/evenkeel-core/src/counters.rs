@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::health::traffic::NO_BURDEN;
 use crate::time::Time;
 use crate::times::{Spread, Times};
 
@@ -185,6 +186,8 @@ pub struct EndpointShared {
     pub failure_run: AtomicU32,
     /// When the last failed try failed, in nanoseconds of [`Time`]: a worker stores with each failure.
     pub failed_at: AtomicU64,
+    /// How much heavier each try in flight counts for a policy, in thousandths: control stores, see `health::traffic`.
+    pub burden: AtomicU32,
     /// Requests a trial may still be given: control stores, a worker takes one with each pick.
     pub trial_left: AtomicU32,
     /// Per-worker counts.
@@ -198,6 +201,7 @@ impl EndpointShared {
             in_flight: AtomicU32::new(0),
             failure_run: AtomicU32::new(0),
             failed_at: AtomicU64::new(0),
+            burden: AtomicU32::new(NO_BURDEN),
             trial_left: AtomicU32::new(0),
             workers: PerWorker::new(workers),
         }

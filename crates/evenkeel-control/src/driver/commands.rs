@@ -34,6 +34,9 @@ impl Driver {
                 timeout,
                 epoch,
             } => self.probe(endpoint, timeout, epoch),
+            Command::Weigh {
+                endpoint, burden, ..
+            } => self.weigh(endpoint, burden),
             Command::Said(remark) => log_remark(&remark),
             Command::Alone(cut) => tracing::error!(
                 target: "evenkeel::own",
@@ -82,6 +85,12 @@ impl Driver {
     pub(super) fn begins(&self, endpoint: EndpointId) -> bool {
         let endpoint = self.engine.endpoint(endpoint);
         endpoint.is_some_and(|endpoint| account::begins(&self.engine, &endpoint))
+    }
+
+    fn weigh(&self, endpoint: EndpointId, burden: u32) {
+        if let Some(view) = self.engine.endpoint(endpoint) {
+            view.shared.burden.store(burden, Relaxed);
+        }
     }
 
     fn start_trial(&self, endpoint: EndpointId, permits: u32) {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::health::traffic::NO_BURDEN;
 use crate::id::EndpointId;
 use crate::table::{EndpointRow, PoolTable};
 use crate::time::Time;
@@ -60,6 +61,14 @@ impl<'a> Ask<'a> {
     /// Tries in flight at this one, all workers together.
     pub fn in_flight(&self, candidate: &Candidate) -> u32 {
         self.row(candidate).shared.in_flight.load(Relaxed)
+    }
+
+    /// How busy this one is, in thousandths of a try: what is in flight, and heavier if it fails fast. Only for comparison.
+    pub fn load(&self, candidate: &Candidate) -> u64 {
+        let shared = &self.row(candidate).shared;
+        let after = u64::from(shared.in_flight.load(Relaxed)) + 1;
+        let load = after * u64::from(shared.burden.load(Relaxed));
+        load.saturating_sub(u64::from(NO_BURDEN))
     }
 
     pub(crate) fn row(&self, candidate: &Candidate) -> &'a EndpointRow {

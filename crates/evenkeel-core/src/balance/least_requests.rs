@@ -28,7 +28,7 @@ impl Policy for LeastRequests {
         let fitting = group.candidates().iter().enumerate();
         for (position, candidate) in fitting.filter(|(_, c)| ask.fits(c)) {
             let weight = u64::from(candidate.weight);
-            let load = u64::from(ask.in_flight(candidate));
+            let load = ask.load(candidate);
             let order = best.map_or(std::cmp::Ordering::Less, |(_, least, of)| {
                 (load * of).cmp(&(least * weight))
             });

@@ -8,6 +8,8 @@
 
 mod ask;
 mod draw;
+#[cfg(test)]
+mod fast_failures;
 mod first;
 mod group;
 mod least_requests;

@@ -27,9 +27,9 @@ impl Policy for P2c {
             return Some(one);
         };
         let [a, b] = [one, other].map(|position| &group.candidates()[position]);
-        // in_flight / weight, compared without dividing.
-        let load_a = u64::from(ask.in_flight(a)) * u64::from(b.weight);
-        let load_b = u64::from(ask.in_flight(b)) * u64::from(a.weight);
+        // Load / weight, compared without dividing.
+        let load_a = ask.load(a) * u64::from(b.weight);
+        let load_b = ask.load(b) * u64::from(a.weight);
         Some(if load_b < load_a { other } else { one })
     }
 }

@@ -91,6 +91,15 @@ pub enum Command {
         /// The fence.
         epoch: Epoch,
     },
+    /// Store this in the endpoint's `burden`.
+    Weigh {
+        /// Whose.
+        endpoint: EndpointId,
+        /// In thousandths.
+        burden: u32,
+        /// The fence.
+        epoch: Epoch,
+    },
     /// Probe once; answer with [`Event::Probed`](super::Event::Probed) and the same epoch.
     Probe {
         /// Whom: see [`Engine::endpoint`](super::Engine::endpoint).

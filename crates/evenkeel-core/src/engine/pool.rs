@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::address::Target;
-use crate::health::traffic::{Look, Measured, Traffic};
+use crate::health::traffic::{Look, Measured, Traffic, burden};
 use crate::health::{Around, Endpoint, Outcome, Sign};
 use crate::id::{EndpointId, Epoch, PoolId};
 use crate::settings::{FailoverMode, PoolSpec};
@@ -134,10 +134,26 @@ impl Pool {
         let looks: Vec<_> = looks.collect();
         let (outlier, kind) = (&self.spec.outlier, &self.spec.check.kind);
         let findings = self.traffic.look(&looks, outlier, kind, since, at);
+        self.weigh(ctx);
         for finding in findings {
             let index = self.endpoints.iter().position(|e| e.id == finding.endpoint);
             if let Some(index) = index {
                 self.on(index, Sign::Found(&finding), ctx);
+            }
+        }
+    }
+
+    /// Who fails fast has less in flight than its work is worth, which policies are to know.
+    fn weigh(&mut self, ctx: &mut Context<'_>) {
+        for endpoint in &mut self.endpoints {
+            let burden = burden(self.traffic.counts(endpoint.id));
+            if burden != std::mem::replace(&mut endpoint.burden, burden) {
+                let epoch = ctx.fences.next();
+                ctx.command(Command::Weigh {
+                    endpoint: endpoint.id,
+                    burden,
+                    epoch,
+                });
             }
         }
     }

@@ -18,7 +18,10 @@ impl World {
         self.engine.handle(event, self.scene.now);
         let mut acting = 0;
         while let Some(command) = self.engine.poll() {
-            acting += usize::from(!matches!(command, Command::Probe { .. } | Command::Said(_)));
+            acting += usize::from(!matches!(
+                command,
+                Command::Probe { .. } | Command::Said(_) | Command::Weigh { .. }
+            ));
             self.carry_out(command);
         }
         acting
@@ -44,6 +47,9 @@ impl World {
             }
             Command::Alone(_) | Command::Back(_) => {}
             Command::Said(_) => self.summary.remarks += 1,
+            Command::Weigh {
+                endpoint, burden, ..
+            } => self.burden(endpoint, burden),
             Command::Changed(transition) => {
                 self.summary.changes += 1;
                 let by_traffic = transition.decided_by == DecidedBy::Outlier;
@@ -106,6 +112,15 @@ impl World {
     pub(super) fn fence(&mut self, epoch: Epoch) {
         self.note(&Note::Fence(epoch));
         self.last_fence = self.last_fence.max(epoch);
+    }
+
+    pub(super) fn burden(&mut self, endpoint: EndpointId, burden: u32) {
+        let tables = self.scene.tables.values();
+        for row in tables.flat_map(|table| table.endpoints.iter()) {
+            if row.id == endpoint {
+                row.shared.burden.store(burden, Relaxed);
+            }
+        }
     }
 
     pub(super) fn start_trial(&mut self, endpoint: EndpointId, permits: u32) {

@@ -207,6 +207,7 @@ impl Bench {
             }
             Command::Changed(_)
             | Command::Said(_)
+            | Command::Weigh { .. }
             | Command::ServiceChanged(_)
             | Command::Alone(_)
             | Command::Back(_) => {}

@@ -29,7 +29,7 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::outlier::{Outlier, Ruling};
 use super::schedule::{Pace, Schedule};
 use super::standing::{DecidedBy, Order, Standing, clip};
-use super::traffic::{By, Finding};
+use super::traffic::{By, Finding, NO_BURDEN};
 use probing::Durations;
 
 /// What an endpoint needs to know of its pool.
@@ -132,6 +132,8 @@ pub struct Endpoint {
     /// What was last to be said of it beside changes of state.
     pub(crate) said: String,
     said_at: Time,
+    /// How much heavier its tries in flight count, in thousandths.
+    pub(crate) burden: u32,
     /// How often each rule took it out.
     pub(crate) ejections: [u64; By::ALL.len()],
     /// How often each rule would have.
@@ -188,6 +190,7 @@ impl Endpoint {
             suspicion: None,
             said: String::new(),
             said_at: Time::ZERO,
+            burden: NO_BURDEN,
             ejections: Default::default(),
             spared: Default::default(),
             took: Durations::default(),

@@ -14,6 +14,7 @@
 //! have been awake: after a gap between two looks nobody is called silent, and a worker that hears from nobody says
 //! nothing of one.
 
+mod burden;
 mod latency;
 mod stall;
 mod success_rate;
@@ -31,6 +32,7 @@ use crate::settings::{CheckKind, OutlierSettings};
 use crate::time::Time;
 use crate::times::Spread;
 
+pub use burden::{NO_BURDEN, burden};
 pub use window::Counts;
 use window::Window;
 
