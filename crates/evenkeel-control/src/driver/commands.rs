@@ -1,6 +1,7 @@
 //! Carrying out what the engine decided, in the order it decided it.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use evenkeel_core::engine::{Command, Remark, ServiceTransition, Transition};
 use evenkeel_core::id::EndpointId;
@@ -38,16 +39,8 @@ impl Driver {
                 endpoint, burden, ..
             } => self.weigh(endpoint, burden),
             Command::Said(remark) => log_remark(&remark),
-            Command::Alone(cut) => tracing::error!(
-                target: "evenkeel::own",
-                "{}: the fault is taken to be this machine's own or its network's, and no endpoint's; they keep their states until one answers",
-                cut.why
-            ),
-            Command::Back(after) => tracing::info!(
-                target: "evenkeel::own",
-                "other machines answer again after {:.1} s",
-                after.as_secs_f64()
-            ),
+            Command::Alone(cut) => log_alone(&cut.why),
+            Command::Back(after) => log_back(after),
             Command::Changed(transition) => {
                 let begins = transition.from == State::Unknown && self.begins(transition.endpoint);
                 log_transition(&transition, begins);
@@ -98,6 +91,18 @@ impl Driver {
             view.shared.trial_left.store(permits, Relaxed);
         }
     }
+}
+
+fn log_alone(why: &str) {
+    tracing::error!(
+        target: "evenkeel::own",
+        "{why}: the fault is taken to be this machine's own or its network's, and no endpoint's; they keep their states until one answers"
+    );
+}
+
+fn log_back(after: Duration) {
+    let after = after.as_secs_f64();
+    tracing::info!(target: "evenkeel::own", "other machines answer again after {after:.1} s");
 }
 
 /// "app/a3 up → down: 2 of 2 checks failed: connection refused (check)".

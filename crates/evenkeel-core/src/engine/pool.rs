@@ -128,6 +128,7 @@ impl Pool {
                 id: endpoint.id,
                 place: endpoint.place(),
                 ramps: endpoint.ramps(at),
+                excused: endpoint.is_excused(at),
                 measured: measured.get(&endpoint.id)?,
             })
         });

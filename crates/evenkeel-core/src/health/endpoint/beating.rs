@@ -72,11 +72,16 @@ impl Endpoint {
         contact.ran_out() && sent < self.excused.0
     }
 
+    /// Were we away a moment ago, so that what ran out meanwhile says nothing?
+    pub(crate) fn is_excused(&self, at: Time) -> bool {
+        at < self.excused.1
+    }
+
     /// Is a failed try of a client's to be put down to us?
     pub(super) fn traffic_excused(&self, kind: FailureKind, around: &Around<'_>, at: Time) -> bool {
         let ran_out = matches!(kind, FailureKind::ConnectTimeout | FailureKind::Timeout);
         let unreached = matches!(kind, FailureKind::ConnectTimeout | FailureKind::Connect);
-        (ran_out && at < self.excused.1) || (unreached && self.is_cut(around))
+        (ran_out && self.is_excused(at)) || (unreached && self.is_cut(around))
     }
 
     /// Whose word is it, where several say down? The check's passing is no reason for being down by the heartbeat, nor the

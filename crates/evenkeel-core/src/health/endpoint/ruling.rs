@@ -1,10 +1,14 @@
-//! What real traffic says, carried out if the pool can bear it.
+//! What real traffic says, failure by failure and sweep by sweep, carried out if the pool can bear it.
 
 use std::time::Duration;
 
+use crate::health::check::Verdict;
 use crate::health::outlier::Ruling;
+use crate::health::schedule::Pace;
 use crate::health::standing::{DecidedBy, clip};
 use crate::health::traffic::By;
+use crate::observe::Failure;
+use crate::table::State;
 use crate::time::{Now, Time};
 
 use super::{Around, Endpoint, Outcome};
@@ -13,6 +17,61 @@ use super::{Around, Endpoint, Outcome};
 const REMARK_EVERY: Duration = Duration::from_secs(60);
 
 impl Endpoint {
+    pub(super) fn on_failed(
+        &mut self,
+        failure: &Failure,
+        around: &Around<'_>,
+        now: Now,
+    ) -> Outcome {
+        if self.found.state == State::Down || self.found.state == State::Unknown {
+            return Outcome::default();
+        }
+        self.hurry(Pace::Fast, around, now);
+        if self.traffic_excused(failure.kind, around, now.at) {
+            return Outcome::default();
+        }
+        let ruling = self.outlier.failed(failure, &around.spec.outlier);
+        let kind = failure.kind.name();
+        let (by, why) = match self.outlier.trial() {
+            Some(_) => (By::Trial, format!("a request of its trial failed: {kind}")),
+            None => (
+                By::Consecutive,
+                format!("{} failures in a row: {kind}", failure.run),
+            ),
+        };
+        self.rule(ruling, by, &why, around, now)
+    }
+
+    pub(super) fn on_swept(
+        &mut self,
+        successes: u64,
+        failures: u64,
+        around: &Around<'_>,
+        now: Now,
+    ) -> Outcome {
+        // After a pause of our own only failures that are told one by one count: these do not say how they failed.
+        let failures = if now.at < self.excused.1 { 0 } else { failures };
+        if successes > 0 && failures == 0 {
+            self.note.clear();
+        }
+        if self.check.verdict() != Verdict::Up {
+            // It answers although the check says down: the check should look again.
+            if successes > 0 {
+                self.hurry(Pace::Fast, around, now);
+            }
+            return Outcome::default();
+        }
+        let ruling = self
+            .outlier
+            .swept(successes, failures, &around.spec.outlier, now.at);
+        let (by, why) = match ruling {
+            Some(Ruling::Good) => (By::Trial, "all requests of its trial were answered"),
+            _ if self.outlier.trial().is_some() => (By::Trial, "a request of its trial failed"),
+            _ => (By::Consecutive, "failures in a row and no answer between"),
+        };
+        self.rule(ruling, by, why, around, now)
+    }
+
     /// Carries out what the outlier machine came to, if the pool can bear it.
     pub(super) fn rule(
         &mut self,

@@ -130,6 +130,8 @@ pub struct Look<'a> {
     pub place: Place,
     /// It is coming back slowly.
     pub ramps: bool,
+    /// We ourselves were away a moment ago: what ran out meanwhile is not its fault.
+    pub excused: bool,
     /// Its counters.
     pub measured: &'a Measured,
 }
@@ -157,15 +159,18 @@ impl Track {
 
     fn take(&mut self, look: &Look<'_>, at: Time) {
         let lanes = &look.measured.lanes;
-        let sum = |lanes: &[Lane]| {
-            let sum = |of: fn(&Lane) -> u64| lanes.iter().map(of).sum::<u64>();
-            Counts {
-                requests: sum(|l| l.successes) + sum(|l| l.failures),
-                failures: sum(|l| l.failures),
-            }
-        };
+        let sum = |lanes: &[Lane], of: fn(&Lane) -> u64| lanes.iter().map(of).sum::<u64>();
         let first = self.last.is_empty();
-        let seen = sum(lanes).without(sum(&self.last));
+        let grown = |of| sum(lanes, of).saturating_sub(sum(&self.last, of));
+        let ran_out = match look.excused {
+            true => grown(|lane| lane.unheard),
+            false => 0,
+        };
+        let failures = grown(|lane| lane.failures).saturating_sub(ran_out);
+        let seen = Counts {
+            requests: grown(|lane| lane.successes) + failures,
+            failures,
+        };
         self.last.clone_from(lanes);
         if !first {
             self.counts.add(seen, at);
@@ -199,6 +204,7 @@ struct Seen<'a> {
     id: EndpointId,
     place: Place,
     ramps: bool,
+    excused: bool,
     lanes: &'a [Lane],
     track: &'a Track,
 }
@@ -328,6 +334,7 @@ impl Traffic {
             id: look.id,
             place: look.place,
             ramps: look.ramps,
+            excused: look.excused,
             lanes: &self.tracks[&look.id].last,
             track: &self.tracks[&look.id],
         };

@@ -135,7 +135,7 @@ impl Silence {
         let silent = heard == self.heard && !self.lanes.is_empty();
         self.heard = heard;
         self.note_place(seen, ears, scene.now);
-        if scene.overslept {
+        if scene.overslept || seen.excused {
             self.begin(seen, ears, scene.now);
             return None;
         }

@@ -42,6 +42,7 @@ struct Stage {
     under_way: Vec<(usize, usize, Time, Duration)>,
     /// This worker neither hands over nor hears.
     asleep: Option<usize>,
+    excused: bool,
     now: Time,
     before: Time,
     rng: Rng,
@@ -72,6 +73,7 @@ impl Stage {
             times: vec![Spread::default(); manners.len()],
             under_way: Vec::new(),
             asleep: None,
+            excused: false,
             now: START,
             before: START,
             rng: Rng::new(seed),
@@ -143,6 +145,7 @@ impl Stage {
                 id: EndpointId(index as u32),
                 place: self.places[index],
                 ramps: false,
+                excused: self.excused,
                 measured,
             })
             .collect();
@@ -398,6 +401,23 @@ fn who_was_paused_himself_calls_nobody_silent() {
     stage.asleep = None;
     stage.run(3);
     assert!(stage.found.is_empty(), "{:?}", stage.found);
+}
+
+#[test]
+fn what_ran_out_while_we_were_away_is_no_failure_of_anybody() {
+    for excused in [true, false] {
+        let mut stage = Stage::new(&[CALM; 3], 1);
+        stage.run(20);
+        // All of the requests that were at one of them when we were stopped.
+        let lane = &mut stage.lanes[1][0];
+        lane.handed += 100;
+        lane.settled += 100;
+        lane.failures += 100;
+        lane.unheard += 100;
+        stage.excused = excused;
+        stage.run(1);
+        assert_eq!(stage.found.is_empty(), excused, "{:?}", stage.found);
+    }
 }
 
 #[test]
