@@ -103,7 +103,7 @@ pub struct Outcome {
     pub record: bool,
     /// Its trial is to be given this many requests.
     pub permits: Option<u32>,
-    /// There is something to be said of it that is no change of state: [`Endpoint::said`].
+    /// There is something to be said of it that is no change of state: `said`.
     pub said: bool,
 }
 

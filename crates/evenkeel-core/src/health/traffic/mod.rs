@@ -1,7 +1,7 @@
 //! What the traffic of a whole pool says of one endpoint: everybody is measured against the others.
 //!
 //! Every 100 ms the counters of all workers are read and handed in. [`Traffic`] keeps for each endpoint what the rules need
-//! (exact counts of the last ten seconds, how long answers took), and each rule of [`RULES`] looks at all of it and says
+//! (exact counts of the last ten seconds, how long answers took), and each rule of `RULES` looks at all of it and says
 //! whom it finds. What becomes of a finding is for the endpoint to say, with the pool's limits.
 //!
 //! | rule | file | finds |
