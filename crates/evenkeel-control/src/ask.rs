@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::account::what_if::Question;
+use evenkeel_core::diagnose::Cause;
 use evenkeel_schema::admin::{
     ActionAnswer, ActionRequest, Availabilities, Availability, EndpointStatus, ErrorAnswer,
-    ErrorCode, HeartbeatAnswer, HeartbeatRequest, RecoveryAnswer, RecoveryPoints, RevisionAnswer,
-    RevisionStatus, StateOrder, Status,
+    ErrorCode, HeartbeatAnswer, HeartbeatRequest, IncidentStatus, Incidents, RecoveryAnswer,
+    RecoveryPoints, RevisionAnswer, RevisionStatus, StateOrder, Status,
 };
 use evenkeel_schema::config::Secret;
 use tokio::sync::{mpsc, oneshot};
@@ -80,6 +81,13 @@ pub(crate) enum Ask {
     },
     /// Each answered in its place.
     Beats(Vec<HeartbeatRequest>, Answer<Vec<Outcome<HeartbeatAnswer>>>),
+    Incidents(Answer<Incidents>),
+    Incident(u64, Answer<Outcome<IncidentStatus>>),
+    Label {
+        id: u64,
+        cause: Cause,
+        answer: Answer<Outcome<IncidentStatus>>,
+    },
     Change(Change, Answer<Outcome<RevisionAnswer>>),
     /// Carries out an action on a service.
     Act {

@@ -3,8 +3,10 @@
 
 mod account;
 mod beats;
+mod certificates;
 mod ejections;
 mod facts;
+mod incidents;
 mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +59,9 @@ pub(crate) struct Sample {
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) facts: Newest,
     pub(crate) accounts: Vec<AccountSample>,
+    /// Incidents that are over, by cause.
+    pub(crate) incidents: BTreeMap<&'static str, u64>,
+    pub(crate) incidents_open: u64,
     pub(crate) revision: u64,
     pub(crate) rejected: u64,
     /// Times this process did not run for a while.
@@ -118,6 +123,7 @@ impl Collector for Sample {
         self.certificates(&mut page)?;
         self.facts(&mut page)?;
         account::encode(&self.accounts, &mut page)?;
+        self.incidents(&mut page)?;
         self.process(&mut page)
     }
 }
@@ -217,35 +223,6 @@ impl Sample {
             }
             Ok(())
         })
-    }
-
-    fn certificates(&self, page: &mut Page<'_>) -> fmt::Result {
-        let all = &self.certificates;
-        if all.is_empty() {
-            return Ok(());
-        }
-        page.family(
-            "evenkeel_certificate_not_after_seconds",
-            "When a certificate in use ends, seconds since 1970",
-            MetricType::Gauge,
-            |family| {
-                let timed = all.iter().filter_map(|c| Some((c, c.time?)));
-                timed.into_iter().try_for_each(|(certificate, (_, end))| {
-                    family.gauge(&certificate.labels(), end)
-                })
-            },
-        )?;
-        page.family(
-            "evenkeel_certificate_problem",
-            "1 = what is in the files now cannot be used, and what was read before stays in use",
-            MetricType::Gauge,
-            |family| {
-                all.iter().try_for_each(|certificate| {
-                    let problem = !certificate.problems.is_empty();
-                    family.gauge(&certificate.labels(), i64::from(problem))
-                })
-            },
-        )
     }
 
     fn pools(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use evenkeel_schema::records::{AccountRecord, EndpointRecord, Record, RevisionRecord};
+use evenkeel_schema::records::{
+    AccountRecord, EndpointRecord, IncidentRecord, Record, RevisionRecord,
+};
 use evenkeel_store::{Durability, Embedded, Error, Expect, Memory, Store};
 use tokio::sync::oneshot;
 
@@ -29,6 +31,7 @@ const REOPEN_EVERY: Duration = Duration::from_secs(10);
 const ACCOUNTS: &str = "account/";
 const ENDPOINTS: &str = "endpoint/";
 const REVISIONS: &str = "revision/";
+const INCIDENTS: &str = "incident/";
 
 /// What was found at the start.
 #[derive(Debug, Default)]
@@ -37,6 +40,8 @@ pub(crate) struct Loaded {
     pub(crate) accounts: Vec<AccountRecord>,
     /// By number, ascending.
     pub(crate) revisions: Vec<RevisionRecord>,
+    /// By number, ascending.
+    pub(crate) incidents: Vec<IncidentRecord>,
 }
 
 /// Something to write.
@@ -101,6 +106,16 @@ impl Storage {
 
     pub(crate) fn delete_revision(&mut self, number: u64) {
         let key = format!("{REVISIONS}{}", RevisionRecord::key(number));
+        self.send(key, Job::Delete);
+    }
+
+    pub(crate) fn put_incident(&mut self, record: &IncidentRecord, durability: Durability) {
+        let key = format!("{INCIDENTS}{}", IncidentRecord::key(record.0.id));
+        self.put(key, record, durability);
+    }
+
+    pub(crate) fn delete_incident(&mut self, id: u64) {
+        let key = format!("{INCIDENTS}{}", IncidentRecord::key(id));
         self.send(key, Job::Delete);
     }
 
@@ -270,6 +285,8 @@ impl Keeper {
                 RevisionRecord::decode(&entry.value).map(|r| loaded.revisions.push(r))
             } else if key.starts_with(ACCOUNTS) {
                 AccountRecord::decode(&entry.value).map(|r| loaded.accounts.push(r))
+            } else if key.starts_with(INCIDENTS) {
+                IncidentRecord::decode(&entry.value).map(|r| loaded.incidents.push(r))
             } else {
                 Ok(())
             };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evenkeel_core::diagnose::Evidence;
 use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::{CheckKind, CheckSettings};
 use http_body_util::{BodyExt, Empty};
@@ -12,7 +13,7 @@ use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
-use crate::stream::{Stream, words};
+use crate::stream::{Stream, evidence, words};
 use crate::{BODY_BYTES_MAX, Layer, Seen, text};
 
 pub(crate) async fn probe(
@@ -52,7 +53,9 @@ pub(crate) async fn probe(
 }
 
 fn too_slow(limit: Duration) -> Seen {
-    Seen::fail(Layer::L7, format!("no answer within {}", text(limit))).but(Contact::TimedOut)
+    let detail = format!("no answer within {}", text(limit));
+    let seen = Seen::fail(Layer::L7, detail).because(Evidence::NoAnswer);
+    seen.but(Contact::TimedOut)
 }
 
 /// The configuration was checked before, so a request that cannot be built is told rather than relied on.
@@ -97,19 +100,19 @@ async fn judge(kind: &CheckKind, response: hyper::Response<Incoming>) -> Result<
         .any(|&(from, to)| (from..=to).contains(&status))
     {
         let wanted = ranges(expect);
-        return Ok(Seen::fail(
-            Layer::L7,
-            format!("HTTP {status}, wanted {wanted}"),
-        ));
+        let seen = Seen::fail(Layer::L7, format!("HTTP {status}, wanted {wanted}"));
+        return Ok(seen.because(match status {
+            500..=599 => Evidence::ErrorStatus,
+            _ => Evidence::WrongAnswer,
+        }));
     }
     if let Some(wanted) = body {
         let (found, whole) = first_bytes(response.into_body()).await?;
         if !contains(&found, wanted.as_bytes()) {
             let beginning = if whole { "" } else { "the first 64 KiB of " };
-            return Ok(Seen::fail(
-                Layer::L7,
-                format!("HTTP {status}, but {beginning}its body does not contain {wanted:?}"),
-            ));
+            let detail =
+                format!("HTTP {status}, but {beginning}its body does not contain {wanted:?}");
+            return Ok(Seen::fail(Layer::L7, detail).because(Evidence::WrongAnswer));
         }
     }
     Ok(Seen::pass(Layer::L7, format!("HTTP {status}")))
@@ -150,15 +153,28 @@ fn ranges(expect: &[(u16, u16)]) -> String {
 /// An answer that is none.
 fn broken(error: &hyper::Error) -> Seen {
     let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
-    let detail = match io {
+    let (detail, why) = match io {
         // In TLS 1.3 a server refuses our certificate only after our handshake is over.
         Some(io) => match evenkeel_tls::words_of_io(io) {
-            Some(tls) => return Seen::fail(Layer::L6, format!("tls: {tls}")),
-            None => words(io),
+            Some(tls) => {
+                let seen = Seen::fail(Layer::L6, format!("tls: {tls}"));
+                return seen.because(Evidence::TlsFailed);
+            }
+            None => (words(io), evidence(io)),
         },
-        None if error.is_incomplete_message() => "connection closed before an answer".into(),
-        None if error.is_parse() => format!("the answer is not HTTP ({error})"),
-        None => error.to_string(),
+        None if error.is_incomplete_message() => (
+            "connection closed before an answer".into(),
+            Some(Evidence::ConnectionReset),
+        ),
+        None if error.is_parse() => (
+            format!("the answer is not HTTP ({error})"),
+            Some(Evidence::Garbage),
+        ),
+        None => (error.to_string(), None),
     };
-    Seen::fail(Layer::L7, detail)
+    let seen = Seen::fail(Layer::L7, detail);
+    match why {
+        Some(why) => seen.because(why),
+        None => seen,
+    }
 }

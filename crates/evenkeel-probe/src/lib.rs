@@ -15,6 +15,7 @@ mod tls;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
+use evenkeel_core::diagnose::Evidence;
 use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::{CheckKind, CheckSettings};
 use evenkeel_tls::Client;
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub layer: Layer,
     /// What came back of the endpoint's machine.
     pub contact: Contact,
+    /// What it says of why it failed, where that has a name.
+    pub evidence: Option<Evidence>,
     /// For a person: "HTTP 503, wanted 200-399", "connection refused", "tls: certificate expired on 2026-01-01".
     pub detail: String,
     /// From the start of the probe to its end.
@@ -59,6 +62,7 @@ struct Seen {
     passed: bool,
     layer: Layer,
     contact: Contact,
+    evidence: Option<Evidence>,
     detail: String,
 }
 
@@ -68,6 +72,7 @@ impl Seen {
             passed: true,
             layer,
             contact: Contact::Answered,
+            evidence: None,
             detail: detail.into(),
         }
     }
@@ -76,11 +81,19 @@ impl Seen {
             passed: false,
             layer,
             contact: Contact::Answered,
+            evidence: None,
             detail: detail.into(),
         }
     }
     fn but(self, contact: Contact) -> Seen {
         Seen { contact, ..self }
+    }
+    /// A failure that says why.
+    fn because(self, evidence: Evidence) -> Seen {
+        Seen {
+            evidence: Some(evidence),
+            ..self
+        }
     }
 }
 
@@ -121,6 +134,7 @@ pub async fn run(
         passed: seen.passed,
         layer: seen.layer,
         contact: seen.contact,
+        evidence: seen.evidence,
         detail: seen.detail,
         took: begun.elapsed(),
     }

@@ -59,6 +59,7 @@ fn at_once(passed: bool, detail: String) -> Outcome {
         passed,
         layer: Layer::L7,
         contact: Contact::Answered,
+        evidence: None,
         detail,
         took: Duration::ZERO,
     }

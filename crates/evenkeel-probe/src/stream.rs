@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use evenkeel_core::address::Address;
+use evenkeel_core::diagnose::Evidence;
 use evenkeel_core::observe::Contact;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -34,11 +35,15 @@ pub(crate) async fn connect(address: &Address, limit: Duration) -> Result<Stream
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => {
             let seen = Seen::fail(layer(&error), words(&error));
-            Err(seen.but(contact(&error)))
+            let seen = seen.but(contact(&error));
+            Err(match evidence(&error) {
+                Some(evidence) => seen.because(evidence),
+                None => seen,
+            })
         }
         Err(_) => {
-            let late = format!("no connection within {}", text(limit));
-            Err(Seen::fail(Layer::L4, late).but(Contact::Silent))
+            let seen = Seen::fail(Layer::L4, format!("no connection within {}", text(limit)));
+            Err(seen.because(Evidence::ConnectTimeout).but(Contact::Silent))
         }
     }
 }
@@ -66,6 +71,20 @@ fn contact(error: &io::Error) -> Contact {
             | Errno::NODEV,
         ) => Contact::NoWay,
         _ => Contact::Answered,
+    }
+}
+
+/// What an IO error says of why the other side fails.
+pub(crate) fn evidence(error: &io::Error) -> Option<Evidence> {
+    match error.kind() {
+        // A unix socket that is not there is an address at which nobody listens.
+        ErrorKind::ConnectionRefused | ErrorKind::NotFound => Some(Evidence::ConnectionRefused),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
+            Some(Evidence::ConnectionReset)
+        }
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Some(Evidence::Unreachable),
+        ErrorKind::TimedOut => Some(Evidence::ConnectTimeout),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::diagnose::Evidence;
 use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::CheckKind;
 use evenkeel_tls::Speaks;
@@ -25,7 +26,9 @@ pub(crate) async fn handshake(
     deadline: Instant,
     limit: Duration,
 ) -> Result<Stream, Seen> {
-    let fail = |detail: String| Seen::fail(Layer::L6, format!("tls: {detail}"));
+    let fail = |detail: String| {
+        Seen::fail(Layer::L6, format!("tls: {detail}")).because(Evidence::TlsFailed)
+    };
     let name = tls.client.server_name(tls.host);
     let name = name.map_err(|problem| fail(problem.to_string()))?;
     let speaks = match kind {
@@ -37,16 +40,22 @@ pub(crate) async fn handshake(
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     match timeout_at(deadline, connecting).await {
         Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
-        Ok(Err(error)) => Err(fail(match evenkeel_tls::words_of_io(&error) {
-            Some(why) => why,
-            None if error.kind() == ErrorKind::UnexpectedEof => {
-                "connection closed in the handshake".into()
-            }
-            None => words(&error),
-        })),
+        Ok(Err(error)) => {
+            let seen = fail(match evenkeel_tls::words_of_io(&error) {
+                Some(why) => why,
+                None if error.kind() == ErrorKind::UnexpectedEof => {
+                    "connection closed in the handshake".into()
+                }
+                None => words(&error),
+            });
+            Err(match evenkeel_tls::says_expired(&error) {
+                true => seen.because(Evidence::CertificateExpired),
+                false => seen,
+            })
+        }
         Err(_) => {
-            let late = fail(format!("no handshake within {}", text(limit)));
-            Err(late.but(Contact::TimedOut))
+            let seen = fail(format!("no handshake within {}", text(limit)));
+            Err(seen.because(Evidence::NoAnswer).but(Contact::TimedOut))
         }
     }
 }

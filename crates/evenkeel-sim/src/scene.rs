@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel_core::balance::Choice;
 use evenkeel_core::engine::{Carried, Order, ServiceTransition, Transition};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::incident::IncidentChange;
 use evenkeel_core::settings::PoolSpec;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::PoolTable;
@@ -71,6 +72,8 @@ pub enum Note<'a> {
     Changed(&'a Transition),
     /// What a restart would know of an endpoint was stored.
     Stored(&'a Carried),
+    /// An incident changed.
+    Incident(&'a IncidentChange),
     /// A command bore this fence.
     Fence(Epoch),
     /// A trial was given this many requests.

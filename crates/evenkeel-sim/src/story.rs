@@ -218,6 +218,8 @@ fn endpoints(pool: &str, is_static: bool, rng: &mut Rng) -> Vec<EndpointSpec> {
             standby: (is_static && index + 1 < n && index == 0)
                 .then(|| format!("e{}", n - 1).into()),
             service: (with_services && rng.chance(1, 2)).then(|| format!("{pool}-{name}").into()),
+            machine: None,
+            zone: None,
             name: name.into(),
         }
     };

@@ -42,7 +42,7 @@ pub use problem::{Change, Outcome, Part, Problem, Unfit};
 pub use server::Server;
 pub use trust::authorities;
 pub use view::CertificateView;
-pub use words::{day, words, words_of_io};
+pub use words::{day, says_expired, words, words_of_io};
 
 /// What is spoken inside of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,17 @@ pub fn words_of_io(error: &io::Error) -> Option<String> {
     Some(words(inner))
 }
 
+/// Does an IO error of a TLS stream say that the peer's certificate is past its time?
+pub fn says_expired(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(
+        inner,
+        Some(Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. }
+        ))
+    )
+}
+
 /// What went wrong between us and a peer.
 pub fn words(error: &Error) -> String {
     match error {

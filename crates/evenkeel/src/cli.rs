@@ -82,6 +82,19 @@ pub(crate) enum Command {
         #[arg(value_name = "N|default", value_parser = weight)]
         weight: Weight,
     },
+    /// Faults: what failed, why most probably, what was done, how long it took
+    Incidents {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Tell the story of a fault: what happened, why we think so, what was done, what to do
+    Explain {
+        /// The number of an incident, or POOL/ENDPOINT
+        #[arg(value_name = "INCIDENT|POOL/ENDPOINT", value_parser = what)]
+        what: What,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Apply the configuration file again
     Reload {
         #[command(flatten)]
@@ -186,6 +199,15 @@ pub(crate) struct EndpointName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight(pub(crate) Option<u32>);
 
+/// What is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// An incident, by its number.
+    Incident(u64),
+    /// The newest incident of an endpoint, or its state.
+    Endpoint(EndpointName),
+}
+
 /// Reads the command line; prints help or a mistake and ends with 0 or 2 where clap does.
 pub(crate) fn parse() -> Cli {
     Cli::parse()
@@ -204,6 +226,15 @@ fn endpoint(text: &str) -> Result<EndpointName, String> {
 /// Checked here, so that a slip is bad usage; the running evenkeel reads it again.
 fn what_if(text: &str) -> Result<String, String> {
     evenkeel_schema::admin::parse_what_if(text).map(|_| text.to_owned())
+}
+
+fn what(text: &str) -> Result<What, String> {
+    match text.parse() {
+        Ok(id) => Ok(What::Incident(id)),
+        Err(_) => endpoint(text).map(What::Endpoint).map_err(|_| {
+            "wanted the number of an incident or POOL/ENDPOINT, for example 3 or app/a1; `evenkeel incidents` lists them".into()
+        }),
+    }
 }
 
 fn weight(text: &str) -> Result<Weight, String> {

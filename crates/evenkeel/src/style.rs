@@ -46,9 +46,8 @@ impl Out {
     pub(crate) fn state(&self, name: &str, text: &str) -> String {
         let style = match name {
             "up" | "ready" => AnsiColor::Green.on_default(),
-            "trial" | "unknown" | "draining" | "starting" | "stopping" | "backoff" => {
-                AnsiColor::Yellow.on_default()
-            }
+            "trial" | "unknown" | "draining" | "starting" | "stopping" | "backoff"
+            | "suspected" | "recovering" | "verifying" => AnsiColor::Yellow.on_default(),
             "down" | "failed" => AnsiColor::Red.on_default().bold(),
             _ => Style::new().dimmed(),
         };

@@ -230,6 +230,11 @@ fn endpoints_are_spoken_to_and_checked_over_tls_and_a_wrong_name_is_the_evidence
         let answer = get(evenkeel.address("web"), "/").unwrap();
         assert_eq!((answer.status, answer.text().as_str()), (200, "good"));
     }
+    let incidents = evenkeel.ask("GET", "/v1/incidents", "");
+    let of_old = |i: &&serde_json::Value| i["subjects"] == serde_json::json!(["app/old"]);
+    let incident = incidents.as_array().unwrap().iter().find(of_old);
+    let cause = &incident.unwrap()["causes"][0]["cause"];
+    assert_eq!(cause, "certificate_expired", "{incidents:#}");
 }
 
 #[test]

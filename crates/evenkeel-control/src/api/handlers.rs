@@ -6,10 +6,11 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use evenkeel_core::account::what_if::Question;
+use evenkeel_core::diagnose::Cause;
 use evenkeel_schema::admin::{
-    ActionRequest, ErrorAnswer, ErrorCode, HeartbeatResult, Heartbeats, PoolStatus, RevisionAnswer,
-    Revisions, RollbackRequest, StateRequest, WeightRequest, parse_heartbeats, parse_request,
-    parse_what_if,
+    ActionRequest, ErrorAnswer, ErrorCode, HeartbeatResult, Heartbeats, LabelRequest, PoolStatus,
+    RevisionAnswer, Revisions, RollbackRequest, StateRequest, WeightRequest, parse_heartbeats,
+    parse_request, parse_what_if,
 };
 
 use super::{Call, OPERATIONS, decode, json, with_type};
@@ -178,6 +179,35 @@ pub(super) async fn heartbeats(call: Call) -> Outcome<Response> {
         })
         .collect();
     Ok(json(StatusCode::OK, &answers))
+}
+
+pub(super) async fn incidents(call: Call) -> Outcome<Response> {
+    let incidents = call.asker.ask(Ask::Incidents).await?;
+    Ok(json(StatusCode::OK, &incidents))
+}
+
+pub(super) async fn incident(call: Call) -> Outcome<Response> {
+    let id = incident_number(&call)?;
+    let incident = call.asker.ask(|answer| Ask::Incident(id, answer)).await??;
+    Ok(json(StatusCode::OK, &incident))
+}
+
+pub(super) async fn label(call: Call) -> Outcome<Response> {
+    let request: LabelRequest = parse_request(&call.body)?;
+    let id = incident_number(&call)?;
+    let cause = request.cause().unwrap_or(Cause::Unknown);
+    let label = |answer| Ask::Label { id, cause, answer };
+    let incident = call.asker.ask(label).await??;
+    Ok(json(StatusCode::OK, &incident))
+}
+
+fn incident_number(call: &Call) -> Outcome<u64> {
+    let text = name(call, 2);
+    text.parse().map_err(|_| {
+        let message = format!("found {text:.40?}, wanted the number of an incident");
+        let hint = "GET /v1/incidents lists them";
+        ErrorAnswer::new(ErrorCode::BadRequest, message, hint)
+    })
 }
 
 pub(super) async fn reload(call: Call) -> Outcome<Response> {

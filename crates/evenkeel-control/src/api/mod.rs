@@ -161,7 +161,7 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 async fn nothing_here(request: Request) -> Response {
-    const PROMISED: [&str; 2] = ["/v1/incidents", "/v1/events"];
+    const PROMISED: [&str; 1] = ["/v1/events"];
     let path = request.uri().path();
     let promised = PROMISED
         .iter()

@@ -71,6 +71,7 @@ impl Driver {
             }
             Command::ProbeReady { service, epoch } => self.look_ready(service, epoch),
             Command::ServiceChanged(transition) => log_service(&transition),
+            Command::IncidentChanged(change) => self.incident_changed(*change),
         }
     }
 

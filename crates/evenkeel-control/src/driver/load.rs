@@ -29,7 +29,9 @@ impl Driver {
         let loaded = match loaded {
             Some(result) => {
                 self.loading = None;
-                result.unwrap_or_default()
+                let mut loaded = result.unwrap_or_default();
+                self.remember_incidents(&mut loaded);
+                loaded
             }
             None => {
                 tracing::warn!(
@@ -97,6 +99,8 @@ impl Driver {
     /// The store opened after all. States were seen anew meanwhile; an operator's word still counts.
     pub(super) fn loaded_late(&mut self, loaded: Loaded) {
         tracing::info!("the store is open");
+        let mut loaded = loaded;
+        self.remember_incidents(&mut loaded);
         for record in loaded.endpoints {
             self.remember_orders(&record);
         }
@@ -108,6 +112,11 @@ impl Driver {
         if self.revisions.current() != before {
             self.hand_over();
         }
+    }
+
+    fn remember_incidents(&mut self, loaded: &mut Loaded) {
+        let records = std::mem::take(&mut loaded.incidents).into_iter();
+        self.event(Event::Incidents(records.map(Into::into).collect()));
     }
 
     fn remember_orders(&mut self, record: &EndpointRecord) {

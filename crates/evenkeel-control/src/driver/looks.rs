@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use evenkeel_core::address::{Address, Target};
+use evenkeel_core::diagnose::Source;
 use evenkeel_core::engine::Event;
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::incident::{About, Observation};
 use evenkeel_core::supervise::ServiceEvent;
 use evenkeel_probe::{Layer, Outcome};
 use tokio::sync::{Semaphore, mpsc};
@@ -110,6 +112,15 @@ impl Driver {
     pub(super) fn probed(&mut self, endpoint: EndpointId, epoch: Epoch, outcome: Outcome) {
         let us = u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX);
         self.checks.entry(endpoint).or_default().observe_us(us);
+        if let Some(evidence) = outcome.evidence {
+            self.event(Event::Observed(Observation {
+                about: About::Endpoint(endpoint),
+                evidence,
+                present: true,
+                source: Source::Check,
+                value: outcome.detail.clone(),
+            }));
+        }
         self.event(Event::Probed {
             endpoint,
             epoch,

@@ -10,6 +10,7 @@ mod changes;
 mod commands;
 mod facts;
 mod find;
+mod incidents;
 mod load;
 mod looks;
 mod restores;
@@ -101,6 +102,8 @@ pub(crate) struct Driver {
     facts: facts::Newest,
     restoring: Option<restores::Restoring>,
     names: Names,
+    /// Incidents that are over, by cause, since this process began.
+    incidents_by_cause: BTreeMap<&'static str, u64>,
     changes: VecDeque<(Change, Option<ChangeAnswer>)>,
     changing: bool,
     rejected: Option<Rejected>,
@@ -165,6 +168,7 @@ impl Driver {
             facts: facts::Newest::default(),
             restoring: None,
             names: Names::new(resolved),
+            incidents_by_cause: BTreeMap::new(),
             changes: VecDeque::new(),
             changing: false,
             rejected: None,
@@ -338,6 +342,12 @@ impl Driver {
                 self.answer_once_written(answer, done);
             }
             Ask::Beats(beats, answer) => drop(answer.send(self.beats(&beats))),
+            Ask::Incidents(answer) => drop(answer.send(self.incidents())),
+            Ask::Incident(id, answer) => drop(answer.send(self.incident(id))),
+            Ask::Label { id, cause, answer } => {
+                let done = self.label(id, cause);
+                self.answer_once_written(answer, done);
+            }
             Ask::Change(change, answer) => self.ask_change(change, Some(answer)),
             Ask::RecoveryPoints(answer) => drop(answer.send(self.host.recovery_points())),
             Ask::Act {

@@ -45,8 +45,8 @@ impl Driver {
                 .map(|view| service(&view, &self.facts))
                 .collect(),
             machine: self.facts.machine(),
-            incidents_open: 0,
             own: self.own_status(),
+            incidents_open: u32::try_from(self.engine.incidents_open()).unwrap_or(u32::MAX),
             since: Some(Stamp(self.started.wall)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             rejected: self.rejected.clone(),
@@ -103,6 +103,8 @@ impl Driver {
             certificates: self.certificates.seen().to_vec(),
             facts: self.facts.clone(),
             accounts: self.account_samples(),
+            incidents: self.incidents_by_cause.clone(),
+            incidents_open: self.engine.incidents_open() as u64,
             revision: self.revisions.current(),
             rejected: self.rejected_total,
             started_s: self.started.wall.0 / 1000,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::detect::Cut;
 use crate::health::DecidedBy;
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
+use crate::incident::IncidentChange;
 use crate::supervise::ServiceState;
 use crate::table::{PoolTable, State};
 use crate::time::WallTime;
@@ -153,4 +154,6 @@ pub enum Command {
     },
     /// For the log and the metrics.
     ServiceChanged(ServiceTransition),
+    /// For the log, the metrics and the store.
+    IncidentChanged(Box<IncidentChange>),
 }

@@ -16,6 +16,11 @@ impl Fences {
         Fences(first)
     }
 
+    /// The newest given out.
+    pub(crate) fn last(&self) -> Epoch {
+        self.0
+    }
+
     pub(crate) fn next(&mut self) -> Epoch {
         self.0.0 += 1;
         self.0

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::detect::Pause;
+use crate::diagnose::Cause;
 use crate::facts::Facts;
 use crate::health::traffic::Measured;
 use crate::health::{Beat, Order};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
+use crate::incident::{Observation, Record};
 use crate::observe::{Contact, Failure};
 use crate::settings::{PoolSpec, ServiceSpec};
 use crate::supervise::ServiceEvent;
@@ -45,8 +47,20 @@ pub enum Event {
     Carried(Vec<Carried>),
     /// Services that run already and are adopted, not started again. Before the first [`Event::Configure`].
     Running(Vec<Running>),
+    /// Incidents that were stored before this engine began. Before the first [`Event::Configure`], or later if the store
+    /// was slow: no incident is numbered before it came or ten seconds have passed.
+    Incidents(Vec<Record>),
     /// The configuration, at start and at every reload.
     Configure(Configure),
+    /// Something was seen that may say why something fails.
+    Observed(Observation),
+    /// A person says what an incident was.
+    Label {
+        /// Its number.
+        incident: u64,
+        /// What it was.
+        cause: Cause,
+    },
     /// A host name was looked up. `None` keeps what is known of it: an outage of the name service is no reason to forget.
     Resolved {
         /// Whose name.

@@ -17,6 +17,7 @@ mod command;
 mod context;
 mod describe;
 mod event;
+mod faults;
 mod pool;
 mod services;
 mod view;
@@ -36,6 +37,7 @@ use crate::facts::Facts;
 use crate::health::traffic::Measured;
 use crate::health::{Endpoint, Sign};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
+use crate::incident::Ledger;
 use crate::rng::Rng;
 use crate::settings::PoolSpec;
 use crate::supervise::ServiceEvent;
@@ -67,6 +69,9 @@ pub struct Engine {
     running: BTreeMap<Arc<str>, Running>,
     /// Pools that the present event has touched.
     touched: BTreeSet<PoolId>,
+    ledger: Ledger,
+    /// How the process of the present event ended.
+    ending: Option<(Arc<str>, String)>,
 }
 
 impl Engine {
@@ -88,12 +93,15 @@ impl Engine {
             carried: BTreeMap::new(),
             running: BTreeMap::new(),
             touched: BTreeSet::new(),
+            ledger: Ledger::default(),
+            ending: None,
         }
     }
 
     /// Takes one event in. Its commands are then to be had from [`Engine::poll`].
     pub fn handle(&mut self, event: Event, now: Now) {
         self.now = now;
+        let before = self.commands.len();
         match event {
             Event::Carried(records) => {
                 let keyed = records.into_iter().map(|record| (record.key(), record));
@@ -104,11 +112,10 @@ impl Engine {
                 self.running.extend(named.take(CARRIED_MAX));
             }
             Event::Configure(configure) => self.configure(configure),
-            Event::Resolved { endpoint, address } => {
-                if let Some(address) = &address {
-                    self.sign(endpoint, Sign::Resolved(address));
-                }
-            }
+            Event::Incidents(records) => self.ledger.carry(records, now),
+            Event::Observed(seen) => self.ledger.observed(&seen, now),
+            Event::Label { incident, cause } => drop(self.ledger.label(incident, cause, now)),
+            Event::Resolved { endpoint, address } => self.resolved(endpoint, address.as_ref()),
             Event::Probed {
                 endpoint,
                 epoch,
@@ -118,7 +125,7 @@ impl Engine {
             } => self.probed(endpoint, epoch, (passed, contact), &detail),
             Event::Beat { endpoint, beat } => self.beat(endpoint, &beat),
             Event::Paused(pause) => self.paused(&pause),
-            Event::Failed(failure) => self.sign(failure.endpoint, Sign::Failed(&failure)),
+            Event::Failed(failure) => self.failed(&failure),
             Event::Swept {
                 endpoint,
                 successes,
@@ -142,13 +149,12 @@ impl Engine {
             }
             Event::Service { service, event } => self.on_service(service, event),
             Event::Facts(facts) => self.on_facts(&facts),
-            Event::StopServices => {
-                let (services, mut ctx) = self.supervision();
-                services.stop_all(&mut ctx);
-            }
+            Event::StopServices => self.stop_services(),
             Event::Tick => self.tick(),
         }
+        self.account(before);
         self.finish();
+        self.tell_incidents();
     }
 
     /// The next command, until there is none.
@@ -161,7 +167,8 @@ impl Engine {
         let pools = self.pools.values().map(Pool::next_wakeup).min();
         let next = pools
             .unwrap_or(Time::NEVER)
-            .min(self.services.next_wakeup());
+            .min(self.services.next_wakeup())
+            .min(self.ledger.next_wakeup());
         (next != Time::NEVER).then_some(next)
     }
 
@@ -235,6 +242,7 @@ impl Engine {
     }
 
     fn on_facts(&mut self, facts: &Facts) {
+        self.ledger.facts(facts, self.now);
         for facts in &facts.services {
             if let Some((service, event)) = self.services.watched(facts) {
                 self.on_service(service, event);
@@ -249,6 +257,9 @@ impl Engine {
             Some((service.machine.state(), service.machine.spec().name.clone()))
         };
         let before = state(self);
+        if let (ServiceEvent::Exited { status, .. }, Some((_, name))) = (&event, &before) {
+            self.ending = Some((name.clone(), status.clone()));
+        }
         let (services, mut ctx) = self.supervision();
         services.event(id, event, &mut ctx);
         let after = state(self);
@@ -285,6 +296,8 @@ impl Engine {
                 None => self.add_pool(spec, workers),
             }
         }
+        let subjects = self.subjects(&services);
+        self.ledger.configure(subjects, self.now);
         let running = std::mem::take(&mut self.running);
         let (all, mut ctx) = self.supervision();
         all.configure(services, running, &mut ctx);

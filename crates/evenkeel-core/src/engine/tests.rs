@@ -2,6 +2,7 @@
 
 mod beats;
 mod bench;
+mod incidents;
 mod traffic;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::detect::{Cut, Found, Pause};
+use crate::diagnose::Evidence;
 use crate::health::{Beat, Endpoint, Order, Sign};
 use crate::id::{EndpointId, Epoch};
 use crate::observe::Contact;
@@ -29,6 +30,8 @@ impl Engine {
     /// We were away: everybody is excused.
     pub(super) fn paused(&mut self, pause: &Pause) {
         self.excuse(pause, |_| true);
+        let value = "it did not run for a while";
+        self.own_fault(Evidence::SelfPaused, true, value);
     }
 
     /// A probe ended.
@@ -40,6 +43,8 @@ impl Engine {
         detail: &str,
     ) {
         self.contacted(endpoint, contact);
+        self.ledger
+            .probed(endpoint, epoch, passed, detail, self.now);
         let sign = Sign::Probed {
             epoch,
             passed,
@@ -73,10 +78,12 @@ impl Engine {
             None => {}
             Some(Found::Ask(machines)) => self.ask(&machines),
             Some(Found::Alone) => {
+                self.own_fault(Evidence::EverythingToo, true, "no machine answers");
                 let cut = self.reach.cut().cloned();
                 self.commands.extend(cut.map(Command::Alone));
             }
             Some(Found::Back(after)) => {
+                self.own_fault(Evidence::EverythingToo, false, "machines answer again");
                 self.commands.push_back(Command::Back(after));
                 let pause = Pause::ended(after, self.now.at);
                 self.excuse(&pause, |endpoint| endpoint.machine().is_some());
@@ -112,7 +119,7 @@ impl Engine {
         self.everybody().filter_map(Endpoint::machine).collect()
     }
 
-    fn place_of(&self, endpoint: EndpointId) -> Option<&Endpoint> {
+    pub(super) fn place_of(&self, endpoint: EndpointId) -> Option<&Endpoint> {
         let (pool, index) = self.places.get(&endpoint)?;
         self.pools.get(pool)?.endpoints.get(*index)
     }

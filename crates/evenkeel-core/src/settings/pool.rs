@@ -273,6 +273,10 @@ pub struct EndpointSpec {
     pub standby: Option<Arc<str>>,
     /// Name of the supervised service behind it.
     pub service: Option<Arc<str>>,
+    /// The machine it is on, for grouping faults; `None` = its address's host.
+    pub machine: Option<Arc<str>>,
+    /// The zone it is in.
+    pub zone: Option<Arc<str>>,
 }
 
 /// `[pool.NAME]`.

@@ -113,6 +113,8 @@ codes! {
     NoSuchService = "no_such_service" 404,
     /// No stored revision of this number.
     NoSuchRevision = "no_such_revision" 404,
+    /// No incident of this number.
+    NoSuchIncident = "no_such_incident" 404,
     /// The path exists, not with this method.
     MethodNotAllowed = "method_not_allowed" 405,
     /// `If-Match` names another text than the current one.

@@ -7,6 +7,7 @@ mod availability;
 mod error;
 mod facts;
 mod heartbeat;
+mod incident;
 mod recovery;
 mod request;
 
@@ -22,6 +23,10 @@ pub use facts::{DiskFacts, LimitStatus, MachineFacts, Pressure, ServiceFacts};
 pub use heartbeat::{
     BEATS_MAX, BeatState, HeartbeatAnswer, HeartbeatRequest, HeartbeatResult, HeartbeatStatus,
     Heartbeats, beat_interval, parse_heartbeats,
+};
+pub use incident::{
+    ActionStatus, BecauseStatus, CauseStatus, IncidentStatus, Incidents, LabelRequest,
+    ObservationStatus, PhaseStatus, TimesStatus,
 };
 pub use recovery::{RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem};
 pub use request::{

@@ -1,5 +1,5 @@
-//! What is kept over restarts, as versioned JSON: endpoint states with the operator's orders, accounts, and revisions of the
-//! configuration.
+//! What is kept over restarts, as versioned JSON: endpoint states with the operator's orders, accounts, revisions of the
+//! configuration, and incidents.
 //!
 //! JSON because a person may have to look at it, and fields can be added; a version in front because fields may one day
 //! mean something else. Reading never panics: a record that cannot be read is refused with a reason, and the reader goes on
@@ -7,6 +7,7 @@
 
 mod account;
 mod endpoint;
+mod incident;
 mod revision;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use account::{AccountRecord, BookRecord, Buckets, CountsRecord, EndpointAccountRecord};
 pub use endpoint::EndpointRecord;
+pub use incident::IncidentRecord;
 pub use revision::RevisionRecord;
 
 /// A stored record is never larger: a configuration of the largest size fits, even if JSON writes each byte as six.

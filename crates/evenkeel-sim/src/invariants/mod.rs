@@ -3,6 +3,7 @@
 mod epochs_grow;
 mod heals;
 mod hold_is_respected;
+mod incidents_close;
 mod least_share_ejected;
 mod no_jump_in_a_ramp;
 mod orders_are_respected;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<probed_often_enough::ProbedOftenEnough>::default(),
         Box::<trial_permits::TrialPermits>::default(),
         Box::<services_one_by_one::ServicesOneByOne>::default(),
+        Box::<incidents_close::IncidentsClose>::default(),
         Box::<heals::Heals>::default(),
     ]
 }

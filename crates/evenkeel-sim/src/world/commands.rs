@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::engine::{Command, DecidedBy, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::incident::{IncidentChange, News};
 use evenkeel_core::observe::Contact;
 use evenkeel_core::table::{EndpointRow, PoolTable, State};
 
@@ -18,10 +19,15 @@ impl World {
         self.engine.handle(event, self.scene.now);
         let mut acting = 0;
         while let Some(command) = self.engine.poll() {
-            acting += usize::from(!matches!(
+            // What is said, and what is only weighed, changes nothing by itself.
+            let idle = matches!(
                 command,
-                Command::Probe { .. } | Command::Said(_) | Command::Weigh { .. }
-            ));
+                Command::Probe { .. }
+                    | Command::Said(_)
+                    | Command::Weigh { .. }
+                    | Command::IncidentChanged(_)
+            );
+            acting += usize::from(!idle);
             self.carry_out(command);
         }
         acting
@@ -89,6 +95,7 @@ impl World {
                 }
             }
             Command::ServiceChanged(transition) => self.note(&Note::Service(&transition)),
+            Command::IncidentChanged(change) => self.incident_changed(*change),
         }
     }
 
@@ -107,6 +114,16 @@ impl World {
             (0..table.endpoints.len()).map(|n| (table.endpoints[n].id, Scene::key(&table, n)));
         self.keys.extend(keys);
         self.scene.tables.insert(table.name.clone(), table);
+    }
+
+    fn incident_changed(&mut self, change: IncidentChange) {
+        self.note(&Note::Incident(&change));
+        let id = change.record.id;
+        let gone = |news: &News| matches!(news, News::Merged(_) | News::Forgotten);
+        match change.news.iter().any(gone) {
+            true => drop(self.incidents.remove(&id)),
+            false => drop(self.incidents.insert(id, change.record)),
+        }
     }
 
     pub(super) fn fence(&mut self, epoch: Epoch) {

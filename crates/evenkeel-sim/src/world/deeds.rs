@@ -146,6 +146,8 @@ impl World {
         let seed = self.story.seed + u64::from(self.scene.process);
         self.engine = Engine::new(seed, self.last_fence);
         self.feed(Event::Carried(self.records.values().cloned().collect()));
+        let incidents = self.incidents.values().cloned().collect();
+        self.feed(Event::Incidents(incidents));
         let running = self.processes.iter().map(|(name, process)| Running {
             service: name.clone(),
             pid: process.pid,

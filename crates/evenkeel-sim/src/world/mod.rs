@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use evenkeel_core::engine::{Carried, Engine, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
+use evenkeel_core::incident::Record;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
@@ -67,6 +68,7 @@ pub struct World {
     entries: u64,
     lanes: Lanes,
     records: BTreeMap<String, Carried>,
+    incidents: BTreeMap<u64, Record>,
     keys: BTreeMap<EndpointId, Key>,
     /// The fence of each endpoint's newest probe that is not answered yet.
     probing: BTreeMap<EndpointId, Epoch>,
@@ -101,6 +103,7 @@ impl World {
             entries: 0,
             lanes: Lanes::default(),
             records: BTreeMap::new(),
+            incidents: BTreeMap::new(),
             keys: BTreeMap::new(),
             probing: BTreeMap::new(),
             swept: BTreeMap::new(),
@@ -127,6 +130,7 @@ impl World {
     /// Tells the story.
     pub fn run(mut self) -> Result<Summary, Broken> {
         let (pools, end) = (self.story.pools.clone(), self.latest_end());
+        self.feed(Event::Incidents(Vec::new()));
         self.configure(pools, self.services.clone());
         for pool in self.scene.pools.keys().cloned().collect::<Vec<_>>() {
             for worker in 0..self.story.workers {
@@ -263,6 +267,7 @@ impl World {
         let quiet = self.scene.now.at.since(self.last_failure.max(PEACE)) > Duration::from_secs(3);
         let ready = |state| state == ServiceState::Ready;
         quiet
+            && self.engine.incidents_open() == 0
             && self.scene.tables.values().all(up)
             && self.engine.services().all(|service| ready(service.state))
     }

@@ -5,6 +5,7 @@ mod availability;
 mod check;
 mod demo;
 mod facts;
+mod incidents;
 mod operate;
 mod recovery;
 mod run;
@@ -31,6 +32,8 @@ pub(crate) fn dispatch(cli: Cli) -> End {
         Command::Maint { at } => operate::state(&at, "maintenance"),
         Command::Ready { at } => operate::state(&at, "ready"),
         Command::Weight { at, weight } => operate::weight(&at, weight),
+        Command::Incidents { admin } => incidents::incidents(&admin),
+        Command::Explain { what, admin } => incidents::explain(&what, &admin),
         Command::Reload { admin } => operate::reload(&admin),
         Command::Revisions { admin } => operate::revisions(&admin),
         Command::Act {

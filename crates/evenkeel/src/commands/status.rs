@@ -289,6 +289,11 @@ fn seconds_since(at: Stamp) -> u64 {
     now_s.saturating_sub(at.0.0 / 1000)
 }
 
+/// How long ago a moment was, as a person says it.
+pub(crate) fn age_of(at: &Stamp) -> String {
+    age(&Value::String(at.to_string()))
+}
+
 /// In the largest unit of which there are two, so that it is never off by more than a half.
 fn about(seconds: u64) -> String {
     match seconds {

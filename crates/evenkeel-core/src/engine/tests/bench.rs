@@ -31,6 +31,8 @@ pub(crate) struct Bench {
     pub(crate) signals: Vec<(u32, i32)>,
     pub(crate) stubborn: bool,
     pub(crate) never_ready: bool,
+    /// Everything said of incidents.
+    pub(crate) incidents: Vec<crate::incident::IncidentChange>,
     records: BTreeMap<String, Carried>,
     last_pid: u32,
 }
@@ -43,6 +45,8 @@ pub(crate) fn endpoint(name: &str) -> EndpointSpec {
         tier: 0,
         standby: None,
         service: None,
+        machine: None,
+        zone: None,
     }
 }
 
@@ -101,6 +105,7 @@ impl Bench {
             signals: Vec::new(),
             stubborn: false,
             never_ready: false,
+            incidents: Vec::new(),
             records: BTreeMap::new(),
             last_pid: 1000,
         }
@@ -205,6 +210,7 @@ impl Bench {
                 let event = ServiceEvent::ReadyProbed { epoch, passed };
                 return Some(Event::Service { service, event });
             }
+            Command::IncidentChanged(change) => self.incidents.push(*change),
             Command::Changed(_)
             | Command::Said(_)
             | Command::Weigh { .. }

@@ -129,6 +129,8 @@ pub struct Endpoint {
     pub(crate) note: String,
     /// The evidence, while it is silent with requests in flight.
     pub(crate) suspicion: Option<String>,
+    /// Which rule of real traffic ejected it last.
+    pub(crate) ejected_by: Option<By>,
     /// What was last to be said of it beside changes of state.
     pub(crate) said: String,
     said_at: Time,
@@ -188,6 +190,7 @@ impl Endpoint {
             probed: false,
             note: String::new(),
             suspicion: None,
+            ejected_by: None,
             said: String::new(),
             said_at: Time::ZERO,
             burden: NO_BURDEN,

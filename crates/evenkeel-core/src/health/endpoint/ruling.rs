@@ -88,6 +88,7 @@ impl Endpoint {
             Ruling::Eject => match self.eject(around, now.at) {
                 Ok(length) => {
                     self.ejections[by as usize] += 1;
+                    self.ejected_by = Some(by);
                     (format!("{why}; ejected for {length:?}"), None)
                 }
                 Err(obstacle) => return self.not_ejected(by, why, obstacle, around, now),

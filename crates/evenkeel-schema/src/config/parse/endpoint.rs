@@ -50,6 +50,8 @@ fn endpoint(table: &Table<'_, '_>, name: &str, names: &Names<'_>) -> EndpointSpe
             }
             Arc::from(text.value)
         }),
+        machine: table.name("machine").map(|name| Arc::from(name.value)),
+        zone: table.name("zone").map(|name| Arc::from(name.value)),
     }
 }
 

@@ -1,0 +1,446 @@
+//! Faults as incidents, each told as one small story.
+
+use std::time::Duration;
+
+use super::bench::{Bench, endpoint, pool, service};
+use super::*;
+use crate::address::{Address, Target};
+use crate::diagnose::{Cause, Evidence, Scope, Source};
+use crate::incident::{About, News, Observation, Outcome, Phase, Record};
+use crate::settings::{EndpointSpec, Ready};
+
+/// Everybody on a machine of its own unless told otherwise.
+fn at(name: &str, machine: &str) -> EndpointSpec {
+    EndpointSpec {
+        machine: Some(machine.into()),
+        ..endpoint(name)
+    }
+}
+
+fn served(name: &str) -> EndpointSpec {
+    EndpointSpec {
+        service: Some(name.into()),
+        ..at(name, name)
+    }
+}
+
+fn begin(pools: Vec<PoolSpec>) -> Bench {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.configure(pools);
+    bench
+}
+
+fn supervised() -> Bench {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.services = vec![
+        service("s1", Ready::Tcp { port: 1 }),
+        service("s2", Ready::Tcp { port: 2 }),
+    ];
+    bench.configure(vec![pool("app", [served("s1"), served("s2")])]);
+    bench.run(15.0);
+    bench
+}
+
+fn all(bench: &Bench) -> Vec<Record> {
+    bench.engine.incidents()
+}
+
+fn only(bench: &Bench) -> Record {
+    let mut all = all(bench);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
+}
+
+fn told(bench: &Bench) -> Vec<News> {
+    let all = bench
+        .incidents
+        .iter()
+        .flat_map(|change| change.news.clone());
+    all.filter(|news| *news != News::Updated).collect()
+}
+
+/// The check sees this whenever it fails.
+fn see(bench: &mut Bench, name: &str, evidence: Evidence) {
+    let seen = Observation {
+        about: About::Endpoint(bench.id(name)),
+        evidence,
+        present: true,
+        source: Source::Check,
+        value: String::new(),
+    };
+    bench.handle(Event::Observed(seen));
+}
+
+#[test]
+fn a_run_without_faults_opens_no_incident() {
+    let bench = supervised();
+    assert!(all(&bench).is_empty());
+    assert_eq!(bench.engine.incidents_open(), 0);
+    assert!(bench.incidents.is_empty());
+}
+
+#[test]
+fn a_killed_service_is_one_incident_cured_by_its_restart() {
+    let mut bench = supervised();
+    bench.kill("s1");
+    assert_eq!(bench.engine.incidents_open(), 1);
+    bench.run(10.0);
+    let record = only(&bench);
+    assert_eq!(record.cause(), Cause::ProcessDead, "{record:#?}");
+    assert!(record.causes[0].probability > 0.8, "{record:#?}");
+    assert_eq!(record.scope, Scope::Endpoint);
+    assert_eq!(record.state(), "closed");
+    assert_eq!(record.subjects[0].key, "app/s1");
+    assert_eq!(record.pool(), Some("app"));
+    assert_eq!(record.actions.len(), 1);
+    assert_eq!(record.actions[0].action, "restart");
+    assert_eq!(record.actions[0].outcome, Outcome::Cured);
+    let times = record.times;
+    assert_eq!(times.detect, Some(0));
+    assert!(
+        times.decide.is_some_and(|ms| (50..200).contains(&ms)),
+        "{times:?}"
+    );
+    assert!(times.restore.is_some_and(|ms| ms < 1000), "{times:?}");
+    let news = told(&bench);
+    assert_eq!(news.first(), Some(&News::Opened));
+    assert_eq!(news.last(), Some(&News::Closed));
+}
+
+#[test]
+fn an_endpoint_that_hangs_while_its_process_lives_is_hung() {
+    let mut bench = supervised();
+    bench.dead.insert("s1".into());
+    for _ in 0..8 {
+        bench.run(1.0);
+        see(&mut bench, "s1", Evidence::NoAnswer);
+    }
+    let record = only(&bench);
+    assert_eq!(record.cause(), Cause::ProcessHung, "{record:#?}");
+    let alive = record.causes[0].because.iter();
+    let alive = alive.filter(|r| r.evidence == Evidence::ProcessEnded && !r.present);
+    assert_eq!(alive.count(), 1, "that the process lives counts");
+    assert_eq!(record.state(), "down");
+    assert!(record.actions.is_empty());
+    bench.dead.clear();
+    bench.run(20.0);
+    assert_eq!(only(&bench).state(), "closed");
+    assert_eq!(
+        only(&bench).cause(),
+        Cause::ProcessHung,
+        "the return explains nothing away"
+    );
+}
+
+#[test]
+fn a_port_that_another_process_has_is_taken() {
+    let mut bench = supervised();
+    // The probes are answered: not by the service, which ends again and again.
+    bench.kill("s1");
+    bench.run(0.15);
+    bench.kill("s1");
+    bench.run(0.3);
+    bench.kill("s1");
+    bench.run(0.2);
+    let record = only(&bench);
+    assert_eq!(record.cause(), Cause::PortTaken, "{record:#?}");
+    assert!(record.actions.len() >= 2);
+    assert_eq!(record.actions[0].outcome, Outcome::Failed);
+}
+
+#[test]
+fn a_service_that_never_gets_ready_is_an_incident() {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.never_ready = true;
+    bench.dead.insert("s1".into());
+    bench.services = vec![service("s1", Ready::Tcp { port: 1 })];
+    bench.configure(vec![pool("app", [served("s1")])]);
+    bench.run(5.0);
+    assert!(all(&bench).is_empty(), "it is only starting");
+    bench.run(10.0);
+    let record = only(&bench);
+    let reasons = record.evidence.iter().map(|e| e.evidence);
+    assert!(
+        reasons.clone().any(|e| e == Evidence::NotStarted),
+        "{record:#?}"
+    );
+}
+
+#[test]
+fn an_endpoint_that_is_refused_is_most_probably_dead() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    bench.dead.insert("a1".into());
+    for _ in 0..5 {
+        see(&mut bench, "a1", Evidence::ConnectionRefused);
+        bench.run(1.0);
+    }
+    let record = only(&bench);
+    assert_eq!(record.cause(), Cause::ProcessDead, "{record:#?}");
+    assert_eq!(record.scope, Scope::Endpoint);
+    assert!(record.times.detect.is_some_and(|ms| ms > 0));
+}
+
+#[test]
+fn everything_on_one_machine_at_once_is_one_incident_of_the_machine() {
+    let unix = |name: &str, machine| EndpointSpec {
+        target: Target::Address(Address::Unix(format!("/{name}").into())),
+        ..at(name, machine)
+    };
+    let mut bench = begin(vec![
+        pool(
+            "app",
+            [unix("a1", "m1"), unix("a2", "m2"), unix("a3", "m1")],
+        ),
+        pool("db", [unix("b1", "m1"), unix("b2", "m3")]),
+    ]);
+    bench.run(5.0);
+    bench.dead.extend(["a1", "a3", "b1"].map(String::from));
+    bench.run(10.0);
+    let record = only(&bench);
+    let keys: Vec<_> = record.subjects.iter().map(|s| s.key.as_str()).collect();
+    assert_eq!(keys, ["app/a1", "app/a3", "db/b1"]);
+    assert_eq!(record.scope, Scope::Node, "{record:#?}");
+    assert_eq!(record.pool(), None);
+    bench.dead.clear();
+    bench.run(20.0);
+    assert_eq!(only(&bench).state(), "closed");
+}
+
+#[test]
+fn two_faults_on_two_machines_stay_two_incidents() {
+    let mut bench = begin(vec![pool(
+        "app",
+        [
+            at("a1", "m1"),
+            at("a2", "m2"),
+            at("a3", "m3"),
+            at("a4", "m1"),
+        ],
+    )]);
+    bench.run(5.0);
+    bench.dead.extend(["a1", "a2"].map(String::from));
+    bench.run(10.0);
+    let all = all(&bench);
+    assert_eq!(all.len(), 2, "{all:#?}");
+    assert!(
+        all.iter()
+            .all(|r| r.subjects.len() == 1 && r.scope == Scope::Endpoint)
+    );
+    assert!(all[0].id > all[1].id, "newest first");
+}
+
+#[test]
+fn faults_of_one_machine_at_different_times_stay_apart() {
+    let mut bench = begin(vec![pool(
+        "app",
+        [at("a1", "m1"), at("a2", "m1"), at("a3", "m3")],
+    )]);
+    bench.run(5.0);
+    bench.dead.insert("a1".into());
+    bench.run(60.0);
+    bench.dead.insert("a2".into());
+    bench.run(10.0);
+    let all = all(&bench);
+    assert_eq!(all.len(), 2, "{all:#?}");
+}
+
+#[test]
+fn errors_of_a_whole_pool_point_to_what_it_depends_on() {
+    let mut bench = begin(vec![
+        pool("app", [at("a1", "m1"), at("a2", "m2"), at("a3", "m3")]),
+        pool("db", [at("b1", "m4"), at("b2", "m5")]),
+    ]);
+    bench.run(5.0);
+    bench.dead.extend(["a1", "a2", "a3"].map(String::from));
+    for _ in 0..8 {
+        for name in ["a1", "a2", "a3"] {
+            see(&mut bench, name, Evidence::ErrorStatus);
+        }
+        bench.run(1.0);
+    }
+    let record = only(&bench);
+    assert_eq!(record.cause(), Cause::DependencyDown, "{record:#?}");
+    assert_eq!(record.scope, Scope::Dependency);
+}
+
+#[test]
+fn when_nothing_can_be_reached_the_fault_is_ours() {
+    let mut bench = begin(vec![
+        pool("app", [at("a1", "m1"), at("a2", "m2")]),
+        pool("db", [at("b1", "m3"), at("b2", "m4")]),
+    ]);
+    bench.run(5.0);
+    bench
+        .dead
+        .extend(["a1", "a2", "b1", "b2"].map(String::from));
+    let db = |bench: &Bench, name| bench.engine.endpoint_id("db", name).unwrap();
+    for _ in 0..8 {
+        for name in ["a1", "a2"] {
+            see(&mut bench, name, Evidence::ConnectTimeout);
+        }
+        for name in ["b1", "b2"] {
+            let about = About::Endpoint(db(&bench, name));
+            bench.handle(Event::Observed(Observation {
+                about,
+                evidence: Evidence::ConnectTimeout,
+                present: true,
+                source: Source::Check,
+                value: String::new(),
+            }));
+        }
+        bench.run(1.0);
+    }
+    let record = only(&bench);
+    assert_eq!(record.cause(), Cause::BalancerItself, "{record:#?}");
+    assert_eq!(record.scope, Scope::Us);
+}
+
+#[test]
+fn a_reload_that_breaks_an_endpoint_is_blamed_on_the_configuration() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(30.0);
+    let mut moved = at("a1", "m1");
+    moved.target = Target::Address(Address::Unix("/wrong".into()));
+    bench.dead.insert("a1".into());
+    bench.configure(vec![pool("app", [moved, at("a2", "m2")])]);
+    for _ in 0..3 {
+        see(&mut bench, "a1", Evidence::ConnectionRefused);
+        bench.run(1.0);
+    }
+    assert_eq!(
+        only(&bench).cause(),
+        Cause::BadConfig,
+        "{:#?}",
+        only(&bench)
+    );
+}
+
+#[test]
+fn what_an_operator_takes_out_is_no_fault() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    bench.order("a1", Order::Draining);
+    bench.dead.insert("a1".into());
+    bench.run(20.0);
+    assert!(all(&bench).is_empty());
+    bench.order("a1", Order::Ready);
+    bench.run(5.0);
+    assert_eq!(only(&bench).state(), "down");
+    bench.order("a1", Order::Maintenance);
+    bench.run(5.0);
+    assert_eq!(only(&bench).state(), "closed");
+}
+
+#[test]
+fn an_open_incident_survives_a_restart_and_numbers_go_on() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    bench.dead.insert("a1".into());
+    for _ in 0..5 {
+        see(&mut bench, "a1", Evidence::ConnectionRefused);
+        bench.run(1.0);
+    }
+    let before = only(&bench);
+    bench.restart();
+    bench.handle(Event::Incidents(vec![before.clone()]));
+    bench.configure(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(3.0);
+    let after = only(&bench);
+    assert_eq!((after.id, after.opened), (before.id, before.opened));
+    assert_eq!(after.cause(), before.cause());
+    bench.dead.clear();
+    bench.run(20.0);
+    assert_eq!(only(&bench).state(), "closed");
+    bench.dead.insert("a2".into());
+    bench.run(10.0);
+    assert_eq!(all(&bench)[0].id, before.id + 1);
+}
+
+#[test]
+fn a_person_may_say_what_it_was() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    bench.dead.insert("a1".into());
+    bench.run(8.0);
+    let (incident, cause) = (only(&bench).id, Cause::BadRelease);
+    bench.handle(Event::Label { incident, cause });
+    assert_eq!(only(&bench).label, Some(cause));
+    bench.dead.clear();
+    bench.run(20.0);
+    let cause = Cause::DiskFull;
+    bench.handle(Event::Label { incident, cause });
+    assert_eq!(only(&bench).label, Some(cause));
+    assert!(told(&bench).ends_with(&[News::Labelled]));
+}
+
+#[test]
+fn one_failed_request_is_no_incident() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m1")])]);
+    bench.run(5.0);
+    fail(&mut bench, "a1", 1);
+    bench.run(30.0);
+    assert!(all(&bench).is_empty());
+}
+
+#[test]
+fn a_graceful_end_is_no_fault() {
+    let mut bench = supervised();
+    bench.handle(Event::StopServices);
+    bench.dead.extend(["s1", "s2"].map(String::from));
+    bench.run(20.0);
+    assert!(all(&bench).is_empty());
+}
+
+#[test]
+fn a_thousand_faults_are_remembered_and_no_more() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    fault(&mut bench);
+    let one = only(&bench);
+    let numbered = |id| Record { id, ..one.clone() };
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents((1..=1200).map(numbered).collect()));
+    bench.configure(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    (0..3).for_each(|_| fault(&mut bench));
+    let all = all(&bench);
+    assert_eq!((all.len(), all[0].id, all[999].id), (1000, 1203, 204));
+    let forgotten = bench
+        .incidents
+        .iter()
+        .filter(|c| c.news == [News::Forgotten]);
+    assert_eq!(forgotten.count(), 203);
+}
+
+/// An ejection that a person ends.
+fn fault(bench: &mut Bench) {
+    (1..=5).for_each(|run| fail(bench, "a1", run));
+    bench.order("a1", Order::Maintenance);
+    bench.order("a1", Order::Ready);
+    bench.run(20.0);
+}
+
+#[test]
+fn evidence_that_pours_in_is_not_weighed_each_time() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    for run in 1..=5 {
+        fail(&mut bench, "a1", run);
+    }
+    let before = bench.incidents.len();
+    for run in 6..1000 {
+        fail(&mut bench, "a1", run);
+        bench.run(0.0001);
+    }
+    assert!(
+        bench.incidents.len() - before < 10,
+        "{}",
+        bench.incidents.len()
+    );
+    assert_eq!(only(&bench).subjects[0].phase, Phase::Down);
+    bench.run(Duration::from_secs(1).as_secs_f64());
+}

@@ -1,0 +1,394 @@
+//! All subjects and all incidents: who belongs to which, what is over, and what is remembered.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diagnose::{Cause, Evidence, Item, Reasoner, Source};
+use crate::id::EndpointId;
+use crate::time::{Now, Time};
+
+use super::company::Subjects;
+use super::facts::Past;
+use super::machine::{Input, Step};
+use super::open::Open;
+use super::record::Record;
+use super::subject::{Stand, Subject, SubjectSpec};
+use super::words::Phase;
+
+/// Incidents remembered after they are over; about a megabyte in memory.
+pub(super) const CLOSED_MAX: usize = 1000;
+/// Causes are ranked again at most this often while evidence pours in.
+const JUDGE_EVERY: Duration = Duration::from_millis(100);
+/// What was stored may still come; after this the ledger begins without it.
+const WAIT_FOR_STORE: Duration = Duration::from_secs(10);
+
+/// What is new about an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It is there.
+    Opened,
+    /// This subject is part of it, too.
+    Joined(Arc<str>),
+    /// Another cause is the most probable now.
+    Blamed,
+    /// An action began or ended.
+    Acted,
+    /// Everything serves again.
+    Restored,
+    /// It is over.
+    Closed,
+    /// It turned out to be the same fault as this other one, of which it is now a part: its number is gone.
+    Merged(u64),
+    /// A person has said what it was.
+    Labelled,
+    /// So long ago that it is remembered no more.
+    Forgotten,
+    /// Figures only.
+    Updated,
+}
+
+/// Something about an incident changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncidentChange {
+    /// The incident as it is now.
+    pub record: Record,
+    /// What is new about it, in order.
+    pub news: Vec<News>,
+}
+
+/// The ledger.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub(super) subjects: Subjects,
+    pub(super) endpoints: BTreeMap<EndpointId, Arc<str>>,
+    /// By service name.
+    pub(super) services: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    pub(super) open: BTreeMap<u64, Open>,
+    closed: VecDeque<Record>,
+    pub(super) merged: VecDeque<(u64, u64)>,
+    pub(super) last_id: u64,
+    /// What was stored has been taken in, or is not waited for any more.
+    pub(super) loaded: bool,
+    born: Option<Time>,
+    reasoner: Reasoner,
+    pub(super) past: Past,
+    pub(super) touched: BTreeSet<Arc<str>>,
+    /// Not normal.
+    pub(super) active: BTreeSet<Arc<str>>,
+    pub(super) news: BTreeMap<u64, Vec<News>>,
+    pub(super) changes: Vec<IncidentChange>,
+    wakeup: Option<Time>,
+    pub(super) ending: bool,
+    configured: bool,
+}
+
+impl Ledger {
+    /// Takes in what an earlier process stored.
+    pub fn carry(&mut self, mut records: Vec<Record>, now: Now) {
+        self.loaded = true;
+        records.sort_by_key(|record| record.id);
+        for record in records {
+            self.last_id = self.last_id.max(record.id);
+            if record.closed.is_some() {
+                let at = self.closed.partition_point(|other| other.id < record.id);
+                self.closed.insert(at, record);
+            } else {
+                let open = Open::resume(&record, now);
+                self.open.insert(record.id, open);
+            }
+        }
+        self.adopt();
+    }
+
+    /// The configuration: all subjects there are.
+    pub fn configure(&mut self, specs: Vec<SubjectSpec>, now: Now) {
+        self.born.get_or_insert(now.at);
+        let mut old = std::mem::take(&mut self.subjects);
+        self.endpoints.clear();
+        self.services.clear();
+        for spec in specs {
+            let key = spec.key.clone();
+            if let Some(endpoint) = spec.endpoint {
+                self.endpoints.insert(endpoint, key.clone());
+            }
+            if let Some(service) = &spec.service {
+                let keys = self.services.entry(service.clone()).or_default();
+                keys.push(key.clone());
+            }
+            let subject = match old.remove(&key) {
+                Some(kept) => self.reconfigured(kept, spec, now),
+                None => Subject::new(spec),
+            };
+            self.touched.insert(key.clone());
+            self.subjects.insert(key, subject);
+        }
+        for (key, gone) in old {
+            self.active.remove(&key);
+            if let Some(id) = gone.incident {
+                self.tell(id, Input::Left(key), now);
+            }
+        }
+        self.adopt();
+        self.configured = true;
+    }
+
+    /// A subject that was there before.
+    fn reconfigured(&self, mut kept: Subject, spec: SubjectSpec, now: Now) -> Subject {
+        if kept.spec.fingerprint != spec.fingerprint {
+            kept.served = false;
+            kept.board.note(Item {
+                evidence: Evidence::ConfigChanged,
+                present: true,
+                source: Source::Configuration,
+                at: now.at,
+                value: String::new(),
+            });
+        }
+        kept.state = spec.state;
+        kept.spec = spec;
+        kept
+    }
+
+    /// Every incident, newest first.
+    pub fn records(&self) -> Vec<Record> {
+        let open = self.open.values().map(|open| open.incident.record());
+        let mut all: Vec<_> = open.chain(self.closed.iter().cloned()).collect();
+        all.sort_by_key(|record| std::cmp::Reverse(record.id));
+        all
+    }
+
+    /// One; of one that became part of another, that other.
+    pub fn record(&self, id: u64) -> Option<Record> {
+        let merged = self.merged.iter().rev().find(|(from, _)| *from == id);
+        let id = merged.map_or(id, |(_, into)| *into);
+        match self.open.get(&id) {
+            Some(open) => Some(open.incident.record()),
+            None => self.closed.iter().find(|record| record.id == id).cloned(),
+        }
+    }
+
+    /// How many are open.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Something is done about an incident, or what was being done has ended: an [`Input`] of the recovery's.
+    pub fn act(&mut self, id: u64, input: Input, now: Now) {
+        self.tell(id, input, now);
+    }
+
+    /// A person says what an incident was. False: there is no such incident.
+    pub fn label(&mut self, id: u64, cause: Cause, now: Now) -> bool {
+        if self.open.contains_key(&id) {
+            self.tell(id, Input::Label(cause), now);
+            return true;
+        }
+        let Some(record) = self.closed.iter_mut().find(|record| record.id == id) else {
+            return false;
+        };
+        record.label = Some(cause);
+        self.changes.push(IncidentChange {
+            record: record.clone(),
+            news: vec![News::Labelled],
+        });
+        true
+    }
+
+    /// A graceful end: what fails from now on was meant to.
+    pub fn end(&mut self) {
+        self.ending = true;
+    }
+
+    /// When [`Ledger::finish`] is due without anything having happened.
+    pub fn next_wakeup(&self) -> Time {
+        self.wakeup.unwrap_or(Time::NEVER)
+    }
+
+    /// The end of an event: who is in trouble, with whom, and why.
+    pub fn finish(&mut self, now: Now) -> Vec<IncidentChange> {
+        let due = self.wakeup.is_some_and(|at| at <= now.at);
+        if self.touched.is_empty() && self.news.is_empty() && self.changes.is_empty() && !due {
+            return Vec::new();
+        }
+        if self.ending {
+            self.touched.clear();
+            self.wakeup = None;
+            return self.report();
+        }
+        if self.may_begin(now.at) {
+            let mut touched = std::mem::take(&mut self.touched);
+            if due {
+                touched.extend(self.active.iter().cloned());
+            }
+            for key in touched {
+                self.step(&key, now);
+            }
+            self.judge(now);
+        }
+        self.close();
+        self.plan_wakeup(now.at);
+        self.report()
+    }
+
+    /// Numbers go on where the stored ones ended, so the store is waited for; but not for ever.
+    fn may_begin(&mut self, at: Time) -> bool {
+        if !self.configured {
+            return false;
+        }
+        let waited = self
+            .born
+            .is_some_and(|born| at.since(born) >= WAIT_FOR_STORE);
+        self.loaded || waited
+    }
+
+    /// Subjects of incidents that came out of the store.
+    fn adopt(&mut self) {
+        for (id, open) in &self.open {
+            for subject in &open.incident.record().subjects {
+                if subject.phase == Phase::Normal {
+                    continue;
+                }
+                if let Some(known) = self.subjects.get_mut(subject.key.as_str()) {
+                    known.incident = Some(*id);
+                    known.phase = subject.phase;
+                    self.touched.insert(known.spec.key.clone());
+                    self.active.insert(known.spec.key.clone());
+                }
+            }
+        }
+    }
+
+    /// One subject: where is it now, and whose incident is it part of?
+    fn step(&mut self, key: &Arc<str>, now: Now) {
+        let Some(subject) = self.subjects.get_mut(key) else {
+            return;
+        };
+        let (before, stand) = (subject.phase, subject.stand(now.at));
+        let phase = match subject.incident {
+            Some(_) => subject.next_phase(now.at),
+            None => {
+                subject.phase = match stand {
+                    Stand::Down => Phase::Down,
+                    Stand::Suspect => Phase::Suspected,
+                    _ => Phase::Normal,
+                };
+                subject.phase
+            }
+        };
+        if stand == Stand::Well {
+            subject.served = true;
+        }
+        let (incident, pool) = (subject.incident, subject.spec.pool.clone());
+        match phase {
+            Phase::Normal => {
+                subject.incident = None;
+                subject.forget_signs();
+                self.active.remove(key);
+            }
+            _ => drop(self.active.insert(key.clone())),
+        }
+        if let Some(id) = incident {
+            let key = key.clone();
+            match (before, phase) {
+                // It was only suspected to be part of it.
+                (Phase::Suspected, Phase::Normal) => self.leave(id, key, now),
+                _ => self.tell(id, Input::Subject { key, pool, phase }, now),
+            }
+        }
+        if phase != before {
+            self.judge_soon(now.at);
+        }
+        let unaccounted = incident.is_none() && phase == Phase::Down;
+        if unaccounted || (phase != before && matches!(phase, Phase::Down | Phase::Suspected)) {
+            self.consider(key, now);
+        }
+    }
+
+    /// Hands one thing to an incident and notes what came of it.
+    pub(super) fn tell(&mut self, id: u64, input: Input, now: Now) {
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        let news = match open.incident.on(input, now) {
+            None => return,
+            Some(Step::Acted) => News::Acted,
+            Some(Step::Restored) => News::Restored,
+            Some(Step::Closed) => News::Closed,
+            Some(Step::Labelled) => News::Labelled,
+            Some(Step::Blamed) => News::Blamed,
+            Some(Step::Moved | Step::Weighed) => News::Updated,
+        };
+        self.news.entry(id).or_default().push(news);
+    }
+
+    /// Something is new: every open verdict may be another.
+    pub(super) fn judge_soon(&mut self, at: Time) {
+        for open in self.open.values_mut() {
+            open.judge_at = open.judge_at.min((open.judged + JUDGE_EVERY).max(at));
+        }
+    }
+
+    fn judge(&mut self, now: Now) {
+        for (id, open) in &mut self.open {
+            if open.judge_at > now.at || open.incident.is_closed() {
+                continue;
+            }
+            let news = match open.judge(&self.subjects, &mut self.reasoner, now) {
+                Some(Step::Blamed) => News::Blamed,
+                Some(_) => News::Updated,
+                None => continue,
+            };
+            self.news.entry(*id).or_default().push(news);
+        }
+    }
+
+    fn close(&mut self) {
+        let over = self.open.iter().filter(|(_, o)| o.incident.is_closed());
+        let over: Vec<u64> = over.map(|(id, _)| *id).collect();
+        for id in over {
+            let Some(open) = self.open.remove(&id) else {
+                continue;
+            };
+            let record = open.incident.record();
+            let at = self.closed.partition_point(|other| other.id < id);
+            self.closed.insert(at, record.clone());
+            let news = self.news.remove(&id).unwrap_or_default();
+            self.changes.push(IncidentChange { record, news });
+            for key in open.incident.keys() {
+                if let Some(subject) = self.subjects.get_mut(key) {
+                    subject.incident = subject.incident.filter(|of| *of != id);
+                }
+            }
+        }
+        while self.closed.len() > CLOSED_MAX
+            && let Some(record) = self.closed.pop_front()
+        {
+            let news = vec![News::Forgotten];
+            self.changes.push(IncidentChange { record, news });
+        }
+    }
+
+    fn plan_wakeup(&mut self, at: Time) {
+        let subjects = self.active.iter().filter_map(|key| self.subjects.get(key));
+        let subjects = subjects.map(|subject| subject.next_wakeup(at));
+        let verdicts = self.open.values().map(|open| open.judge_at);
+        let next = subjects.chain(verdicts).min().unwrap_or(Time::NEVER);
+        let begin = match (self.loaded || self.touched.is_empty(), self.born) {
+            (false, Some(born)) => born + WAIT_FOR_STORE,
+            _ => Time::NEVER,
+        };
+        self.wakeup = Some(next.min(begin)).filter(|at| *at != Time::NEVER);
+    }
+
+    fn report(&mut self) -> Vec<IncidentChange> {
+        let mut changes = std::mem::take(&mut self.changes);
+        for (id, news) in std::mem::take(&mut self.news) {
+            if let Some(open) = self.open.get(&id) {
+                let record = open.incident.record();
+                changes.push(IncidentChange { record, news });
+            }
+        }
+        changes
+    }
+}

@@ -1,0 +1,29 @@
+//! Faults as incidents: from the first sign to the closed account.
+//!
+//! ```text
+//!  signs ──▶ Ledger: the subjects, each with its board of evidence and its phase
+//!              │  one fails ── alone, or with all that share its machine, zone or pool? ──▶ one Incident
+//!              ▼
+//!            Incident: normal → suspected → down → recovering → verifying → normal, for each of its subjects
+//!              │        causes ranked again as evidence arrives; actions with their outcomes; times
+//!              ▼
+//!            Record: what is logged, stored, shown, and carried over a restart
+//! ```
+
+mod company;
+mod facts;
+mod grouping;
+mod ledger;
+mod machine;
+mod open;
+mod record;
+mod signs;
+mod subject;
+mod words;
+
+pub use ledger::{IncidentChange, Ledger, News};
+pub use machine::{Incident, Input, Step};
+pub use record::{ActionRecord, EvidenceRecord, Record, SubjectRecord, TimesMs};
+pub use signs::{About, Observation, of_failure};
+pub use subject::SubjectSpec;
+pub use words::{Outcome, Phase, Reach};

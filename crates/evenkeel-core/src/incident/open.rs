@@ -1,0 +1,159 @@
+//! An open incident with the evidence gathered for it.
+//!
+//! What was seen stays seen: a check that passes again while the fault is being cured takes nothing back from the reasons
+//! why there was one. Evidence is taken only from subjects that are down or suspected, so that what an action does to a
+//! process (it ends, it refuses connections for a moment) is not taken for a sign.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnose::{Evidence, Item, Reasoner, Source};
+use crate::time::{Now, Time};
+
+use super::company::{self, Subjects};
+use super::machine::{Incident, Input, Step};
+use super::record::{EvidenceRecord, Record};
+use super::subject::{Stand, Subject};
+use super::words::Phase;
+
+/// Present evidence older than so much of its worth gives way to its absence.
+const WORTH_KEPT: f64 = 0.1;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Open {
+    pub(crate) incident: Incident,
+    evidence: BTreeMap<Evidence, (Arc<str>, Item)>,
+    /// When the causes are to be ranked anew; `NEVER` = nothing new.
+    pub(crate) judge_at: Time,
+    pub(crate) judged: Time,
+}
+
+impl Open {
+    pub(crate) fn new(incident: Incident) -> Open {
+        Open {
+            incident,
+            evidence: BTreeMap::new(),
+            judge_at: Time::ZERO,
+            judged: Time::ZERO,
+        }
+    }
+
+    pub(crate) fn resume(record: &Record, now: Now) -> Open {
+        let mut open = Open::new(Incident::resume(record, now));
+        open.judge_at = Time::NEVER;
+        for kept in &record.evidence {
+            let age = std::time::Duration::from_millis(now.wall.0.saturating_sub(kept.at.0));
+            let item = Item {
+                evidence: kept.evidence,
+                present: kept.present,
+                source: kept.source,
+                at: now.at - age,
+                value: kept.value.clone(),
+            };
+            open.take(kept.subject.as_str().into(), item, now.at);
+        }
+        open
+    }
+
+    /// Takes one observation in.
+    fn take(&mut self, subject: Arc<str>, item: Item, now: Time) {
+        let keep_old = |old: &Item| {
+            let company = item.source == Source::Company;
+            let denied = old.present && !item.present && old.worth(now) >= WORTH_KEPT && !company;
+            denied || (old.present == item.present && old.at >= item.at)
+        };
+        let old = self.evidence.get(&item.evidence);
+        if !old.is_some_and(|(_, old)| keep_old(old)) {
+            self.evidence.insert(item.evidence, (subject, item));
+        }
+    }
+
+    /// Gathers what its subjects and their neighbours show now.
+    fn gather(&mut self, subjects: &Subjects, now: Time) {
+        let keys: Vec<_> = self.incident.keys().cloned().collect();
+        let ill = |key: &Arc<str>| {
+            let subject = subjects.get(key)?;
+            matches!(subject.phase, Phase::Down | Phase::Suspected).then_some(subject)
+        };
+        let mut first = true;
+        for subject in keys.iter().filter_map(ill) {
+            for item in subject.board.items(now) {
+                self.take(subject.spec.key.clone(), item.clone(), now);
+            }
+            for item in known(subject, now) {
+                self.take(subject.spec.key.clone(), item, now);
+            }
+            if std::mem::take(&mut first) {
+                for item in company::evidence(subjects, subject, now) {
+                    self.take(subject.spec.key.clone(), item, now);
+                }
+            }
+        }
+    }
+
+    /// Ranks the causes anew.
+    pub(crate) fn judge(
+        &mut self,
+        subjects: &Subjects,
+        reasoner: &mut Reasoner,
+        now: Now,
+    ) -> Option<Step> {
+        self.judge_at = Time::NEVER;
+        self.judged = now.at;
+        self.gather(subjects, now.at);
+        let items: Vec<Item> = self
+            .evidence
+            .values()
+            .map(|(_, item)| item.clone())
+            .collect();
+        let causes = reasoner.rank(&items, now.at);
+        let evidence = self
+            .evidence
+            .values()
+            .map(|(subject, item)| EvidenceRecord {
+                subject: subject.to_string(),
+                evidence: item.evidence,
+                present: item.present,
+                source: item.source,
+                at: super::machine::earlier(now.wall, now.at.since(item.at)),
+                value: item.value.clone(),
+            });
+        let evidence = evidence.collect();
+        self.incident.on(Input::Verdict { causes, evidence }, now)
+    }
+
+    pub(crate) fn absorb(&mut self, other: Open, now: Time) {
+        for (subject, item) in other.evidence.into_values() {
+            self.take(subject, item, now);
+        }
+        self.incident.absorb(other.incident);
+    }
+}
+
+/// What is known without anybody having to look: that its process lives, and that its configuration has worked before.
+fn known(subject: &Subject, now: Time) -> Vec<Item> {
+    use crate::supervise::ServiceState;
+    let mut items = Vec::new();
+    if subject.service == Some(ServiceState::Ready)
+        && subject.stand(now) == Stand::Down
+        && let Some(pid) = subject.pid
+    {
+        items.push(Item {
+            evidence: Evidence::ProcessEnded,
+            present: false,
+            source: Source::Supervision,
+            at: now,
+            value: format!("process {pid}"),
+        });
+    }
+    if subject.served && subject.board.get(Evidence::ConfigChanged).is_none() {
+        items.push(Item {
+            evidence: Evidence::ConfigChanged,
+            present: false,
+            source: Source::Configuration,
+            at: now,
+            value: String::new(),
+        });
+    }
+    items
+}

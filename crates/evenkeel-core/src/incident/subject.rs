@@ -1,0 +1,224 @@
+//! One subject of faults: an endpoint, or a supervised service that no endpoint names. What it is like now follows from
+//! the states of the endpoint and of the service behind it; the evidence lies on its board.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diagnose::{Board, Item};
+use crate::id::{EndpointId, Epoch};
+use crate::supervise::ServiceState;
+use crate::table::State;
+use crate::time::Time;
+
+use super::words::Phase;
+
+/// Serving again, it is watched for this long: longer than the first pauses of a service that ends again and again.
+const VERIFY: Duration = Duration::from_secs(3);
+/// One sign alone is forgotten after this.
+const SUSPICION: Duration = Duration::from_secs(5);
+/// A service that is ready as soon as it runs may need this long until its port answers.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Ends within this make a loop …
+const LOOP_WITHIN: Duration = Duration::from_secs(120);
+/// … if there are this many.
+const LOOP_ENDS: usize = 3;
+
+/// What is configured of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectSpec {
+    /// `pool/endpoint`, or a service's name.
+    pub key: Arc<str>,
+    /// The endpoint, if it is one.
+    pub endpoint: Option<EndpointId>,
+    /// Its pool.
+    pub pool: Option<Arc<str>>,
+    /// The supervised service behind it.
+    pub service: Option<Arc<str>>,
+    /// Endpoints with the same are one process: its service, else its address.
+    pub instance: Arc<str>,
+    /// The machine it is on, where that is known.
+    pub machine: Option<Arc<str>>,
+    /// The zone it is in, where that is said.
+    pub zone: Option<Arc<str>>,
+    /// The endpoint's state when it was configured.
+    pub state: State,
+    /// Of everything that is configured of it: another one = its configuration changed.
+    pub fingerprint: u64,
+}
+
+/// What it is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// Serves.
+    Well,
+    /// Serves, but there were signs.
+    Suspect,
+    /// Does not serve and should.
+    Down,
+    /// Something of it is on its way back.
+    Returning,
+    /// Is not meant to serve, or nothing is known of it yet.
+    Away,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) spec: SubjectSpec,
+    pub(crate) board: Board,
+    pub(crate) phase: Phase,
+    pub(crate) incident: Option<u64>,
+    pub(crate) first_sign: Option<Time>,
+    last_sign: Time,
+    pub(crate) state: State,
+    pub(crate) service: Option<ServiceState>,
+    pub(crate) pid: Option<u32>,
+    /// It served under what is configured now.
+    pub(crate) served: bool,
+    ready_at: Time,
+    verify_until: Time,
+    /// The fence and time of its process' last end, while no other runs.
+    pub(crate) ended: Option<(Epoch, Time)>,
+    ends: VecDeque<Time>,
+}
+
+impl Subject {
+    pub(crate) fn new(spec: SubjectSpec) -> Subject {
+        Subject {
+            board: Board::default(),
+            phase: Phase::Normal,
+            incident: None,
+            first_sign: None,
+            last_sign: Time::ZERO,
+            state: spec.state,
+            service: None,
+            pid: None,
+            served: spec.state == State::Up,
+            ready_at: Time::ZERO,
+            verify_until: Time::NEVER,
+            ended: None,
+            ends: VecDeque::new(),
+            spec,
+        }
+    }
+
+    /// What it is like.
+    pub(crate) fn stand(&self, now: Time) -> Stand {
+        if matches!(self.state, State::Draining | State::Maintenance) {
+            return Stand::Away;
+        }
+        let on_its_way = match self.incident {
+            Some(_) => Stand::Returning,
+            None => Stand::Away,
+        };
+        match (self.service, self.state) {
+            (Some(ServiceState::Backoff | ServiceState::Failed), _) => Stand::Down,
+            (Some(service), _) if service != ServiceState::Ready => on_its_way,
+            (_, State::Unknown) => on_its_way,
+            (_, State::Trial) if self.incident.is_some() => Stand::Returning,
+            (_, State::Down) if now < self.patient_until() => Stand::Suspect,
+            (_, State::Down) => Stand::Down,
+            _ if self.suspicious(now) => Stand::Suspect,
+            _ => Stand::Well,
+        }
+    }
+
+    /// May it be compared with: does it serve, or should it?
+    pub(crate) fn observable(&self, now: Time) -> bool {
+        self.stand(now) != Stand::Away
+    }
+
+    /// Takes an observation in. Does it say anything new?
+    pub(crate) fn note(&mut self, item: Item) -> bool {
+        if item.present && item.evidence.entry().class.is_symptom() {
+            self.first_sign.get_or_insert(item.at);
+            self.last_sign = item.at;
+        }
+        self.board.note(item)
+    }
+
+    /// The state of the service behind it changed. Returns whether its process ends again and again.
+    pub(crate) fn service_is(&mut self, to: ServiceState, pid: Option<u32>, now: Time) {
+        self.service = Some(to);
+        self.pid = pid;
+        if matches!(to, ServiceState::Starting | ServiceState::Ready) {
+            self.ended = None;
+        }
+        if to == ServiceState::Ready {
+            self.ready_at = now;
+        }
+        if to == ServiceState::Starting {
+            self.served = false;
+        }
+    }
+
+    /// Its process ended when it should not have. How often it did of late.
+    pub(crate) fn process_ended(&mut self, fence: Epoch, now: Time) -> usize {
+        self.ended = Some((fence, now));
+        self.ends.push_back(now);
+        while self.ends.len() > LOOP_ENDS
+            || self
+                .ends
+                .front()
+                .is_some_and(|at| now.since(*at) > LOOP_WITHIN)
+        {
+            self.ends.pop_front();
+        }
+        self.ends.len()
+    }
+
+    /// Is that a loop?
+    pub(crate) fn is_loop(ends: usize) -> bool {
+        ends >= LOOP_ENDS
+    }
+
+    /// Where it is now on its way through the incident it is part of.
+    pub(crate) fn next_phase(&mut self, now: Time) -> Phase {
+        let phase = match (self.stand(now), self.phase) {
+            (Stand::Down, _) => Phase::Down,
+            (Stand::Returning, _) => Phase::Recovering,
+            (Stand::Away, _) => Phase::Normal,
+            (_, Phase::Verifying) if now >= self.verify_until => Phase::Normal,
+            (_, Phase::Verifying | Phase::Down | Phase::Recovering) => Phase::Verifying,
+            (Stand::Suspect, _) => Phase::Suspected,
+            (Stand::Well, _) => Phase::Normal,
+        };
+        if phase == Phase::Verifying && self.phase != Phase::Verifying {
+            self.verify_until = now + VERIFY;
+        }
+        self.phase = phase;
+        phase
+    }
+
+    /// It is out of trouble.
+    pub(crate) fn forget_signs(&mut self) {
+        self.first_sign = None;
+        self.verify_until = Time::NEVER;
+    }
+
+    /// When it may be something else by itself.
+    pub(crate) fn next_wakeup(&self, now: Time) -> Time {
+        let mut next = Time::NEVER;
+        if self.phase == Phase::Verifying {
+            next = next.min(self.verify_until);
+        }
+        if self.suspicious(now) && self.phase != Phase::Verifying {
+            next = next.min(self.last_sign + SUSPICION);
+        }
+        if self.state == State::Down && now < self.patient_until() {
+            next = next.min(self.patient_until());
+        }
+        next
+    }
+
+    fn suspicious(&self, now: Time) -> bool {
+        self.first_sign.is_some() && now < self.last_sign + SUSPICION
+    }
+
+    fn patient_until(&self) -> Time {
+        match self.service {
+            Some(_) if !self.served && self.incident.is_none() => self.ready_at + PATIENCE,
+            _ => Time::ZERO,
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! Incidents as the admin API shows them; the store keeps the same.
+
+use evenkeel_core::diagnose::{Cause, Evidence, Ranked, Reason, Scope, Source};
+use evenkeel_core::incident::{
+    ActionRecord, EvidenceRecord, Outcome, Phase, Reach, Record, SubjectRecord, TimesMs,
+};
+use serde::{Deserialize, Serialize};
+
+use super::request::Request;
+use crate::stamp::Stamp;
+
+/// One of `GET /v1/incidents`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentStatus {
+    /// Its number; it only grows.
+    pub id: u64,
+    /// `null` where it is not of one pool.
+    pub pool: Option<String>,
+    /// `pool/endpoint`, or the name of a service that no endpoint names.
+    pub subjects: Vec<String>,
+    /// `endpoint`, `node`, `path`, `zone`, `dependency`, `release` or `us`.
+    pub scope: String,
+    /// `suspected`, `down`, `recovering`, `verifying` or `closed`.
+    pub state: String,
+    /// Known to be a fault since.
+    pub opened: Stamp,
+    /// Over since; `null` = open.
+    pub closed: Option<Stamp>,
+    /// Most probable first.
+    pub causes: Vec<CauseStatus>,
+    /// What was done about it, in order.
+    pub actions: Vec<ActionStatus>,
+    /// How long its steps took.
+    pub times_ms: TimesStatus,
+    /// What a person says it was.
+    pub label: Option<String>,
+    /// Where each subject is.
+    #[serde(default)]
+    pub phases: Vec<PhaseStatus>,
+    /// `instance`, `machine`, `pool`, `zone` or `everything`: what the subjects have in common.
+    #[serde(default)]
+    pub reach: String,
+    /// When the first sign was seen.
+    #[serde(default)]
+    pub first_sign: Stamp,
+    /// When everything served again.
+    #[serde(default)]
+    pub restored: Option<Stamp>,
+    /// All observations the verdict rests on.
+    #[serde(default)]
+    pub evidence: Vec<ObservationStatus>,
+}
+
+/// One of [`IncidentStatus::causes`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CauseStatus {
+    /// Its name.
+    pub cause: String,
+    /// 0 to 1.
+    pub probability: f64,
+    /// What moved it most, strongest first.
+    pub because: Vec<BecauseStatus>,
+}
+
+/// One of [`CauseStatus::because`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BecauseStatus {
+    /// What was seen, or was looked for and not there.
+    pub evidence: String,
+    /// Who saw it.
+    pub source: String,
+    /// How old it was at the verdict.
+    pub age_ms: u64,
+    /// Natural logarithm of what it multiplied the odds of the cause by.
+    pub weight: f64,
+    /// The particulars.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// One of [`IncidentStatus::actions`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionStatus {
+    /// Its name.
+    pub action: String,
+    /// To whom.
+    pub target: String,
+    /// `running`, `watched`, `cured` or `failed`.
+    pub outcome: String,
+    /// When it began.
+    pub started: Stamp,
+    /// When it ended.
+    pub ended: Option<Stamp>,
+}
+
+/// [`IncidentStatus::times_ms`]: `null` = not yet, or never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimesStatus {
+    /// From the first sign until it was known to be a fault.
+    pub detect: Option<u64>,
+    /// From then until the first action began.
+    pub decide: Option<u64>,
+    /// From an action's beginning to its end, of the one that ended last.
+    pub act: Option<u64>,
+    /// From the first sign until everything served again.
+    pub restore: Option<u64>,
+}
+
+/// One of [`IncidentStatus::phases`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseStatus {
+    /// `pool/endpoint`, or a service's name.
+    pub subject: String,
+    /// Its pool.
+    pub pool: Option<String>,
+    /// `normal`, `suspected`, `down`, `recovering` or `verifying`.
+    pub phase: String,
+}
+
+/// One of [`IncidentStatus::evidence`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservationStatus {
+    /// Of whom.
+    pub subject: String,
+    /// What was seen, or was looked for and not there.
+    pub evidence: String,
+    /// Who saw it.
+    pub source: String,
+    /// When.
+    pub at: Stamp,
+    /// The particulars.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// `GET /v1/incidents`.
+pub type Incidents = Vec<IncidentStatus>;
+
+/// `POST /v1/incidents/ID/label`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelRequest {
+    /// What it was, by the name of a cause.
+    pub cause: String,
+}
+
+impl LabelRequest {
+    /// The cause it names; `None` only if it was not validated.
+    pub fn cause(&self) -> Option<Cause> {
+        Cause::named(&self.cause)
+    }
+}
+
+impl Request for LabelRequest {
+    const EXAMPLE: &'static str = r#"{"cause":"bad_release"}"#;
+
+    fn validate(&self) -> Result<(), String> {
+        if self.cause().is_some() {
+            return Ok(());
+        }
+        let all = evenkeel_core::diagnose::CAUSES.iter();
+        let names: Vec<_> = all.map(|entry| entry.part.name).collect();
+        let found: String = self.cause.chars().take(40).collect();
+        Err(format!(
+            "found cause {found:?}, wanted one of {}",
+            names.join(", ")
+        ))
+    }
+}
+
+impl From<Record> for IncidentStatus {
+    fn from(record: Record) -> IncidentStatus {
+        IncidentStatus {
+            id: record.id,
+            pool: record.pool().map(str::to_owned),
+            subjects: record.subjects.iter().map(|s| s.key.clone()).collect(),
+            scope: record.scope.name().to_owned(),
+            state: record.state().to_owned(),
+            opened: Stamp(record.opened),
+            closed: record.closed.map(Stamp),
+            causes: record.causes.into_iter().map(cause).collect(),
+            actions: record.actions.into_iter().map(action).collect(),
+            times_ms: TimesStatus {
+                detect: record.times.detect,
+                decide: record.times.decide,
+                act: record.times.act,
+                restore: record.times.restore,
+            },
+            label: record.label.map(|cause| cause.name().to_owned()),
+            phases: record.subjects.into_iter().map(phase).collect(),
+            reach: reach_name(record.reach).to_owned(),
+            first_sign: Stamp(record.first_sign),
+            restored: record.restored.map(Stamp),
+            evidence: record.evidence.into_iter().map(observation).collect(),
+        }
+    }
+}
+
+impl IncidentStatus {
+    /// As the engine takes it back in. What another version of evenkeel called by names that are not known here is left
+    /// out; a scope, phase or outcome not known here is taken for the plainest.
+    pub fn into_record(self) -> Record {
+        let label = self.label.as_deref().and_then(Cause::named);
+        Record {
+            id: self.id,
+            subjects: self.phases.into_iter().map(subject).collect(),
+            reach: REACHES
+                .into_iter()
+                .find(|reach| reach_name(*reach) == self.reach)
+                .unwrap_or_default(),
+            scope: known(&Scope::ALL, Scope::name, &self.scope).unwrap_or(Scope::Endpoint),
+            first_sign: self.first_sign.0,
+            opened: self.opened.0,
+            restored: self.restored.map(|at| at.0),
+            closed: self.closed.map(|at| at.0),
+            causes: self.causes.into_iter().filter_map(ranked).collect(),
+            evidence: self.evidence.into_iter().filter_map(observed).collect(),
+            actions: self.actions.into_iter().map(acted).collect(),
+            times: TimesMs {
+                detect: self.times_ms.detect,
+                decide: self.times_ms.decide,
+                act: self.times_ms.act,
+                restore: self.times_ms.restore,
+            },
+            label,
+        }
+    }
+}
+
+/// Four digits are more than the figures behind it are worth.
+fn rounded(number: f64) -> f64 {
+    (number * 10_000.0).round() / 10_000.0
+}
+
+fn known<T: Copy, const N: usize>(
+    all: &[T; N],
+    name: fn(T) -> &'static str,
+    word: &str,
+) -> Option<T> {
+    all.iter().copied().find(|one| name(*one) == word)
+}
+
+const REACHES: [Reach; 5] = [
+    Reach::Instance,
+    Reach::Machine,
+    Reach::Pool,
+    Reach::Zone,
+    Reach::Everything,
+];
+
+fn reach_name(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Instance => "instance",
+        Reach::Machine => "machine",
+        Reach::Pool => "pool",
+        Reach::Zone => "zone",
+        Reach::Everything => "everything",
+    }
+}
+
+fn cause(ranked: Ranked) -> CauseStatus {
+    let because = ranked.because.into_iter().map(|reason| BecauseStatus {
+        evidence: reason.evidence.words(reason.present).to_owned(),
+        source: reason.source.name().to_owned(),
+        age_ms: u64::try_from(reason.age.as_millis()).unwrap_or(u64::MAX),
+        weight: rounded(reason.weight),
+        value: reason.value,
+    });
+    CauseStatus {
+        cause: ranked.cause.name().to_owned(),
+        probability: rounded(ranked.probability),
+        because: because.collect(),
+    }
+}
+
+fn ranked(status: CauseStatus) -> Option<Ranked> {
+    let reason = |because: BecauseStatus| {
+        let (evidence, present) = Evidence::named(&because.evidence)?;
+        Some(Reason {
+            evidence,
+            present,
+            source: known(&Source::ALL, Source::name, &because.source)?,
+            value: because.value,
+            age: std::time::Duration::from_millis(because.age_ms),
+            weight: because.weight,
+        })
+    };
+    Some(Ranked {
+        cause: Cause::named(&status.cause)?,
+        probability: status.probability,
+        because: status.because.into_iter().filter_map(reason).collect(),
+    })
+}
+
+fn action(record: ActionRecord) -> ActionStatus {
+    ActionStatus {
+        action: record.action,
+        target: record.target,
+        outcome: record.outcome.name().to_owned(),
+        started: Stamp(record.started),
+        ended: record.ended.map(Stamp),
+    }
+}
+
+fn acted(status: ActionStatus) -> ActionRecord {
+    let outcome = known(&Outcome::ALL, Outcome::name, &status.outcome);
+    ActionRecord {
+        action: status.action,
+        target: status.target,
+        outcome: outcome.unwrap_or(Outcome::Failed),
+        started: status.started.0,
+        ended: status.ended.map(|at| at.0),
+    }
+}
+
+fn phase(record: SubjectRecord) -> PhaseStatus {
+    PhaseStatus {
+        subject: record.key,
+        pool: record.pool,
+        phase: record.phase.name().to_owned(),
+    }
+}
+
+fn subject(status: PhaseStatus) -> SubjectRecord {
+    SubjectRecord {
+        key: status.subject,
+        pool: status.pool,
+        phase: known(&Phase::ALL, Phase::name, &status.phase).unwrap_or_default(),
+    }
+}
+
+fn observation(record: EvidenceRecord) -> ObservationStatus {
+    ObservationStatus {
+        subject: record.subject,
+        evidence: record.evidence.words(record.present).to_owned(),
+        source: record.source.name().to_owned(),
+        at: Stamp(record.at),
+        value: record.value,
+    }
+}
+
+fn observed(status: ObservationStatus) -> Option<EvidenceRecord> {
+    let (evidence, present) = Evidence::named(&status.evidence)?;
+    Some(EvidenceRecord {
+        subject: status.subject,
+        evidence,
+        present,
+        source: known(&Source::ALL, Source::name, &status.source)?,
+        at: status.at.0,
+        value: status.value,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::parse_request;
+    use super::*;
+    use evenkeel_core::time::WallTime;
+
+    fn record() -> Record {
+        let reason = Reason {
+            evidence: Evidence::ProcessEnded,
+            present: false,
+            source: Source::Supervision,
+            value: "process 7".into(),
+            age: std::time::Duration::from_millis(120),
+            weight: -3.1,
+        };
+        Record {
+            id: 3,
+            subjects: vec![SubjectRecord {
+                key: "app/a1".into(),
+                pool: Some("app".into()),
+                phase: Phase::Recovering,
+            }],
+            reach: Reach::Machine,
+            scope: Scope::Node,
+            first_sign: WallTime(1_767_225_600_000),
+            opened: WallTime(1_767_225_600_210),
+            restored: None,
+            closed: None,
+            causes: vec![Ranked {
+                cause: Cause::ProcessHung,
+                probability: 0.97,
+                because: vec![reason],
+            }],
+            evidence: vec![EvidenceRecord {
+                subject: "app/a1".into(),
+                evidence: Evidence::NoAnswer,
+                present: true,
+                source: Source::Check,
+                at: WallTime(1_767_225_600_000),
+                value: "no answer within 1s".into(),
+            }],
+            actions: vec![ActionRecord {
+                action: "restart".into(),
+                target: "app/a1".into(),
+                outcome: Outcome::Running,
+                started: WallTime(1_767_225_600_213),
+                ended: None,
+            }],
+            times: TimesMs {
+                detect: Some(210),
+                decide: Some(3),
+                ..TimesMs::default()
+            },
+            label: Some(Cause::BadRelease),
+        }
+    }
+
+    #[test]
+    fn an_incident_reads_as_promised_and_comes_back_as_it_was() {
+        let status = IncidentStatus::from(record());
+        let json = serde_json::to_string(&status).unwrap();
+        let promised = r#"{"id":3,"pool":"app","subjects":["app/a1"],"scope":"node","state":"recovering","opened":"2026-01-01T00:00:00.21Z","closed":null,"causes":[{"cause":"process_hung","probability":0.97,"because":[{"evidence":"its process is alive","source":"supervision","age_ms":120,"weight":-3.1,"value":"process 7"}]}],"actions":[{"action":"restart","target":"app/a1","outcome":"running","started":"2026-01-01T00:00:00.213Z","ended":null}],"times_ms":{"detect":210,"decide":3,"act":null,"restore":null},"label":"bad_release","#;
+        assert!(json.starts_with(promised), "{json}");
+        let read: IncidentStatus = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.into_record(), record());
+    }
+
+    #[test]
+    fn a_label_is_the_name_of_a_cause() {
+        let good: LabelRequest = parse_request(br#"{"cause":"bad_release"}"#).unwrap();
+        assert_eq!(good.cause(), Some(Cause::BadRelease));
+        for bad in [
+            &br#"{"cause":"gremlins"}"#[..],
+            b"{}",
+            br#"{"cause":"unknown","x":1}"#,
+        ] {
+            assert_eq!(
+                parse_request::<LabelRequest>(bad).unwrap_err().status(),
+                400
+            );
+        }
+    }
+}
