@@ -170,7 +170,7 @@ fn broken(error: &hyper::Error) -> Seen {
             format!("the answer is not HTTP ({error})"),
             Some(Evidence::Garbage),
         ),
-        None => (error.to_string(), None),
+        None => (error.to_string(), Some(Evidence::ConnectionReset)),
     };
     let seen = Seen::fail(Layer::L7, detail);
     match why {

@@ -210,6 +210,12 @@ fn an_open_incident_outlives_the_balancer() {
     evenkeel.until("app", "a1", "up");
     endpoints[0].close();
     let before = until(&evenkeel, "it is open", |i| cause(i) == "process_dead");
+    // The answer to this comes when it is on the disk.
+    evenkeel.ask(
+        "POST",
+        "/v1/incidents/1/label",
+        r#"{"cause":"process_dead"}"#,
+    );
     let old = evenkeel.worker_pid();
     kill(old, "KILL");
     let after = eventually("a new balancer knows it", || {

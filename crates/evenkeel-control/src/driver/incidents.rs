@@ -12,8 +12,12 @@ use crate::ask::Outcome;
 impl Driver {
     pub(super) fn incident_changed(&mut self, change: IncidentChange) {
         let IncidentChange { record, news } = change;
+        let opened = news.contains(&News::Opened);
         for one in &news {
-            log(&record, one);
+            // How it was judged first stands in the line of its beginning.
+            if !(opened && *one == News::Blamed) {
+                log(&record, one);
+            }
             match one {
                 News::Closed => {
                     *self
@@ -27,10 +31,11 @@ impl Driver {
                 _ => {}
             }
         }
-        // What a person says is said once; everything else is seen again or small.
-        let durability = match news.contains(&News::Labelled) {
-            true => Durability::Now,
-            false => Durability::Relaxed,
+        // Figures are weighed again; that there is a fault, what was done and what a person says is not to be lost.
+        let figures = |one: &News| matches!(one, News::Updated | News::Blamed);
+        let durability = match news.iter().all(figures) {
+            true => Durability::Relaxed,
+            false => Durability::Now,
         };
         self.storage.put_incident(&record.into(), durability);
     }

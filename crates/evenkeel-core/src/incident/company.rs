@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnose::{Evidence, Item, Source};
+use crate::table::State;
 use crate::time::Time;
 
 use super::subject::{Stand, Subject};
@@ -28,7 +29,11 @@ pub(crate) fn of(subjects: &Subjects, key: &str, now: Time) -> (Reach, Vec<Arc<s
     for reach in [Reach::Machine, Reach::Pool, Reach::Zone, Reach::Everything] {
         let group = group(subjects, own, reach, now);
         let troubled = group.iter().all(|other| together(own, other, now));
-        if troubled && is_wide(&group, reach) && group.len() > best.1.len() {
+        if troubled
+            && !unseen(subjects, own, reach)
+            && is_wide(&group, reach)
+            && group.len() > best.1.len()
+        {
             let keys = group.iter().map(|s| s.spec.key.clone());
             best = (reach, keys.collect());
         }
@@ -39,12 +44,14 @@ pub(crate) fn of(subjects: &Subjects, key: &str, now: Time) -> (Reach, Vec<Arc<s
 /// What the neighbours say of a fault of this subject: only where there are any.
 pub(crate) fn evidence(subjects: &Subjects, own: &Subject, now: Time) -> Vec<Item> {
     let mut items = Vec::new();
-    for (reach, evidence) in [
+    let seen = |(reach, _): &(Reach, Evidence)| !unseen(subjects, own, *reach);
+    let kinds = [
         (Reach::Machine, Evidence::MachineToo),
         (Reach::Pool, Evidence::PoolToo),
         (Reach::Zone, Evidence::ZoneToo),
         (Reach::Everything, Evidence::EverythingToo),
-    ] {
+    ];
+    for (reach, evidence) in kinds.into_iter().filter(seen) {
         let group = group(subjects, own, reach, now);
         let others = group
             .iter()
@@ -107,15 +114,29 @@ fn instance(subjects: &Subjects, own: &Subject, now: Time) -> Vec<Arc<str>> {
 }
 
 fn group<'a>(subjects: &'a Subjects, own: &Subject, reach: Reach, now: Time) -> Vec<&'a Subject> {
-    let shares = |other: &Subject| match reach {
-        Reach::Instance => other.spec.instance == own.spec.instance,
-        Reach::Machine => own.spec.machine.is_some() && other.spec.machine == own.spec.machine,
-        Reach::Pool => own.spec.pool.is_some() && other.spec.pool == own.spec.pool,
-        Reach::Zone => own.spec.zone.is_some() && other.spec.zone == own.spec.zone,
-        Reach::Everything => other.spec.pool.is_some(),
-    };
     let all = subjects.values();
-    all.filter(|s| shares(s) && s.observable(now)).collect()
+    all.filter(|s| shares(own, s, reach) && s.observable(now))
+        .collect()
+}
+
+fn shares(own: &Subject, other: &Subject, reach: Reach) -> bool {
+    let (own, other) = (&own.spec, &other.spec);
+    match reach {
+        Reach::Instance => other.instance == own.instance,
+        Reach::Machine => own.machine.is_some() && other.machine == own.machine,
+        Reach::Pool => own.pool.is_some() && other.pool == own.pool,
+        Reach::Zone => own.zone.is_some() && other.zone == own.zone,
+        Reach::Everything => other.pool.is_some(),
+    }
+}
+
+/// Is there one in the group that nobody has looked at yet? Then nothing can be said of all of it.
+fn unseen(subjects: &Subjects, own: &Subject, reach: Reach) -> bool {
+    subjects.values().any(|other| {
+        let unknown = other.state == State::Unknown;
+        let nameless = other.board.get(Evidence::NameUnknown);
+        unknown && shares(own, other, reach) && nameless.is_none_or(|item| !item.present)
+    })
 }
 
 /// Enough processes, and enough machines, for the group itself to be the reason.

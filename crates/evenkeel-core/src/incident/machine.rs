@@ -185,6 +185,11 @@ impl Incident {
         self.causes.first().map(|ranked| ranked.cause)
     }
 
+    /// Most probable first.
+    pub fn causes(&self) -> &[Ranked] {
+        &self.causes
+    }
+
     /// When it was known to be a fault.
     pub fn opened(&self) -> Now {
         self.opened
@@ -269,7 +274,7 @@ impl Incident {
 
     fn judged(&mut self, causes: Vec<Ranked>, evidence: Vec<EvidenceRecord>) -> Option<Step> {
         let before = self.cause();
-        let changed = self.causes != causes;
+        let changed = self.causes != causes || self.evidence.len() != evidence.len();
         self.causes = causes;
         self.evidence = evidence;
         match changed {

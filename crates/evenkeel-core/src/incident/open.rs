@@ -16,6 +16,8 @@ use super::record::{EvidenceRecord, Record};
 use super::subject::{Stand, Subject};
 use super::words::Phase;
 
+/// Probabilities that moved by less say nothing new; the reasons for them are not weighed again.
+const MOVED: f64 = 0.005;
 /// Present evidence older than so much of its worth gives way to its absence.
 const WORTH_KEPT: f64 = 0.1;
 
@@ -26,6 +28,8 @@ pub(crate) struct Open {
     /// When the causes are to be ranked anew; `NEVER` = nothing new.
     pub(crate) judge_at: Time,
     pub(crate) judged: Time,
+    /// Of each cause, when the reasons were last weighed.
+    posterior: Vec<f64>,
 }
 
 impl Open {
@@ -35,6 +39,7 @@ impl Open {
             evidence: BTreeMap::new(),
             judge_at: Time::ZERO,
             judged: Time::ZERO,
+            posterior: Vec::new(),
         }
     }
 
@@ -106,7 +111,15 @@ impl Open {
             .values()
             .map(|(_, item)| item.clone())
             .collect();
-        let causes = reasoner.rank(&items, now.at);
+        let posterior = reasoner.posterior(&items, now.at);
+        let mut moved = self.posterior.iter().zip(&posterior);
+        let causes = match moved.any(|(a, b)| (a - b).abs() > MOVED) || self.posterior.is_empty() {
+            true => {
+                self.posterior = posterior;
+                reasoner.rank(&items, now.at)
+            }
+            false => self.incident.causes().to_vec(),
+        };
         let evidence = self
             .evidence
             .values()

@@ -268,7 +268,8 @@ fn answered_by_another(subject: &Subject, epoch: Epoch, passed: bool) -> bool {
     };
     let answer = |evidence: Evidence| {
         let talks = matches!(evidence.entry().class, Class::Answer | Class::Tls);
-        talks && !matches!(evidence, Evidence::NoAnswer | Evidence::CheckFails)
+        // Whoever hangs up has taken the connection.
+        evidence == Evidence::ConnectionReset || (talks && evidence != Evidence::CheckFails)
     };
     let spoke = subject.board.items(ended).any(|item| {
         item.source == Source::Check && item.present && item.at > ended && answer(item.evidence)
