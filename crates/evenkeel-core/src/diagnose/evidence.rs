@@ -124,7 +124,7 @@ const SEEN: u32 = 20;
 /// What is read of a machine is read every second.
 const READ: u32 = 30;
 /// How a process ended stays true until the next one ends.
-const ENDED: u32 = 300;
+const ENDED: u32 = 3600;
 /// What changed explains trouble for some ten minutes.
 const CHANGED: u32 = 600;
 

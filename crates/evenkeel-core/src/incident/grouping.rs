@@ -101,7 +101,7 @@ impl Ledger {
         }
     }
 
-    fn merge(&mut self, from: u64, into: u64, now: Now) {
+    pub(super) fn merge(&mut self, from: u64, into: u64, now: Now) {
         let Some(old) = self.open.remove(&from) else {
             return;
         };

@@ -98,7 +98,9 @@ impl Ledger {
                 self.open.insert(record.id, open);
             }
         }
-        self.adopt();
+        if self.configured {
+            self.adopt(now);
+        }
     }
 
     /// The configuration: all subjects there are.
@@ -129,8 +131,10 @@ impl Ledger {
                 self.tell(id, Input::Left(key), now);
             }
         }
-        self.adopt();
-        self.configured = true;
+        // Later ones keep what they are part of.
+        if !std::mem::replace(&mut self.configured, true) {
+            self.adopt(now);
+        }
     }
 
     /// A subject that was there before.
@@ -242,20 +246,40 @@ impl Ledger {
         self.loaded || waited
     }
 
-    /// Subjects of incidents that came out of the store.
-    fn adopt(&mut self) {
+    /// Subjects of incidents that came out of the store. What the configuration has no more is no part of them.
+    fn adopt(&mut self, now: Now) {
+        let (mut gone, mut twice) = (Vec::new(), Vec::new());
         for (id, open) in &self.open {
             for subject in &open.incident.record().subjects {
                 if subject.phase == Phase::Normal {
                     continue;
                 }
-                if let Some(known) = self.subjects.get_mut(subject.key.as_str()) {
-                    known.incident = Some(*id);
-                    known.phase = subject.phase;
-                    self.touched.insert(known.spec.key.clone());
-                    self.active.insert(known.spec.key.clone());
-                }
+                let Some(known) = self.subjects.get_mut(subject.key.as_str()) else {
+                    gone.push((*id, Arc::from(subject.key.as_str())));
+                    continue;
+                };
+                // It was opened anew before the store came.
+                twice.extend(
+                    known
+                        .incident
+                        .filter(|other| other != id)
+                        .map(|other| (other, *id)),
+                );
+                known.incident = Some(*id);
+                // Its time of proof begins anew.
+                known.phase = match subject.phase {
+                    Phase::Verifying => Phase::Recovering,
+                    phase => phase,
+                };
+                self.touched.insert(known.spec.key.clone());
+                self.active.insert(known.spec.key.clone());
             }
+        }
+        for (id, key) in gone {
+            self.tell(id, Input::Left(key), now);
+        }
+        for (from, into) in twice {
+            self.merge(from, into, now);
         }
     }
 
@@ -332,6 +356,11 @@ impl Ledger {
     fn judge(&mut self, now: Now) {
         for (id, open) in &mut self.open {
             if open.judge_at > now.at || open.incident.is_closed() {
+                continue;
+            }
+            if !open.is_lasting(&self.subjects) {
+                // What is over is not judged by evidence that only grows old.
+                open.judge_at = Time::NEVER;
                 continue;
             }
             let news = match open.judge(&self.subjects, &mut self.reasoner, now) {

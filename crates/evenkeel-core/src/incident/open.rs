@@ -96,6 +96,15 @@ impl Open {
         }
     }
 
+    /// Does it last: is somebody down or suspected, or was it never judged?
+    pub(crate) fn is_lasting(&self, subjects: &Subjects) -> bool {
+        let ill = |key: &Arc<str>| {
+            let phase = subjects.get(key).map(|subject| subject.phase);
+            matches!(phase, Some(Phase::Down | Phase::Suspected))
+        };
+        self.incident.causes().is_empty() || self.incident.keys().any(ill)
+    }
+
     /// Ranks the causes anew.
     pub(crate) fn judge(
         &mut self,
