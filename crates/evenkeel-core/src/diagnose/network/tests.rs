@@ -85,7 +85,7 @@ fn elimination_equals_brute_force_in_random_networks() {
         let query = all[(rng.draw() % all.len() as u64) as usize];
         let mut likelihoods = Vec::new();
         for variable in &all {
-            if rng.draw() % 2 == 0 {
+            if rng.chance(1, 2) {
                 let of: Vec<f64> = (0..network.values(*variable))
                     .map(|_| unit(&mut rng))
                     .collect();
