@@ -62,10 +62,11 @@ impl Open {
 
     /// Takes one observation in.
     fn take(&mut self, subject: Arc<str>, item: Item, now: Time) {
+        // How the last process ended and how the neighbours are is as it was said last.
+        let newest = matches!(item.source, Source::Company | Source::Supervision);
         let keep_old = |old: &Item| {
-            let company = item.source == Source::Company;
-            let denied = old.present && !item.present && old.worth(now) >= WORTH_KEPT && !company;
-            denied || (old.present == item.present && old.at >= item.at)
+            let denied = old.present && !item.present && old.worth(now) >= WORTH_KEPT;
+            (denied && !newest) || (old.present == item.present && old.at >= item.at)
         };
         let old = self.evidence.get(&item.evidence);
         if !old.is_some_and(|(_, old)| keep_old(old)) {
