@@ -66,7 +66,7 @@ pub(crate) fn evidence(subjects: &Subjects, own: &Subject, now: Time) -> Vec<Ite
             present: failing == others.len(),
             source: Source::Company,
             at: now,
-            value: format!("{failing} of {} others", others.len()),
+            value: format!("{failing} of {} others fail", others.len()),
         });
     }
     items.extend(other_pools(subjects, own, now));

@@ -66,9 +66,7 @@ impl World {
                 self.note(&Note::Stored(&record));
                 self.records.insert(record.key(), record);
             }
-            Command::Forget { pool, endpoint } => {
-                self.records.remove(&format!("{pool}/{endpoint}"));
-            }
+            Command::Forget { pool, endpoint } => self.forget(&pool, &endpoint),
             Command::StartService { service, epoch } => {
                 self.fence(epoch);
                 self.start_service(service);
@@ -114,6 +112,10 @@ impl World {
             (0..table.endpoints.len()).map(|n| (table.endpoints[n].id, Scene::key(&table, n)));
         self.keys.extend(keys);
         self.scene.tables.insert(table.name.clone(), table);
+    }
+
+    fn forget(&mut self, pool: &str, endpoint: &str) {
+        self.records.remove(&format!("{pool}/{endpoint}"));
     }
 
     fn incident_changed(&mut self, change: IncidentChange) {
