@@ -31,6 +31,11 @@ fn two_services() -> (Evenkeel, u16) {
     let evenkeel = Evenkeel::run(&format!("{}{services}", app(&[], "")));
     evenkeel.until("app", "a1", "up");
     evenkeel.until("app", "a2", "up");
+    // Who dies before its memory was ever looked at may have been out of memory, for all that is known.
+    eventually("facts of it were read", || {
+        let endpoint = evenkeel.endpoint("app", "a1")?;
+        endpoint["service"]["facts"].is_object().then_some(())
+    });
     (evenkeel, a1)
 }
 
