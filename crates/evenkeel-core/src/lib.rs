@@ -17,6 +17,7 @@ pub mod health;
 pub mod id;
 pub mod incident;
 pub mod observe;
+pub mod prevent;
 pub mod recover;
 pub mod registry;
 pub mod retry;

@@ -100,6 +100,8 @@ pub struct EndpointRow {
     pub suspect: bool,
     /// Set while it comes back.
     pub ramp: Option<Ramp>,
+    /// What it gets of its weight, in thousandths: less than all while it is relieved of work. Multiplies with a ramp.
+    pub relief: u32,
     /// Moving counters, the same object in every table of this endpoint.
     pub shared: Arc<EndpointShared>,
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use evenkeel_core::counters::{EndpointShared, Lane};
@@ -63,7 +64,12 @@ impl Driver {
             let before = self.swept.lanes.insert(row.id, lanes.clone());
             moved |= before.as_ref() != Some(&lanes) || lanes.iter().any(|lane| lane.waiting() > 0);
             let times = with_times.then(|| row.shared.times());
-            endpoints.insert(row.id, Measured { lanes, times });
+            let measured = Measured {
+                lanes,
+                times,
+                in_flight: row.shared.in_flight.load(Relaxed),
+            };
+            endpoints.insert(row.id, measured);
         }
         (moved, endpoints)
     }

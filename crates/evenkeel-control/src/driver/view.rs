@@ -8,8 +8,8 @@ use evenkeel_core::settings::Protocol;
 use evenkeel_core::table::State;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
-    EndpointService, EndpointStatus, HeartbeatStatus, ListenerStatus, PoolStatus, ServiceStatus,
-    Status, TlsStatus,
+    EndpointService, EndpointStatus, HeartbeatStatus, ListenerStatus, PoolStatus, ReliefStatus,
+    ServiceStatus, Status, TlsStatus,
 };
 
 use super::beats::millis;
@@ -162,6 +162,12 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
         why: view.why.to_owned(),
         decided_by: view.decided_by.name().to_owned(),
         weight: view.weight,
+        effective_weight: view.effective_weight(),
+        relief: view.relief.why().map(|(by, why)| ReliefStatus {
+            percent: view.relief.factor() / 10,
+            decided_by: by.name().to_owned(),
+            why: why.to_owned(),
+        }),
         tier: view.tier,
         in_flight: u64::from(view.shared.in_flight.load(Relaxed)),
         requests: workers.sum(|w| w.tries.value()),

@@ -47,6 +47,9 @@ fn random_row(n: usize, rng: &mut Rng) -> EndpointRow {
             window: Duration::from_millis(rng.below(10_000)),
         });
     }
+    if rng.chance(1, 4) {
+        row.relief = 300 + rng.below(701) as u32;
+    }
     row.suspect = rng.chance(1, 6);
     row.shared.in_flight.store(rng.below(4) as u32, Relaxed);
     row.shared.trial_left.store(rng.below(6) as u32, Relaxed);

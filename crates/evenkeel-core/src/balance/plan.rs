@@ -173,11 +173,12 @@ impl Tier {
 
 /// What a row gets of its weight now, in thousandths.
 fn share_of(row: &EndpointRow, now: Time) -> u32 {
-    match (row.state, &row.ramp) {
+    let share = match (row.state, &row.ramp) {
         (State::Trial, _) => ramp::FLOOR,
         (State::Up, Some(ramp)) => ramp::factor(ramp, now),
         _ => ramp::WHOLE,
-    }
+    };
+    (share * row.relief.min(ramp::WHOLE) / ramp::WHOLE).max(1)
 }
 
 fn serves(table: &PoolTable, row: &EndpointRow, serving: Serving) -> bool {
@@ -239,7 +240,8 @@ fn with_standbys(table: &PoolTable, serving: Serving) -> Tier {
         if itself {
             tier.add(table, index, index);
         }
-        let whole_share = row.state != State::Trial && row.ramp.is_none();
+        let whole_share =
+            row.state != State::Trial && row.ramp.is_none() && row.relief >= ramp::WHOLE;
         let standby = row.standby.filter(|&standby| standby != index);
         let standby = standby.filter(|_| !(itself && whole_share));
         if let Some(standby) = standby

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::counters::EndpointShared;
+use crate::failover::ramp;
 use crate::id::{EndpointId, Epoch, PoolId};
 use crate::settings::PolicySpec;
 use crate::table::{EndpointRow, PoolTable, State};
@@ -27,6 +28,7 @@ pub(crate) fn row(state: State, weight: u32) -> EndpointRow {
         state,
         suspect: false,
         ramp: None,
+        relief: ramp::WHOLE,
         shared: Arc::new(EndpointShared::new(1)),
     }
 }

@@ -90,6 +90,7 @@ impl Engine {
             next: next(endpoint, &pool.spec, self.now),
             weight: endpoint.weight(),
             ramp_percent: ramp_percent(endpoint, self.now.at),
+            relief: &endpoint.relief,
             tier: endpoint.spec.tier,
             order: endpoint.order,
             weight_override: endpoint.weight,

@@ -19,6 +19,7 @@ mod describe;
 mod event;
 mod faults;
 mod pool;
+mod relief;
 mod services;
 mod view;
 mod watch;

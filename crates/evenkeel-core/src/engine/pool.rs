@@ -330,6 +330,7 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         state: endpoint.shown.state,
         suspect: endpoint.suspicion.is_some(),
         ramp,
+        relief: endpoint.relief.factor(),
         shared: endpoint.shared.clone(),
     }
 }

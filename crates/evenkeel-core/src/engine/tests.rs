@@ -3,6 +3,7 @@
 mod beats;
 mod bench;
 mod incidents;
+mod relief;
 mod traffic;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ use crate::counters::EndpointShared;
 use crate::health::traffic::By;
 use crate::health::{DecidedBy, Heartbeat, Order};
 use crate::id::{EndpointId, PoolId, ServiceId};
+use crate::prevent::Relief;
 use crate::settings::{CheckSettings, PoolSpec};
 use crate::supervise::ServiceState;
 use crate::table::{PoolTable, State};
@@ -54,6 +55,8 @@ pub struct EndpointView<'a> {
     pub weight: u32,
     /// What a ramp leaves of it at the moment, in percent.
     pub ramp_percent: u32,
+    /// Why it gets less than its weight for now, if it does.
+    pub relief: &'a Relief,
     /// 0 first.
     pub tier: u32,
     /// The operator's state.
@@ -80,6 +83,17 @@ pub struct EndpointView<'a> {
     pub service: Option<ServiceId>,
     /// The name of that service as configured, supervised here or not.
     pub service_name: Option<&'a Arc<str>>,
+}
+
+impl EndpointView<'_> {
+    /// What it gets of its weight at the moment, ramp and relief counted in; at least 1 of a weight that is not 0.
+    pub fn effective_weight(&self) -> u32 {
+        let share = u64::from(self.ramp_percent) * u64::from(self.relief.factor());
+        let now = (u64::from(self.weight) * share + 50_000) / 100_000;
+        u32::try_from(now)
+            .unwrap_or(self.weight)
+            .max(self.weight.min(1))
+    }
 }
 
 /// A supervised service now.

@@ -40,6 +40,7 @@ pub fn table(addresses: &[Address], workers: usize) -> PoolTable {
             state: State::Up,
             suspect: false,
             ramp: None,
+            relief: 1000,
             shared: Arc::new(EndpointShared::new(workers)),
         })
         .collect();

@@ -185,6 +185,12 @@ pub struct EndpointStatus {
     pub decided_by: String,
     /// The one in force: an operator's, else the configured.
     pub weight: u32,
+    /// What it gets of that at the moment: less while its share ramps, or while it is relieved of work.
+    #[serde(default)]
+    pub effective_weight: u32,
+    /// Why it is relieved of work; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relief: Option<ReliefStatus>,
     /// 0 first.
     #[serde(default)]
     pub tier: u32,
@@ -202,6 +208,17 @@ pub struct EndpointStatus {
     /// What happens next, if nothing else is seen.
     #[serde(default)]
     pub next: Option<String>,
+}
+
+/// [`EndpointStatus::relief`]: less work than the weight says, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReliefStatus {
+    /// Of its weight; a ramp not counted in.
+    pub percent: u32,
+    /// `prevention` or `recovery`.
+    pub decided_by: String,
+    /// The evidence.
+    pub why: String,
 }
 
 /// One of [`EndpointStatus::service`].

@@ -190,7 +190,12 @@ impl World {
             let rows = table.endpoints.iter().map(|row| {
                 let lanes = row.shared.workers.iter().map(|w| w.lane()).collect();
                 let times = beats.is_multiple_of(10).then(|| row.shared.times());
-                (row.id, Measured { lanes, times })
+                let measured = Measured {
+                    lanes,
+                    times,
+                    in_flight: row.shared.in_flight.load(Relaxed),
+                };
+                (row.id, measured)
             });
             let pool = table.pool;
             let endpoints = rows.collect();

@@ -222,6 +222,10 @@ fn note(e: &Value) -> String {
     if !note.contains(&by) {
         note = format!("{note} ({by})");
     }
+    if let Some(why) = e["relief"]["why"].as_str() {
+        let (weight, now) = (word(&e["weight"]), word(&e["effective_weight"]));
+        note.push_str(&format!("; weight {weight}, {now} now: {why}"));
+    }
     let next = e["next"].as_str().unwrap_or_default();
     let news = e["state"] != "up" || !next.starts_with("a check");
     if news && !next.is_empty() {

@@ -150,6 +150,33 @@ fn a_standby_hands_back_as_its_endpoint_ramps() {
 }
 
 #[test]
+fn a_relieved_endpoint_gets_that_share_of_its_weight_and_a_ramp_multiplies_with_it() {
+    let relieved = |row: EndpointRow| EndpointRow { relief: 500, ..row };
+    let table = pool("round_robin", [relieved(up(100)), up(100)]);
+    assert_eq!(picks(&table, 300), [100, 200]);
+    let table = pool("round_robin", [relieved(ramping(10)), up(100)]);
+    let mut picker = Picker::new(&table, 1);
+    let half_way = Time::from_millis(5_000);
+    assert_eq!(counts(&mut picker, &table, 500, half_way), [100, 400]);
+}
+
+#[test]
+fn a_standby_takes_what_its_endpoint_is_relieved_of() {
+    let primary = EndpointRow {
+        standby: Some(1),
+        relief: 700,
+        ..up(100)
+    };
+    let standby = EndpointRow {
+        is_standby: true,
+        ..up(100)
+    };
+    let mut table = pool("round_robin", [primary, standby, up(100)]);
+    table.failover.mode = FailoverMode::Static;
+    assert_eq!(picks(&table, 2000), [700, 300, 1000]);
+}
+
+#[test]
 fn the_never_seen_serve_only_while_nobody_known_is_up() {
     let table = pool("random", [row(State::Unknown, 1), up(1)]);
     assert_eq!(picks(&table, 50), [0, 50]);

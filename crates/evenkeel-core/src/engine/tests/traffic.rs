@@ -74,6 +74,7 @@ impl Traffic {
             let measured = Measured {
                 lanes: vec![*lane],
                 times: self.sweeps.is_multiple_of(10).then(|| times.clone()),
+                in_flight: 0,
             };
             endpoints.insert(self.bench.id(name), measured);
         }

@@ -20,6 +20,7 @@ use crate::counters::EndpointShared;
 use crate::detect::Pause;
 use crate::id::{EndpointId, Epoch};
 use crate::observe::{Contact, Failure};
+use crate::prevent::{Relief, Reliever};
 use crate::settings::{EndpointSpec, PoolSpec};
 use crate::table::{Ramp, State};
 use crate::time::{Now, Time, WallTime};
@@ -84,6 +85,8 @@ pub enum Sign<'a> {
     Order(Order),
     /// An operator's weight.
     Weight(Option<u32>),
+    /// Somebody wants it at so many thousandths of its weight, and why; `None` = not any more.
+    Relieve(Reliever, Option<(u32, &'a str)>),
     /// Something happened to the process behind it: look at once.
     Look,
     /// Nobody in its pool is usable any more: look soon.
@@ -121,6 +124,8 @@ pub struct Endpoint {
     pub(crate) order: Option<Order>,
     pub(crate) weight: Option<u32>,
     pub(crate) ramp: Option<Ramp>,
+    /// Why it gets less than its weight for now.
+    pub(crate) relief: Relief,
     pub(crate) found: Standing,
     pub(crate) shown: Standing,
     /// Was a probe of it answered since this process began?
@@ -185,6 +190,7 @@ impl Endpoint {
             order: None,
             weight: None,
             ramp: None,
+            relief: Relief::default(),
             shown: found.clone(),
             found,
             probed: false,
@@ -273,6 +279,7 @@ impl Endpoint {
             Sign::Resolved(address) => self.on_resolved(address, around, now),
             Sign::Order(order) => self.on_order(order, around, now),
             Sign::Weight(weight) => self.on_weight(weight),
+            Sign::Relieve(by, wanted) => self.on_relief(by, wanted),
             Sign::Look => self.hurry(Pace::Now, around, now),
             Sign::Alone => self.hurry(Pace::Fast, around, now),
             Sign::Tick => {

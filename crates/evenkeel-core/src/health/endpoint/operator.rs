@@ -3,6 +3,7 @@
 use crate::health::schedule::Pace;
 use crate::health::standing::{DecidedBy, Order, Standing, clip};
 use crate::health::traffic::By;
+use crate::prevent::Reliever;
 use crate::table::State;
 use crate::time::{Now, Time, WallTime};
 
@@ -89,6 +90,13 @@ impl Endpoint {
         Outcome {
             row: changed,
             record: changed,
+            ..Outcome::default()
+        }
+    }
+
+    pub(super) fn on_relief(&mut self, by: Reliever, wanted: Option<(u32, &str)>) -> Outcome {
+        Outcome {
+            row: self.relief.ask(by, wanted),
             ..Outcome::default()
         }
     }

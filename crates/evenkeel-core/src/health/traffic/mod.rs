@@ -86,6 +86,8 @@ pub struct Measured {
     pub lanes: Vec<Lane>,
     /// How long its answers took, since the beginning; read once a second.
     pub times: Option<Spread>,
+    /// Tries (http) or connections (tcp) in flight.
+    pub in_flight: u32,
 }
 
 /// How an endpoint stands while it is looked at.

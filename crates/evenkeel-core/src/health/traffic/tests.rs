@@ -136,6 +136,7 @@ impl Stage {
         let measured = |index: usize| Measured {
             lanes: self.lanes[index].clone(),
             times: second.then(|| self.times[index].clone()),
+            in_flight: 0,
         };
         let measured: Vec<_> = (0..self.manners.len()).map(measured).collect();
         let looks: Vec<_> = measured
