@@ -13,5 +13,6 @@
 
 pub mod actions;
 pub mod facts;
+pub mod file;
 mod files;
 pub mod recovery;

@@ -5,6 +5,19 @@ use std::time::Duration;
 
 use evenkeel_core::settings::{Decimal, Nines, Share};
 
+/// Longer names make no label and no line of a table.
+pub const NAME_MAX: usize = 64;
+
+/// Is it a name: 1 to 64 letters, digits, `_`, `-` and `.`, the first no mark? It stands in URLs, metrics and commands, so it is
+/// kept plain.
+pub fn is_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let first = text.bytes().next();
+    text.len() <= NAME_MAX
+        && text.bytes().all(plain)
+        && first.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
 /// The longest duration a configuration may ask for: a year. Nothing sensible is longer, and sums of such never overflow.
 pub const DURATION_MAX: Duration = Duration::from_secs(365 * 86_400);
 

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use evenkeel_core::recover::actions::{ACTIONS, Hand};
 use evenkeel_core::settings::{
     CheckKind, CheckSettings, Decimal, FailoverMode, FailoverSettings, HostTls, LimitSettings,
     OutlierSettings, Protocol, Ready, RetrySettings, RouteAction, TransportSettings,
 };
-use evenkeel_schema::config::{AccessFormat, AccessLog, LogFormat};
+use evenkeel_schema::config::keys::{self, Kind};
+use evenkeel_schema::config::{AccessFormat, AccessLog, AgentConfig, LogFormat};
 use evenkeel_schema::mistake::MistakeKind;
 use evenkeel_schema::{Config, Mistake, explain};
 
@@ -86,7 +88,7 @@ fn the_whole_example_has_nothing_but_what_is_not_built_yet() {
         Vec::<&Mistake>::new()
     );
     let named: Vec<&str> = mistakes.iter().map(|m| m.path.as_str()).collect();
-    for path in ["agents", "route[1].split", "pool.api.session"] {
+    for path in ["route[1].split", "pool.api.session"] {
         assert!(named.contains(&path), "{path} is not refused by name");
     }
 }
@@ -157,6 +159,44 @@ fn the_example_without_what_is_not_built_parses_to_the_documented_defaults() {
         (service.stop_signal, service.user.as_deref()),
         (15, Some("api"))
     );
+}
+
+#[test]
+fn the_agents_example_parses_to_the_documented_defaults() {
+    let text = data("example-agent.toml");
+    let config = AgentConfig::peruse(&text, Path::new("/srv/host-1.toml"));
+    let config = config.unwrap_or_else(|m| panic!("{}", explain(&m)));
+    let agent = &config.agent;
+    assert_eq!(agent.name, "host-1");
+    assert_eq!(agent.control[0].to_string(), "127.0.0.1:9441");
+    assert_eq!(agent.state_dir, Path::new("/srv/agent-state"));
+    assert_eq!(agent.facts_interval, Duration::from_secs(1));
+    assert_eq!(agent.allow, ["restart", "free_disk"]);
+    let tls = agent.tls.as_ref().expect("it names a ca");
+    assert_eq!(tls.ca.as_deref(), Some(Path::new("/srv/ca.pem")));
+    assert_eq!(config.services[0].command, ["/srv/api", "--port", "9001"]);
+
+    let allow = text.lines().filter(|line| !line.starts_with("allow"));
+    let without: String = allow.map(|line| format!("{line}\n")).collect();
+    let config = AgentConfig::peruse(&without, Path::new("/srv/host-1.toml")).unwrap();
+    assert_eq!(config.agent.allow, ["restart"]);
+}
+
+/// The words of `allow` are the actions that are carried out on a service's host.
+#[test]
+fn an_agent_may_be_allowed_what_is_done_on_a_host_and_nothing_else() {
+    let there = ACTIONS
+        .iter()
+        .filter(|action| matches!(action.hand, Hand::Supervisor | Hand::Host));
+    let mut there: Vec<&str> = there.map(|action| action.part.name).collect();
+    let key = keys::AGENT.key("allow").expect("it is listed");
+    let Kind::Words(words) = key.kind else {
+        panic!("{key:?}")
+    };
+    let mut words: Vec<&str> = words.iter().map(|word| word.name).collect();
+    there.sort_unstable();
+    words.sort_unstable();
+    assert_eq!(words, there);
 }
 
 #[test]

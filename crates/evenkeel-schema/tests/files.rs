@@ -177,6 +177,12 @@ impl LookAtTls for Suspicious {
             &[(0, "certificate")],
         )
     }
+    fn agents(&self, tls: &HostTls) -> Vec<FileProblem> {
+        self.says(
+            format!("agents {}", tls.certificate.display()),
+            &[(0, "client_ca")],
+        )
+    }
 }
 
 #[test]

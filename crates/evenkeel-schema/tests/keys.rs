@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use evenkeel_schema::config::keys::{self, Key, TableDef};
+use evenkeel_schema::config::{AgentConfig, is_agents_file};
 use evenkeel_schema::mistake::MistakeKind;
 use evenkeel_schema::{Config, Mistake, explain};
 
@@ -32,6 +33,20 @@ fn frames() -> Vec<Frame> {
         frame(&keys::NODE, "node", "[node]\n", "", LISTENER),
         frame(&keys::ADMIN, "admin", "[admin]\n", "", LISTENER),
         frame(&keys::LOG, "log", "[log]\n", "", LISTENER),
+        frame(
+            &keys::AGENTS,
+            "agents",
+            "[agents]\n",
+            "bind = \"127.0.0.1:1\"\ntoken = \"env:T\"\n",
+            LISTENER,
+        ),
+        frame(
+            &keys::AGENT,
+            "agent",
+            "[agent]\n",
+            "name = \"h\"\ncontrol = [\"lb:1\"]\ntoken = \"env:T\"\n",
+            "",
+        ),
         frame(
             &keys::LISTENER,
             "listener[1]",
@@ -176,6 +191,9 @@ impl Frame {
             text += &format!("{} = {value}\n", key.name);
         }
         text += self.after;
+        if is_agents_file(&text) {
+            return text;
+        }
         for (mark, part) in [("[[listener]]", LISTENER), ("pool.p", POOL)] {
             if !text.contains(mark) {
                 text += part;
@@ -189,17 +207,25 @@ impl Frame {
     }
 }
 
+/// As the file it is: what it came to without its text, or its mistakes.
+fn read(text: &str) -> Result<String, Vec<Mistake>> {
+    let file = Path::new("/srv/c.toml");
+    if is_agents_file(text) {
+        let mut config = AgentConfig::peruse(text, file)?;
+        config.text = "".into();
+        return Ok(format!("{config:#?}"));
+    }
+    let mut config = Config::parse(text, file)?;
+    config.text = "".into();
+    Ok(format!("{config:#?}"))
+}
+
 fn mistakes(text: &str) -> Vec<Mistake> {
-    Config::parse(text, Path::new("/srv/c.toml"))
-        .err()
-        .unwrap_or_default()
+    read(text).err().unwrap_or_default()
 }
 
 fn shape(text: &str) -> String {
-    let mut config = Config::parse(text, Path::new("/srv/c.toml"))
-        .unwrap_or_else(|m| panic!("{text}\n{}", explain(&m)));
-    config.text = "".into();
-    format!("{config:#?}")
+    read(text).unwrap_or_else(|m| panic!("{text}\n{}", explain(&m)))
 }
 
 #[test]
@@ -218,10 +244,13 @@ fn every_table_of_the_list_is_tried_here() {
     }
     let mut listed = Vec::new();
     tables(&keys::ROOT, &mut listed);
+    tables(&keys::AGENT_ROOT, &mut listed);
     let mut tried: Vec<_> = frames().iter().map(|frame| frame.def.path).collect();
     tried.push("");
     listed.sort_unstable();
     tried.sort_unstable();
+    // What both kinds of file have is one table.
+    listed.dedup();
     assert_eq!(listed, tried);
 }
 

@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use evenkeel_schema::config::AgentConfig;
 use evenkeel_schema::{Config, Mistake};
 
 const CASES: &str = include_str!("mistakes/cases.txt");
 
 /// What can be appended to a case.
-const PARTS: [(&str, &str); 3] = [
+const PARTS: [(&str, &str); 4] = [
     (
         "web",
         "[[listener]]\nname = \"web\"\nbind = [\"127.0.0.1:7001\"]\n",
@@ -25,10 +26,15 @@ const PARTS: [(&str, &str); 3] = [
         "tcp",
         "[[listener]]\nname = \"raw\"\nbind = [\"127.0.0.1:0\"]\nprotocol = \"tcp\"\npool = \"app\"\n",
     ),
+    // Read as an agent's file.
+    (AGENTS_FILE, ""),
 ];
+
+const AGENTS_FILE: &str = "agents-file";
 
 struct Case<'a> {
     title: &'a str,
+    agents_file: bool,
     text: String,
     expected: &'a str,
 }
@@ -48,6 +54,7 @@ fn cases() -> Vec<Case<'static>> {
         let text = text.to_owned() + &parts.split_whitespace().map(part).collect::<String>();
         Case {
             title,
+            agents_file: parts.contains(AGENTS_FILE),
             text,
             expected,
         }
@@ -61,10 +68,13 @@ fn kind(mistake: &Mistake) -> String {
     json.as_str().unwrap_or_default().to_owned()
 }
 
-fn told(text: &str) -> String {
-    let mistakes = Config::parse(text, Path::new("/srv/c"))
-        .err()
-        .unwrap_or_default();
+fn told(text: &str, agents_file: bool) -> String {
+    let file = Path::new("/srv/c");
+    let mistakes = match agents_file {
+        true => AgentConfig::peruse(text, file).err(),
+        false => Config::parse(text, file).err(),
+    };
+    let mistakes = mistakes.unwrap_or_default();
     let line = |m: &Mistake| format!("{} {}\n", kind(m), m.to_string().replacen("/srv/c:", "", 1));
     mistakes.iter().map(line).collect()
 }
@@ -75,7 +85,7 @@ fn every_mistake_is_told_to_the_letter() {
     assert!(cases.len() >= 80, "{} cases", cases.len());
     let mut wrong = String::new();
     for case in &cases {
-        let told = told(&case.text);
+        let told = told(&case.text, case.agents_file);
         if told.is_empty() || told.trim_end() != case.expected.trim_end() {
             wrong += &format!(
                 "### {}\n--- told\n{told}--- expected\n{}\n",
@@ -113,7 +123,7 @@ fn every_sort_of_mistake_but_files_is_among_them() {
 #[test]
 fn what_is_appended_is_right_by_itself() {
     let all: String = PARTS.iter().map(|(_, text)| *text).collect();
-    assert_eq!(told(&all), "");
+    assert_eq!(told(&all, false), "");
 }
 
 #[test]

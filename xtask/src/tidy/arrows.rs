@@ -94,6 +94,7 @@ const RULES: &[Rule] = &[
             "evenkeel-schema",
             "evenkeel-probe",
             "evenkeel-keeper",
+            "evenkeel-tls",
         ],
         others: Others::Any,
     },

@@ -7,7 +7,7 @@ use evenkeel_core::settings::{HostTls, PoolTls, Protocol};
 use evenkeel_schema::config::{FileProblem, LookAtTls};
 use evenkeel_tls::{Client, ClientFiles, HostFiles, Problem, Server, Speaks};
 
-use super::{Admin, Certificate, Listener, Pool, Tls};
+use super::{Certificate, Door, Listener, Pool, Tls};
 
 /// Looks into the files, and keeps what is good.
 pub(super) struct Loader<'a> {
@@ -56,6 +56,29 @@ impl<'a> Loader<'a> {
             problems: problems.iter().map(ToString::to_string).collect(),
         });
         Vec::new()
+    }
+
+    /// A door of our own: who comes may show a certificate, and is judged inside.
+    fn door(
+        &self,
+        kind: &'static str,
+        tls: &HostTls,
+        of: fn(&Tls) -> &Option<Door>,
+        of_mut: fn(&mut Tls) -> &mut Option<Door>,
+    ) -> Vec<FileProblem> {
+        let old = self.before.and_then(|before| of(before).as_ref());
+        match Server::load_asking(&host_files(tls), old.map(|old| &*old.server)) {
+            Ok(server) => {
+                let door = old.filter(|old| old.tls == *tls);
+                let door = door.cloned().unwrap_or_else(|| Door {
+                    tls: tls.clone(),
+                    server: Arc::new(server),
+                });
+                *of_mut(&mut self.new.borrow_mut()) = Some(door);
+                Vec::new()
+            }
+            Err(problems) => self.lacks(kind, kind, tls, problems),
+        }
     }
 
     /// What was read, once the configuration as a whole was found right.
@@ -116,19 +139,11 @@ impl LookAtTls for Loader<'_> {
     }
 
     fn admin(&self, tls: &HostTls) -> Vec<FileProblem> {
-        let old = self.before.and_then(|before| before.admin.as_ref());
-        match Server::load_asking(&host_files(tls), old.map(|old| &*old.server)) {
-            Ok(server) => {
-                let admin = old.filter(|old| old.tls == *tls);
-                let admin = admin.cloned().unwrap_or_else(|| Admin {
-                    tls: tls.clone(),
-                    server: Arc::new(server),
-                });
-                self.new.borrow_mut().admin = Some(admin);
-                Vec::new()
-            }
-            Err(problems) => self.lacks("admin", "admin", tls, problems),
-        }
+        self.door("admin", tls, |tls| &tls.admin, |tls| &mut tls.admin)
+    }
+
+    fn agents(&self, tls: &HostTls) -> Vec<FileProblem> {
+        self.door("agents", tls, |tls| &tls.agents, |tls| &mut tls.agents)
     }
 }
 

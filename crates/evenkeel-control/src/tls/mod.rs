@@ -26,7 +26,8 @@ pub(crate) use watch::{Certificate, News, Watch};
 pub struct Tls {
     listeners: BTreeMap<Arc<str>, Listener>,
     pools: BTreeMap<Arc<str>, Pool>,
-    admin: Option<Admin>,
+    admin: Option<Door>,
+    agents: Option<Door>,
     /// What could not be read when there was no other choice than to go on; see [`Tls::rescue`].
     missing: Vec<Certificate>,
     /// Is anything missing, or distrusts everybody for want of good files?
@@ -46,8 +47,9 @@ struct Pool {
     client: Arc<Client>,
 }
 
+/// The admin API's, or agents'.
 #[derive(Clone)]
-struct Admin {
+struct Door {
     tls: HostTls,
     server: Arc<Server>,
 }
@@ -140,19 +142,23 @@ impl Tls {
             files: files_of_pool(&pool.tls),
             what: What::Client(&pool.client, &pool.tls),
         });
-        let admin = self.admin.iter().map(|admin| Owner {
-            kind: "admin",
-            name: "admin",
-            files: files_of_host(&admin.tls).collect(),
-            what: What::Server(&admin.server),
+        let doors = [("admin", &self.admin), ("agents", &self.agents)];
+        let doors = doors.into_iter().filter_map(|(kind, door)| {
+            let door = door.as_ref()?;
+            Some(Owner {
+                kind,
+                name: kind,
+                files: files_of_host(&door.tls).collect(),
+                what: What::Server(&door.server),
+            })
         });
-        listeners.chain(pools).chain(admin)
+        listeners.chain(pools).chain(doors)
     }
 }
 
 /// Something with TLS.
 struct Owner<'a> {
-    /// `listener`, `pool` or `admin`.
+    /// `listener`, `pool`, `admin` or `agents`.
     kind: &'static str,
     name: &'a str,
     files: Vec<&'a PathBuf>,

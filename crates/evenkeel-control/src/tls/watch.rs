@@ -24,7 +24,7 @@ const YOUNG_MS: u64 = 2_000;
 /// A certificate in use, or authorities alone, for status, metrics and warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    /// `listener`, `pool` or `admin`.
+    /// `listener`, `pool`, `admin` or `agents`.
     pub(crate) kind: &'static str,
     /// The listener's or pool's.
     pub(crate) name: String,
@@ -147,7 +147,7 @@ impl Owner<'_> {
 
     fn whose(&self) -> String {
         match self.kind {
-            "admin" => "admin".into(),
+            kind @ ("admin" | "agents") => kind.into(),
             kind => format!("{kind} {}", self.name),
         }
     }

@@ -95,9 +95,9 @@ pub struct OwnStatus {
 /// One of [`Status::certificates`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateStatus {
-    /// `listener`, `pool` or `admin`.
+    /// `listener`, `pool`, `admin` or `agents`.
     pub used_by: String,
-    /// The listener's or pool's; `admin`.
+    /// The listener's or pool's; `admin`, `agents`.
     pub name: String,
     /// The certificate's file; of a pool that shows none, the authorities'.
     pub file: String,

@@ -14,10 +14,12 @@ pub const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// An endpoint's largest weight (HAProxy's).
 pub const WEIGHT_MAX: u32 = 256;
 
+mod agent;
 pub mod keys;
 mod parse;
 mod tls;
 
+pub use agent::{Agent, AgentConfig, Agents, LookAtAgentTls, is_agents_file};
 pub use tls::{FileProblem, LookAtTls, NotLooked};
 
 /// A text that no command, log, error or answer shows.
@@ -171,6 +173,8 @@ pub struct Config {
     pub pools: Vec<PoolSpec>,
     /// By name.
     pub services: Vec<ServiceSpec>,
+    /// `[agents]`; `None` = no agents.
+    pub agents: Option<Agents>,
     /// The text it was read from, as it stood.
     pub text: Arc<str>,
 }

@@ -26,6 +26,8 @@ pub trait LookAtTls {
     fn pool(&self, name: &str, tls: &PoolTls) -> Vec<FileProblem>;
     /// Of `[admin]` with a certificate.
     fn admin(&self, tls: &HostTls) -> Vec<FileProblem>;
+    /// Of `[agents]` with a certificate.
+    fn agents(&self, tls: &HostTls) -> Vec<FileProblem>;
 }
 
 /// Does not look: for a configuration that is only looked at itself.
@@ -42,6 +44,9 @@ impl LookAtTls for NotLooked {
     }
 
     fn admin(&self, _: &HostTls) -> Vec<FileProblem> {
+        Vec::new()
+    }
+    fn agents(&self, _: &HostTls) -> Vec<FileProblem> {
         Vec::new()
     }
 }

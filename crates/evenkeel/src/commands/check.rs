@@ -1,29 +1,27 @@
-//! `evenkeel check FILE`: every mistake at once, without touching anything but the file and what it names.
+//! `evenkeel check FILE`: every mistake at once of a balancer's or an agent's file, without touching anything but the file and what it names.
 
 use std::path::Path;
 
 use evenkeel_control::Tls;
+use evenkeel_schema::Config;
+use evenkeel_schema::config::{AgentConfig, TEXT_BYTES_MAX, is_agents_file};
 
 use crate::End;
 use crate::style::{Out, complain};
 
-/// Checks a file; `json` prints for programs.
+/// Checks a file of either kind, the balancer's or an agent's; `json` prints for programs.
 pub(crate) fn check(file: &Path, json: bool) -> End {
     let out = Out::new();
-    match Tls::load(file, None) {
-        Ok((config, _)) => {
+    let checked = match is_agents(file) {
+        true => evenkeel_agent::file::load(file).map(|loaded| agent(&loaded.config)),
+        false => Tls::load(file, None).map(|(config, _)| balancer(&config)),
+    };
+    match checked {
+        Ok(what) => {
             if json {
                 out.line(&serde_json::json!({ "ok": true, "mistakes": [] }).to_string());
             } else {
-                let endpoints: usize = config.pools.iter().map(|p| p.endpoints.len()).sum();
-                out.line(&format!(
-                    "{}: good ({} listeners, {} routes, {} pools, {endpoints} endpoints, {} services)",
-                    file.display(),
-                    config.listeners.len(),
-                    config.routes.len(),
-                    config.pools.len(),
-                    config.services.len(),
-                ));
+                out.line(&format!("{}: good ({what})", file.display()));
             }
             End::Done
         }
@@ -36,4 +34,33 @@ pub(crate) fn check(file: &Path, json: bool) -> End {
             End::Usage
         }
     }
+}
+
+/// Only what can be read as a configuration at all is looked into; what cannot is told as of a balancer's.
+fn is_agents(file: &Path) -> bool {
+    let small = |about: std::fs::Metadata| about.is_file() && about.len() <= TEXT_BYTES_MAX as u64;
+    let text = std::fs::metadata(file).is_ok_and(small);
+    let text = text.then(|| std::fs::read_to_string(file).unwrap_or_default());
+    text.is_some_and(|text| is_agents_file(&text))
+}
+
+fn balancer(config: &Config) -> String {
+    let endpoints: usize = config.pools.iter().map(|p| p.endpoints.len()).sum();
+    format!(
+        "{} listeners, {} routes, {} pools, {endpoints} endpoints, {} services",
+        config.listeners.len(),
+        config.routes.len(),
+        config.pools.len(),
+        config.services.len(),
+    )
+}
+
+fn agent(config: &AgentConfig) -> String {
+    let services = config.services.len();
+    let balancers = config.agent.control.len();
+    format!(
+        "agent {}, {services} services, {balancers} balancers, allows {}",
+        config.agent.name,
+        config.agent.allow.join(", ")
+    )
 }

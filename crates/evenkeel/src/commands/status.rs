@@ -87,7 +87,7 @@ const NAMES_SHOWN: usize = 3;
 fn print_certificates(out: &Out, certificates: &[Value]) {
     for certificate in certificates {
         let used_by = match certificate["used_by"].as_str() {
-            Some("admin") => "admin".to_owned(),
+            Some(door @ ("admin" | "agents")) => door.to_owned(),
             _ => format!(
                 "{} {}",
                 word(&certificate["used_by"]),

@@ -5,11 +5,13 @@
 //! from them, so a key has one home. A new key is one line here and one where it is read. A test sets every key to the
 //! default written here and expects the configuration that leaves it out.
 
+mod agent;
 mod pool;
 mod root;
 mod service;
 mod tls;
 
+pub use agent::{AGENT, AGENT_ROOT, AGENTS};
 pub use pool::{
     CHECK, ENDPOINT, FAILOVER, HEARTBEAT, LIMIT, OBJECTIVE, OUTLIER, POLICY, POOL, RETRY,
 };

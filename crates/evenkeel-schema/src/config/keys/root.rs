@@ -15,8 +15,7 @@ pub static ROOT: TableDef = TableDef {
         Key::new("route", Kind::Tables(&ROUTE), "", "which request goes where: the first that fits, in file order"),
         Key::new("pool", Kind::Named(&super::POOL), "", "endpoints that do the same work"),
         Key::new("service", Kind::Named(&super::SERVICE), "", "processes that evenkeel starts, watches and starts again"),
-        Key::later("agents", "where agents of other hosts connect"),
-        Key::later("agent", "the file of an agent"),
+        Key::new("agents", Kind::Table(&super::AGENTS), "", "where agents of other hosts connect; omitted = none do"),
     ],
 };
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use evenkeel_core::address::{Address, Target};
 use evenkeel_core::settings::{EndpointSpec, FailoverMode};
 
-use super::report::Wrong;
-use super::table::Table;
-use super::wanted::not_built;
+use super::report::{Report, Wrong};
+use super::table::{Table, Text};
 use super::words::{did_you_mean, quote};
 use super::{Names, address};
 use crate::mistake::MistakeKind;
+use crate::text::is_name;
 
 /// An endpoint's weight, if nothing is said: in the middle, so that others can be given more or less.
 const WEIGHT: u32 = 100;
@@ -42,16 +42,29 @@ fn endpoint(table: &Table<'_, '_>, name: &str, names: &Names<'_>) -> EndpointSpe
         tier: table.number("tier").unwrap_or(0),
         standby: table.name("standby").map(|name| Arc::from(name.value)),
         service: table.text("service").map(|text| {
-            if text.value.contains('/') {
-                let what = format!("{}, a service of another host,", quote(text.value));
-                table.report.add(&text.spot, not_built(&what));
-            } else {
-                names.find(&text, &names.services, "service", table.report);
+            match text.value.split_once('/') {
+                Some((agent, service)) => elsewhere(&text, agent, service, names, table.report),
+                None => {
+                    names.find(&text, &names.services, "service", table.report);
+                }
             }
             Arc::from(text.value)
         }),
         machine: table.name("machine").map(|name| Arc::from(name.value)),
         zone: table.name("zone").map(|name| Arc::from(name.value)),
+    }
+}
+
+/// A service of an agent: which services that has is known to it alone.
+fn elsewhere(text: &Text<'_>, agent: &str, service: &str, names: &Names<'_>, report: &Report<'_>) {
+    if !is_name(agent) || !is_name(service) {
+        let wanted = "the name of a service, or AGENT/SERVICE for one of an agent";
+        report.add(&text.spot, Wrong::value(quote(text.value), wanted));
+    } else if !names.agents {
+        let found = format!("{}, a service of an agent", quote(text.value));
+        let hint = "agents connect where [agents] says, and there is none".to_owned();
+        let wrong = Wrong::value(found, "a service of this file, or [agents]");
+        report.add(&text.spot, wrong.kind(MistakeKind::Name).hint(hint));
     }
 }
 

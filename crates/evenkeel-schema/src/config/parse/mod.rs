@@ -4,6 +4,7 @@
 //! handed out if there were none, so what stood in never gets out.
 
 mod address;
+mod agent;
 mod care;
 mod endpoint;
 mod http;
@@ -33,11 +34,24 @@ pub(in crate::config) use self::secret::Secrets;
 use self::report::{Report, Spot, Wrong};
 use self::table::{Found, Table, Text};
 use self::words::{did_you_mean, one_of, quote};
-use super::{Bind, Config, LookAtTls, TEXT_BYTES_MAX};
+use super::keys::{AGENT_ROOT, ROOT, TableDef};
+use super::{AgentConfig, Bind, Config, LookAtAgentTls, LookAtTls, TEXT_BYTES_MAX};
 use crate::mistake::{Mistake, MistakeKind};
 
 pub(super) fn load(file: &Path, tls: &dyn LookAtTls) -> Result<Config, Vec<Mistake>> {
-    let text = read(file).map_err(|(found, wanted)| {
+    parse(&read_or_say(file)?, file, Secrets::Fetch, tls)
+}
+
+/// An agent's file.
+pub(super) fn load_agent(
+    file: &Path,
+    look: LookAtAgentTls<'_>,
+) -> Result<AgentConfig, Vec<Mistake>> {
+    parse_agent(&read_or_say(file)?, file, Secrets::Fetch, look)
+}
+
+fn read_or_say(file: &Path) -> Result<String, Vec<Mistake>> {
+    read(file).map_err(|(found, wanted)| {
         vec![Mistake {
             kind: MistakeKind::File,
             file: file.to_owned(),
@@ -48,8 +62,7 @@ pub(super) fn load(file: &Path, tls: &dyn LookAtTls) -> Result<Config, Vec<Mista
             wanted: wanted.into(),
             hint: None,
         }]
-    })?;
-    parse(&text, file, Secrets::Fetch, tls)
+    })
 }
 
 /// The file's text, or what was found and wanted instead.
@@ -85,13 +98,44 @@ pub(super) fn parse(
     secrets: Secrets,
     tls: &dyn LookAtTls,
 ) -> Result<Config, Vec<Mistake>> {
+    read_tables(text, file, &ROOT, |root| walk(root, text, secrets, tls))
+}
+
+/// An agent's file, from its text.
+pub(super) fn parse_agent(
+    text: &str,
+    file: &Path,
+    secrets: Secrets,
+    look: LookAtAgentTls<'_>,
+) -> Result<AgentConfig, Vec<Mistake>> {
+    let walk = |root: &Table<'_, '_>| agent::file(root, text, secrets, look);
+    // Without `[agent]` that is among the mistakes.
+    read_tables(text, file, &AGENT_ROOT, walk).and_then(|config| config.ok_or_else(Vec::new))
+}
+
+/// Does it look like an agent's file?
+pub(super) fn is_agents_file(text: &str) -> bool {
+    if text.len() > TEXT_BYTES_MAX {
+        return false;
+    }
+    let (document, _) = DeTable::parse_recoverable(text);
+    let has = |key: &str| document.get_ref().contains_key(key);
+    has("agent") && !has("listener")
+}
+
+fn read_tables<T>(
+    text: &str,
+    file: &Path,
+    def: &'static TableDef,
+    walk: impl FnOnce(&Table<'_, '_>) -> T,
+) -> Result<T, Vec<Mistake>> {
     let report = Report::new(text, file);
     let mut config = None;
     if syntax::bounded(text, &report) {
         let (document, errors) = DeTable::parse_recoverable(text);
         syntax::errors(&errors, text, &report);
-        let root = Table::root(&report, document.get_ref());
-        config = Some(walk(&root, text, secrets, tls));
+        let root = Table::root(&report, def, document.get_ref());
+        config = Some(walk(&root));
     }
     let mistakes = report.finish();
     match config {
@@ -108,6 +152,7 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets, tls: &dyn LookAtTls)
     let names = Names::new(root, &listeners, &routes, tls);
     let mut binds = Binds::default();
     let admin = node::admin(&root.table("admin"), &mut binds, secrets, tls);
+    let agents = agent::agents(root, &mut binds, secrets, tls);
     let services = root.named("service");
     let pools = root.named("pool");
     Config {
@@ -123,6 +168,7 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets, tls: &dyn LookAtTls)
             .collect(),
         node,
         admin,
+        agents,
         log,
         text: text.into(),
     }
@@ -133,6 +179,8 @@ struct Names<'t> {
     tls: &'t dyn LookAtTls,
     pools: BTreeSet<&'t str>,
     services: BTreeSet<&'t str>,
+    /// Is there an `[agents]`?
+    agents: bool,
     listeners: BTreeSet<&'t str>,
     tcp_listeners: BTreeSet<&'t str>,
     /// Those of them with `tls_passthrough`.
@@ -165,6 +213,7 @@ impl<'t> Names<'t> {
             tls,
             pools: root.names("pool"),
             services: root.names("service"),
+            agents: root.has("agents"),
             listeners: listeners.iter().filter_map(|t| t.peek("name")).collect(),
             tcp_listeners: tcp().filter_map(|t| t.peek("name")).collect(),
             routed: routes.iter().filter_map(|t| t.peek("listener")).collect(),

@@ -10,8 +10,9 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::report::{Report, Spot, Wrong};
 use super::wanted::{NAME_WANTED, elsewhere, not_built, wanted};
 use super::words::{nearest, one_key_of, quote, segment, show, tick};
-use crate::config::keys::{Key, Kind, ROOT, TableDef};
+use crate::config::keys::{Key, Kind, TableDef};
 use crate::mistake::MistakeKind;
+use crate::text::is_name;
 
 /// Something of the file and where it stands.
 #[derive(Clone)]
@@ -62,13 +63,17 @@ pub(super) struct Table<'r, 't> {
 }
 
 impl<'r, 't> Table<'r, 't> {
-    /// The file itself.
-    pub(super) fn root(report: &'r Report<'r>, map: &'t DeTable<'t>) -> Table<'r, 't> {
+    /// The file itself, with the keys of its kind.
+    pub(super) fn root(
+        report: &'r Report<'r>,
+        def: &'static TableDef,
+        map: &'t DeTable<'t>,
+    ) -> Table<'r, 't> {
         let spot = Spot {
             at: 0,
             path: String::new(),
         };
-        Table::open(report, &ROOT, Some(map), spot)
+        Table::open(report, def, Some(map), spot)
     }
 
     pub(super) fn open(
@@ -106,6 +111,13 @@ impl<'r, 't> Table<'r, 't> {
                 .map(|key| key.name)
         };
         let hint = match nearest(name, self.def.keys.iter().map(|key| key.name)) {
+            // One letter from `agents`, but hardly meant.
+            _ if name == "agent" => {
+                Some("that is a table of an agent's own file: `evenkeel agent FILE`".into())
+            }
+            _ if name == "listener" && self.spot.path.is_empty() => {
+                Some("that is a table of a balancer's file: `evenkeel run FILE`".into())
+            }
             Some(near) => Some(format!("did you mean {}?", tick(near))),
             None => elsewhere(name),
         };
@@ -214,11 +226,7 @@ impl<'r, 't> Table<'r, 't> {
 
     /// Is it a name? It stands in URLs, metrics and commands, so it is kept plain.
     fn check_name(&self, text: &Text<'t>) -> bool {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-        let first = text.value.bytes().next();
-        let good = text.value.len() <= NAME_MAX
-            && text.value.bytes().all(plain)
-            && first.is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let good = is_name(text.value);
         if !good {
             let found = quote(text.value);
             self.report
@@ -355,6 +363,3 @@ impl<'r, 't> Table<'r, 't> {
         self.map?.get(name)?.get_ref().as_str()
     }
 }
-
-/// Longer names make no label and no line of a table.
-const NAME_MAX: usize = 64;

@@ -91,7 +91,7 @@ pub(super) fn pool(
     Some(tls)
 }
 
-fn server_name(table: &Table<'_, '_>) -> Option<String> {
+pub(super) fn server_name(table: &Table<'_, '_>) -> Option<String> {
     let text = table.text("server_name")?;
     let name = text.value.to_ascii_lowercase();
     let dns = address::host_name(&name) && !name.ends_with('.');
@@ -109,7 +109,7 @@ fn server_name(table: &Table<'_, '_>) -> Option<String> {
 }
 
 /// `certificate` and `key`, which belong together.
-fn pair(table: &Table<'_, '_>) -> Option<(PathBuf, PathBuf)> {
+pub(super) fn pair(table: &Table<'_, '_>) -> Option<(PathBuf, PathBuf)> {
     let (certificate, key) = (super::path(table, "certificate"), super::path(table, "key"));
     for (there, missing) in [("certificate", "key"), ("key", "certificate")] {
         if table.has(there) && !table.has(missing) {
@@ -149,8 +149,30 @@ pub(super) fn admin(table: &Table<'_, '_>, bind: &Bind, look: &dyn LookAtTls) ->
     Some(tls)
 }
 
+/// TLS of `[agents]`.
+pub(super) fn agents(table: &Table<'_, '_>, look: &dyn LookAtTls) -> Option<HostTls> {
+    let client_ca = super::path(table, "client_ca");
+    let pair = pair(table);
+    if client_ca.is_some() && !table.has("certificate") && !table.has("key") {
+        let found = format!("{} without {}", tick("client_ca"), tick("certificate"));
+        let wrong = Wrong::value(found, "a certificate and key of the balancer itself");
+        let hint = "client certificates are shown over TLS only".to_owned();
+        table.wrong("client_ca", wrong.kind(MistakeKind::Pair).hint(hint));
+    }
+    let (certificate, key) = pair?;
+    let tls = HostTls {
+        certificate,
+        key,
+        client_ca,
+    };
+    for problem in look.agents(&tls) {
+        tell(table, problem);
+    }
+    Some(tls)
+}
+
 /// At the key that names the file; at the table where it is left out.
-fn tell(table: &Table<'_, '_>, problem: FileProblem) {
+pub(super) fn tell(table: &Table<'_, '_>, problem: FileProblem) {
     let wrong = Wrong::value(problem.found, problem.wanted).kind(MistakeKind::File);
     table.report.add(&table.value_place(problem.key), wrong);
 }
