@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::traffic::NO_BURDEN;
 use crate::time::Time;
 use crate::times::{Spread, Times};
@@ -132,7 +134,7 @@ pub struct EndpointWorker {
 }
 
 /// What one worker counted of one endpoint, read at one moment. All of it only grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lane {
     /// See [`EndpointWorker::successes`].
     pub successes: u64,

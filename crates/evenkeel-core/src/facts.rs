@@ -6,8 +6,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Everything of one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The machine's own.
     pub machine: MachineFacts,
@@ -16,7 +18,7 @@ pub struct Facts {
 }
 
 /// Of the machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineFacts {
     /// Processors in use by the kernel.
     pub cores: u32,
@@ -48,7 +50,7 @@ pub struct MachineFacts {
 
 /// Pressure stall information (Linux' `/proc/pressure`): the share of the last 10 s in which some or all work that
 /// wanted to run was held up by want of this, in thousandths.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pressure {
     /// Some waited for a processor.
     pub cpu_some_permille: Option<u32>,
@@ -63,7 +65,7 @@ pub struct Pressure {
 }
 
 /// Of one file system, by a directory on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskFacts {
     /// The directory it was asked by.
     pub path: PathBuf,
@@ -98,7 +100,7 @@ fn permille(part: u64, whole: u64) -> u32 {
 }
 
 /// Of a supervised service: its process and everything that descends from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceFacts {
     /// Its name.
     pub name: Arc<str>,
@@ -134,7 +136,7 @@ pub struct ServiceFacts {
 }
 
 /// What a process is doing, as the kernel says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProcessState {
     /// Runs or wants to.
     Running,
@@ -163,7 +165,7 @@ impl ProcessState {
 }
 
 /// A limit in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     /// Bytes of memory, or thousandths of one core.
     pub max: u64,
@@ -174,7 +176,7 @@ pub struct Limit {
 }
 
 /// Who sees to a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LimitWay {
     /// The kernel, by a control group of version 2.
     Cgroup2,

@@ -16,6 +16,7 @@ pub mod failover;
 pub mod health;
 pub mod id;
 pub mod incident;
+mod keep;
 pub mod observe;
 pub mod prevent;
 pub mod recover;

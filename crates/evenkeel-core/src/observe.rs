@@ -1,10 +1,12 @@
 //! What the data plane saw go wrong, as data: the bounded queue from proxy to control carries these.
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::EndpointId;
 use crate::time::Time;
 
 /// How a try at an endpoint failed. The layer is part of the name, as in HAProxy's L4TOUT and L7STS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FailureKind {
     /// The connection was refused or could not be routed.
     Connect,
@@ -23,7 +25,7 @@ pub enum FailureKind {
 }
 
 /// How far a probe got, which is what tells a fault of the way from one of the endpoint, and both from one of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Contact {
     /// Something of the endpoint's machine came back: an answer, a connection, or the refusal of one.
     Answered,
@@ -47,7 +49,7 @@ impl Contact {
 }
 
 /// Why TLS with an endpoint did not come about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TlsFailure {
     /// Its certificate is past its time.
     Expired,
@@ -95,7 +97,7 @@ impl FailureKind {
 }
 
 /// One failed try, reported by the worker that saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Whose.
     pub endpoint: EndpointId,

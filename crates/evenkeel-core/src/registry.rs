@@ -2,6 +2,9 @@
 //! defaults and reasons. Configuration keys, `check` errors and the reference pages are made from these lists, so that a
 //! new part is one file and one line in its list.
 
+/// A part's name, as it stands in its list.
+pub type Name = &'static str;
+
 /// One setting of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {

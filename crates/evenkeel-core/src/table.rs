@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::Address;
 use crate::counters::EndpointShared;
 use crate::id::{EndpointId, Epoch, PoolId};
@@ -15,7 +17,9 @@ use crate::settings::{
 use crate::time::Time;
 
 /// The state of an endpoint as everybody sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum State {
     /// Not yet seen: probed at once, served only when nothing known is up.
     #[default]
@@ -67,7 +71,7 @@ impl State {
 }
 
 /// Slow start: the share of an endpoint grows from its start time; a worker computes it at the pick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ramp {
     /// When it came back.
     pub started: Time,
@@ -76,7 +80,7 @@ pub struct Ramp {
 }
 
 /// One endpoint as the data plane sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EndpointRow {
     /// Stays over reloads.
     pub id: EndpointId,
@@ -103,6 +107,7 @@ pub struct EndpointRow {
     /// What it gets of its weight, in thousandths: less than all while it is relieved of work. Multiplies with a ramp.
     pub relief: u32,
     /// Moving counters, the same object in every table of this endpoint.
+    #[serde(with = "crate::keep::shared")]
     pub shared: Arc<EndpointShared>,
 }
 
@@ -114,7 +119,7 @@ impl EndpointRow {
 }
 
 /// Everything a worker needs to serve one pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PoolTable {
     /// Stays over reloads.
     pub pool: PoolId,

@@ -3,10 +3,14 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A moment on the machine's monotonic clock (`CLOCK_MONOTONIC`), in nanoseconds.
 ///
 /// The clock is the same for every process of a machine until it reboots, so keeper and balancer can compare moments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Time(u64);
 
 impl Time {
@@ -58,11 +62,13 @@ impl Sub<Duration> for Time {
 
 /// A moment on the calendar, in milliseconds since 1970-01-01T00:00:00Z: for people and for records that outlive a
 /// reboot, never for measuring how long something took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct WallTime(pub u64);
 
 /// Both clocks read at one moment, as every event brings them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// For every decision.
     pub at: Time,

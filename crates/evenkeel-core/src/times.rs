@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Below this all is the same: 64 µs.
 const FIRST_BIT: u32 = 6;
 const OCTAVES: usize = 21;
@@ -38,8 +40,8 @@ impl Times {
 }
 
 /// The counts of [`Times`] at one moment, or of what came between two.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spread(Box<[u32; BUCKETS]>);
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread(#[serde(with = "crate::keep::sparse")] Box<[u32; BUCKETS]>);
 
 impl Default for Spread {
     fn default() -> Spread {

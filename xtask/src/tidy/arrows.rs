@@ -44,7 +44,16 @@ const RULES: &[Rule] = &[
     Rule {
         name: "evenkeel-core",
         ours: &[],
-        others: Others::Only(&["rand_core", "rand_xoshiro", "regex", "statrs", "proptest"]),
+        others: Others::Only(&[
+            "erased-serde",
+            "postcard",
+            "proptest",
+            "rand_core",
+            "rand_xoshiro",
+            "regex",
+            "serde",
+            "statrs",
+        ]),
     },
     Rule {
         name: "evenkeel-schema",

@@ -15,7 +15,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Arrival, Detector, Entry, Sequence};
+use crate::keep::revive;
 use crate::registry::{Part, Setting};
 use crate::time::Time;
 
@@ -35,9 +38,10 @@ pub(super) const ENTRY: Entry = Entry {
         }],
     },
     make: |settings, at| Box::new(Fixed::new(settings.interval, settings.timeout, at)),
+    revive: |from| Ok(revive::<Fixed>(from)?),
 };
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Fixed {
     interval_ns: i128,
     timeout_ns: i128,
@@ -67,6 +71,10 @@ impl Fixed {
 }
 
 impl Detector for Fixed {
+    fn name(&self) -> &'static str {
+        ENTRY.part.name
+    }
+
     fn beat(&mut self, number: u64, at: Time) -> Arrival {
         let interval = duration(self.interval_ns);
         let arrival = self.sequence.on(number, interval, at);
@@ -111,7 +119,7 @@ impl Detector for Fixed {
 }
 
 /// The least of the newest offsets, in blocks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Quickest {
     /// Of whole blocks, oldest first.
     blocks: [i128; BLOCKS],

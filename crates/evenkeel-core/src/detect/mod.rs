@@ -22,12 +22,18 @@ pub use turns::{Pause, Turns};
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, de};
+
+use crate::keep::{Parts, Revive};
 use crate::registry::Part;
 use crate::settings::HeartbeatSettings;
 use crate::time::Time;
 
 /// Watches one sender. Its memory is bounded and taken when it is made; a beat allocates nothing.
-pub trait Detector: std::fmt::Debug + Send {
+pub trait Detector: std::fmt::Debug + Send + erased_serde::Serialize {
+    /// Its name in the list.
+    fn name(&self) -> &'static str;
+
     /// A beat arrived. What its number says decides whether it counts: see [`Sequence`].
     fn beat(&mut self, sequence: u64, at: Time) -> Arrival;
 
@@ -54,6 +60,8 @@ pub struct Entry {
     pub part: Part,
     /// Makes one that has heard nothing yet and begins to wait at the given moment.
     pub make: fn(&HeartbeatSettings, Time) -> Box<dyn Detector>,
+    /// Reads one that was kept.
+    pub(crate) revive: Revive<dyn Detector>,
 }
 
 /// All detectors; the first one is the default.
@@ -63,6 +71,25 @@ pub const DETECTORS: &[Entry] = &[phi::ENTRY, fixed::ENTRY];
 pub fn detector(name: &str) -> &'static Entry {
     let found = DETECTORS.iter().find(|entry| entry.part.name == name);
     found.unwrap_or(&DETECTORS[0])
+}
+
+impl Parts for dyn Detector {
+    fn entry_name(&self) -> &'static str {
+        self.name()
+    }
+
+    fn reviver(name: &str) -> Option<Revive<Self>> {
+        let found = DETECTORS.iter().find(|entry| entry.part.name == name)?;
+        Some(found.revive)
+    }
+}
+
+/// For settings that are kept: they hold the name of the list.
+pub(crate) fn known_name<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
+    let name = String::deserialize(from)?;
+    let found = DETECTORS.iter().find(|entry| entry.part.name == name);
+    let unknown = || de::Error::custom(format!("no detector is called {name:?}"));
+    Ok(found.ok_or_else(unknown)?.part.name)
 }
 
 #[cfg(test)]

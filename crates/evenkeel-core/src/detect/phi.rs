@@ -17,9 +17,12 @@
 use std::f64::consts::SQRT_2;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use statrs::function::erf::erfc;
 
 use super::{Arrival, Detector, Entry, Sequence};
+use crate::keep::revive;
 use crate::registry::{Part, Setting};
 use crate::settings::HeartbeatSettings;
 use crate::time::Time;
@@ -44,9 +47,10 @@ pub(super) const ENTRY: Entry = Entry {
         }],
     },
     make: |settings, at| Box::new(Phi::new(settings, at)),
+    revive: |from| Ok(revive::<Phi>(from)?),
 };
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Phi {
     interval: Duration,
     threshold: f64,
@@ -103,6 +107,10 @@ impl Phi {
 }
 
 impl Detector for Phi {
+    fn name(&self) -> &'static str {
+        ENTRY.part.name
+    }
+
     fn beat(&mut self, number: u64, at: Time) -> Arrival {
         let arrival = self.sequence.on(number, self.interval, at);
         if arrival == Arrival::Late {
@@ -170,7 +178,7 @@ fn deviations(threshold: f64) -> f64 {
 }
 
 /// The newest times, with their sums.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Times {
     /// In microseconds.
     ring: Box<[u32]>,

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Now, Time, WallTime};
 
 /// Machines lost within this of one another were lost at once: a few check intervals of the default two seconds.
@@ -28,7 +30,7 @@ pub(super) const ASKED: usize = 8;
 const NAMED: usize = 3;
 
 /// It reaches nobody.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
     /// Since when, for people.
     pub since: WallTime,
@@ -50,7 +52,7 @@ pub enum Found {
 }
 
 /// The machine that knows which machines answer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Reach {
     /// Since when.
     lost: BTreeMap<IpAddr, Time>,

@@ -13,6 +13,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Time;
 
 /// So many beats may overtake one another. A beat is one request over TCP, so one that is late by more than this many
@@ -33,7 +35,7 @@ pub enum Arrival {
 }
 
 /// The numbers heard of one sender.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Sequence {
     /// The highest, and when it was heard.
     highest: Option<(u64, Time)>,

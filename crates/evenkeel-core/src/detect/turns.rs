@@ -11,6 +11,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Time;
 
 /// A turn may come this late: a busy machine's scheduler does that, and no time-out is as short.
@@ -19,7 +21,7 @@ const TOLERANCE: Duration = Duration::from_millis(200);
 const QUIET_MAX: Duration = Duration::from_secs(5);
 
 /// The process did not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// For so long, until now.
     pub length: Duration,

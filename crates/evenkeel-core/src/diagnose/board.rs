@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::clip;
 use crate::time::Time;
 
 use super::evidence::Evidence;
 
 /// Who saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Source {
     /// The active check.
     Check,
@@ -53,7 +55,7 @@ impl Source {
 }
 
 /// One observation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Of what.
     pub evidence: Evidence,
@@ -79,7 +81,7 @@ impl Item {
 const WORTHLESS: f64 = 0.02;
 
 /// The newest observation of each kind. Bounded by the number of kinds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Board(BTreeMap<Evidence, Item>);
 
 impl Board {

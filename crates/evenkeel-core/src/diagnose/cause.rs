@@ -1,5 +1,7 @@
 //! The list of causes. Each has a file with its prior and its table; this file says what a table is.
 
+use serde::{Deserialize, Serialize};
+
 use crate::registry::Part;
 
 use super::causes;
@@ -7,7 +9,7 @@ use super::condition::Condition;
 use super::evidence::Evidence;
 
 /// Why something fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)] // CAUSES says what each is
 pub enum Cause {
     ProcessDead,
@@ -30,7 +32,7 @@ pub enum Cause {
 }
 
 /// How far a fault reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
     /// One endpoint.
     Endpoint,

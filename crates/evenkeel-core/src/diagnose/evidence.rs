@@ -4,10 +4,12 @@
 //! (`leak`), and how fast it grows old: after one `half_life_s` an observation is worth half, after two a quarter.
 //! Direct links from a cause are in that cause's table.
 
+use serde::{Deserialize, Serialize};
+
 use super::condition::Condition::{self, *};
 
 /// A kind of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)] // EVIDENCE says what each is
 pub enum Evidence {
     ConnectionRefused,

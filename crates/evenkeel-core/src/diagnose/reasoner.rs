@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Time;
 
 use super::board::{Item, Source};
@@ -18,7 +20,7 @@ use super::network::{Network, Scratch, Variable};
 const LEAST: f64 = 1e-6;
 
 /// An observation and what it did to the probability of a cause.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     /// What was observed.
     pub evidence: Evidence,
@@ -35,7 +37,7 @@ pub struct Reason {
 }
 
 /// A cause and how probable it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
     /// Which.
     pub cause: Cause,

@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::{CarriedBeats, DecidedBy, Endpoint, Heartbeat, Order, Standing, clip};
 use crate::settings::PoolSpec;
 use crate::table::State;
 use crate::time::{Now, Time, WallTime};
 
 /// What is remembered of one endpoint over a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
     /// Pool's name.
     pub pool: String,

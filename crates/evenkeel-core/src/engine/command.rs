@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::detect::Cut;
 use crate::health::DecidedBy;
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
@@ -15,7 +17,7 @@ use crate::time::WallTime;
 use super::carried::Carried;
 
 /// An endpoint's state changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// Whose.
     pub endpoint: EndpointId,
@@ -36,7 +38,7 @@ pub struct Transition {
 }
 
 /// Something to be said of an endpoint that is no change of its state: suspected, acquitted, not ejected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
     /// Of which.
     pub endpoint: EndpointId,
@@ -49,7 +51,7 @@ pub struct Remark {
 }
 
 /// A supervised service's state changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceTransition {
     /// Which.
     pub service: ServiceId,
@@ -70,7 +72,7 @@ pub struct ServiceTransition {
 }
 
 /// Something to do, in the order they are polled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
     /// Put this in place of the pool's older table.
     Publish(Arc<PoolTable>),

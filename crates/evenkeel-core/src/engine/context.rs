@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::Epoch;
 use crate::time::Now;
 
 use super::command::Command;
 
 /// Gives out fences. One counter for all subjects: whatever is decided later has the greater one.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Fences(Epoch);
 
 impl Fences {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::Address;
 use crate::detect::Pause;
 use crate::diagnose::Cause;
@@ -19,7 +21,7 @@ use crate::time::Time;
 use super::carried::Carried;
 
 /// A whole configuration, checked. What did not change since the last one keeps everything.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Configure {
     /// All pools.
     pub pools: Vec<PoolSpec>,
@@ -30,7 +32,7 @@ pub struct Configure {
 }
 
 /// A service that was already running when this engine began, as the keeper knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// Its name in the configuration.
     pub service: Arc<str>,
@@ -41,7 +43,7 @@ pub struct Running {
 }
 
 /// Something that happened. Every event comes with the time it is handled at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// What was stored before this engine began. Before the first [`Event::Configure`].
     Carried(Vec<Carried>),

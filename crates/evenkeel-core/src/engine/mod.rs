@@ -21,6 +21,7 @@ mod faults;
 mod pool;
 mod relief;
 mod services;
+mod snapshot;
 mod view;
 mod watch;
 
@@ -32,6 +33,8 @@ pub use view::{EndpointView, PoolView, ServiceView};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::detect::Reach;
 use crate::facts::Facts;
@@ -52,7 +55,7 @@ use services::Services;
 const CARRIED_MAX: usize = 100_000;
 
 /// The engine.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Engine {
     fences: Fences,
     commands: VecDeque<Command>,

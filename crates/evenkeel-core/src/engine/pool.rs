@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::Target;
 use crate::health::traffic::{Look, Measured, Traffic, burden};
 use crate::health::{Around, Endpoint, Outcome, Sign};
@@ -19,7 +21,7 @@ use super::command::{Command, Remark, Transition};
 use super::context::Context;
 
 /// How many are how, kept beside the endpoints so that a failed try does not count a thousand of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Tally {
     usable: usize,
     up: usize,
@@ -27,7 +29,7 @@ struct Tally {
 }
 
 /// A pool and all that is known of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Pool {
     pub(crate) id: PoolId,
     pub(crate) spec: PoolSpec,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::facts::{LimitWay, ServiceFacts};
 use crate::health::clip;
 use crate::id::{Epoch, ServiceId};
@@ -17,7 +19,7 @@ use super::context::Context;
 use super::event::Running;
 
 /// One service and what people are told of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Service {
     pub(crate) machine: Supervisor,
     pub(crate) since: WallTime,
@@ -29,7 +31,7 @@ pub(crate) struct Service {
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Services {
     rng: Rng,
     map: BTreeMap<ServiceId, Service>,

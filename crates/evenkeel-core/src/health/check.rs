@@ -9,12 +9,16 @@
 //! After a restart of the balancer an endpoint known to be down stays so until a probe passes; that one decides, because
 //! how long it had been passing before nobody remembers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::failover::hold::Hold;
 use crate::settings::{CheckSettings, FailoverSettings};
 use crate::time::Time;
 
 /// What the check says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Verdict {
     /// Nothing yet.
     #[default]
@@ -48,7 +52,7 @@ pub struct Turn {
 }
 
 /// The machine of one endpoint's check.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Check {
     verdict: Verdict,
     /// Results in a row that speak against the verdict.

@@ -15,13 +15,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::check::{Check, Seen, Turn, Verdict};
 use crate::detect::{Arrival, Detector, detector};
 use crate::settings::{CheckSettings, FailoverSettings, HeartbeatSettings};
 use crate::time::{Time, WallTime};
 
 /// What the sender says of itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Says {
     /// It takes work.
     #[default]
@@ -50,7 +54,7 @@ impl Says {
 }
 
 /// One beat, as it was sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Beat {
     /// Its number: one more each time.
     pub sequence: u64,
@@ -63,7 +67,7 @@ pub struct Beat {
 }
 
 /// What a restart carries of an endpoint that beats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarriedBeats {
     /// Between its beats.
     pub interval: Duration,
@@ -99,8 +103,9 @@ pub struct BeatsView {
 }
 
 /// One that beats.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Watch {
+    #[serde(with = "crate::keep::part")]
     detector: Box<dyn Detector>,
     interval: Duration,
     /// The newest beat, and when it came.
@@ -117,7 +122,7 @@ struct Watch {
 }
 
 /// The machine of one endpoint's beats.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Heartbeat {
     watch: Option<Watch>,
     verdict: Check,

@@ -16,6 +16,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::observe::Failure;
 use crate::settings::OutlierSettings;
 use crate::time::Time;
@@ -31,7 +33,7 @@ const TRIAL_LONGEST: Duration = Duration::from_secs(30);
 /// A sweep covers the last 100 ms: the first one after a change may still hold what was before it.
 const SETTLE: Duration = Duration::from_millis(200);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Place {
     #[default]
     Good,
@@ -57,7 +59,7 @@ pub enum Ruling {
 }
 
 /// The machine of one endpoint's traffic.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outlier {
     place: Place,
     ejections: u32,

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::Epoch;
 use crate::settings::CheckSettings;
 use crate::time::Time;
@@ -27,7 +29,7 @@ pub enum Pace {
 }
 
 /// When to probe one endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Schedule {
     /// In thousandths of the interval.
     place: u32,

@@ -1,10 +1,14 @@
 //! The words for what an endpoint's state is and who says so.
 
+use serde::{Deserialize, Serialize};
+
 use crate::table::State;
 use crate::time::WallTime;
 
 /// Who decided the state of an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum DecidedBy {
     /// Nobody yet: the configuration made it known.
     #[default]
@@ -42,7 +46,7 @@ impl DecidedBy {
 }
 
 /// What an operator wants of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Order {
     /// What runs may finish, nothing new.
     Draining,
@@ -53,7 +57,7 @@ pub enum Order {
 }
 
 /// A state with its reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Which.
     pub state: State,

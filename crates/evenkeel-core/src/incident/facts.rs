@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Evidence, Source};
 use crate::facts::{DiskFacts, Facts, MachineFacts, ProcessState, ServiceFacts};
 use crate::time::{Now, Time};
@@ -31,10 +33,10 @@ const GROWTH_BYTES_MIN: u64 = 16 << 20;
 const SERVICES_MAX: usize = 10_000;
 
 /// What has to be remembered between two readings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Past(BTreeMap<Arc<str>, Before>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Before {
     pid: u32,
     oom_kills: Option<u64>,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Cause, Evidence, Item, Reasoner, Source};
 use crate::id::EndpointId;
 use crate::time::{Now, Time};
@@ -24,7 +26,7 @@ const JUDGE_EVERY: Duration = Duration::from_millis(100);
 const WAIT_FOR_STORE: Duration = Duration::from_secs(10);
 
 /// What is new about an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
     /// It is there.
     Opened,
@@ -49,7 +51,7 @@ pub enum News {
 }
 
 /// Something about an incident changed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentChange {
     /// The incident as it is now.
     pub record: Record,
@@ -58,7 +60,7 @@ pub struct IncidentChange {
 }
 
 /// The ledger.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Ledger {
     pub(super) subjects: Subjects,
     pub(super) endpoints: BTreeMap<EndpointId, Arc<str>>,
@@ -71,6 +73,8 @@ pub struct Ledger {
     /// What was stored has been taken in, or is not waited for any more.
     pub(super) loaded: bool,
     born: Option<Time>,
+    /// Made of the lists; keeps nothing between two questions.
+    #[serde(skip)]
     reasoner: Reasoner,
     pub(super) past: Past,
     pub(super) touched: BTreeSet<Arc<str>>,

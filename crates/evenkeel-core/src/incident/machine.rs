@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Cause, Ranked};
 use crate::time::{Now, Time, WallTime};
 
@@ -75,7 +77,7 @@ pub enum Step {
 }
 
 /// An incident.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Incident {
     pub(crate) id: u64,
     pub(crate) reach: Reach,

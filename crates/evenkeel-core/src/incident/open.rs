@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Evidence, Item, Reasoner, Source};
 use crate::time::{Now, Time};
 
@@ -21,7 +23,7 @@ const MOVED: f64 = 0.005;
 /// Present evidence older than so much of its worth gives way to its absence.
 const WORTH_KEPT: f64 = 0.1;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Open {
     pub(crate) incident: Incident,
     evidence: BTreeMap<Evidence, (Arc<str>, Item)>,

@@ -1,12 +1,14 @@
 //! An incident as plain data: what is logged, stored and shown. Whoever stores it chooses the format.
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Cause, Evidence, Ranked, Scope, Source};
 use crate::time::WallTime;
 
 use super::words::{Outcome, Phase, Reach};
 
 /// Something that is or was part of the fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectRecord {
     /// `pool/endpoint`, or a service's name.
     pub key: String,
@@ -17,7 +19,7 @@ pub struct SubjectRecord {
 }
 
 /// Something that was done about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionRecord {
     /// What.
     pub action: String,
@@ -32,7 +34,7 @@ pub struct ActionRecord {
 }
 
 /// An observation that counts for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceRecord {
     /// Of whom.
     pub subject: String,
@@ -49,7 +51,7 @@ pub struct EvidenceRecord {
 }
 
 /// How long its steps took, in ms; `None` = not taken yet, or never.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimesMs {
     /// From the first sign until it was known to be a fault.
     pub detect: Option<u64>,
@@ -62,7 +64,7 @@ pub struct TimesMs {
 }
 
 /// An incident.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its number: it only grows, over restarts too.
     pub id: u64,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Class, Evidence, Item, Source};
 use crate::engine::{ServiceTransition, Transition};
 use crate::id::{EndpointId, Epoch};
@@ -14,7 +16,7 @@ use super::machine::Input;
 use super::subject::Subject;
 
 /// Whom an observation is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum About {
     /// One endpoint.
     Endpoint(EndpointId),
@@ -27,7 +29,7 @@ pub enum About {
 }
 
 /// An observation that a shell made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// Of whom.
     pub about: About,

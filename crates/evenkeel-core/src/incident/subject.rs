@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Board, Item};
 use crate::id::{EndpointId, Epoch};
 use crate::supervise::ServiceState;
@@ -25,7 +27,7 @@ const LOOP_WITHIN: Duration = Duration::from_secs(120);
 const LOOP_ENDS: usize = 3;
 
 /// What is configured of a subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectSpec {
     /// `pool/endpoint`, or a service's name.
     pub key: Arc<str>,
@@ -62,7 +64,7 @@ pub(crate) enum Stand {
     Away,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Subject {
     pub(crate) spec: SubjectSpec,
     pub(crate) board: Board,

@@ -1,9 +1,13 @@
 //! The words for where a subject of an incident is, how far a fault reaches, and how an action ended.
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnose::{Cause, Scope};
 
 /// Where one subject is on its way through a fault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Phase {
     /// Nothing is wrong.
     #[default]
@@ -41,7 +45,9 @@ impl Phase {
 }
 
 /// What the subjects of a fault have in common, from what is configured of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Reach {
     /// One process.
     #[default]
@@ -74,7 +80,7 @@ impl Reach {
 }
 
 /// How an action ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// It is under way.
     Running,

@@ -4,10 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Share;
 
 /// The part of `[service.NAME]` that is about limits and recovery.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Care {
     /// The memory it may use, swap included, bytes.
     pub memory_max: Option<u64>,
@@ -26,7 +28,7 @@ pub struct Care {
 }
 
 /// `release`: two symbolic links that name a release each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// To the release that runs; absolute.
     pub current: PathBuf,
@@ -35,7 +37,7 @@ pub struct Release {
 }
 
 /// `data`: what recovery points are made of, and how many are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Data {
     /// Copied whole; absolute.
     pub directory: PathBuf,

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A number with three decimals, kept in thousandths so that two configurations can be compared exactly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Decimal(pub u32);
 
 impl Decimal {
@@ -18,12 +22,13 @@ impl Decimal {
 }
 
 /// `[pool.NAME.heartbeat]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatSettings {
     /// Between two beats, unless the sender says another one with its beats.
     pub interval: Duration,
     /// A name from [`DETECTORS`](crate::detect::DETECTORS).
-    pub detector: &'static str,
+    #[serde(deserialize_with = "crate::detect::known_name")]
+    pub detector: crate::registry::Name,
     /// Of `phi`: so unlikely must a silence be, as a power of ten.
     pub threshold: Decimal,
     /// Of `fixed`: so late may a beat be.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A share near to one, in parts of a billion: a [`Share`](super::Share) ends at 99.99 %, and people promise more nines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Nines(pub u32);
 
 impl Nines {
@@ -21,7 +23,7 @@ impl Nines {
 }
 
 /// `[pool.NAME.objective]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectiveSettings {
     /// How much of the time, and of the requests, is to be good; less than all.
     pub availability: Nines,

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::Target;
 
 /// A pool's `balance`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicySpec {
     /// A name from the registry of policies.
     pub name: Arc<str>,
@@ -21,7 +23,7 @@ impl Default for PolicySpec {
 }
 
 /// What an active check asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CheckKind {
     /// Can a connection be opened?
     #[default]
@@ -42,7 +44,7 @@ pub enum CheckKind {
 }
 
 /// `[pool.NAME.check]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckSettings {
     /// What is asked.
     pub kind: CheckKind,
@@ -76,7 +78,7 @@ impl Default for CheckSettings {
 }
 
 /// A part of a whole in hundredths of a percent, so that 33.33 % stays exact enough without floating point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Share(pub u32);
 
 impl Share {
@@ -91,7 +93,7 @@ impl Share {
 }
 
 /// `[pool.NAME.outlier]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutlierSettings {
     /// Failed tries in a row that eject; 0 = never by this rule.
     pub consecutive_failures: u32,
@@ -126,7 +128,7 @@ impl Default for OutlierSettings {
 }
 
 /// The failures that may be tried again: `retry.on`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names are the configuration's words
 pub struct RetryOn {
     pub connect: bool,
@@ -139,7 +141,7 @@ pub struct RetryOn {
 }
 
 /// `[pool.NAME.retry]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetrySettings {
     /// Further tries after the first.
     pub retries: u32,
@@ -177,7 +179,7 @@ impl Default for RetrySettings {
 }
 
 /// `[pool.NAME.limit]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitSettings {
     /// In flight at one endpoint; 0 = no limit.
     pub per_endpoint: u32,
@@ -198,7 +200,7 @@ impl Default for LimitSettings {
 }
 
 /// Who takes over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailoverMode {
     /// Tiers.
     #[default]
@@ -208,7 +210,7 @@ pub enum FailoverMode {
 }
 
 /// `[pool.NAME.failover]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailoverSettings {
     /// Tiers or standbys.
     pub mode: FailoverMode,
@@ -238,7 +240,7 @@ impl Default for FailoverSettings {
 }
 
 /// Connections to a pool's endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransportSettings {
     /// Until connected.
     pub connect_timeout: Duration,
@@ -259,7 +261,7 @@ impl Default for TransportSettings {
 }
 
 /// `[[pool.NAME.endpoint]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSpec {
     /// Unique within its pool.
     pub name: Arc<str>,
@@ -280,7 +282,7 @@ pub struct EndpointSpec {
 }
 
 /// `[pool.NAME]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolSpec {
     /// Unique.
     pub name: Arc<str>,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// One `[[listener.tls]]`: a certificate that a listener shows, chosen by the name the client asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostTls {
@@ -14,7 +16,7 @@ pub struct HostTls {
 }
 
 /// A pool's `tls`: how its endpoints are spoken to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PoolTls {
     /// Who may have signed an endpoint's certificate, PEM, absolute; `None` = whom this machine trusts.
     pub ca: Option<PathBuf>,
@@ -25,7 +27,7 @@ pub struct PoolTls {
 }
 
 /// A client's certificate and its key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientPair {
     /// Chain in PEM; absolute.
     pub certificate: PathBuf,

@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::rng::Rng;
 use crate::settings::{Ready, ServiceSpec};
 use crate::time::Time;
@@ -29,7 +31,7 @@ const READY_LOST: Duration = Duration::from_secs(5);
 const HEALTHY: Duration = Duration::from_secs(10);
 const KILL: i32 = 9;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Goal {
     Run,
     Stop,
@@ -37,7 +39,7 @@ pub(super) enum Goal {
 }
 
 /// The machine of one service.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Supervisor {
     pub(super) spec: Arc<ServiceSpec>,
     rng: Rng,

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::ServiceId;
 
 /// Who is still to be restarted, in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Rolling {
     waiting: VecDeque<ServiceId>,
     current: Option<ServiceId>,

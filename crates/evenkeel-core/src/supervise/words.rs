@@ -1,9 +1,13 @@
 //! What goes into the machine of a service and what comes out: states, events, acts.
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::Epoch;
 
 /// Where a service is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum ServiceState {
     /// Does not run and is not meant to.
     #[default]
@@ -45,7 +49,7 @@ impl ServiceState {
 }
 
 /// What the shells saw of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServiceEvent {
     /// Its process runs.
     Started {
@@ -88,7 +92,7 @@ pub enum ServiceEvent {
 }
 
 /// What can be done to a service that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServiceOrder {
     /// End it gracefully and start it again.
     Restart,

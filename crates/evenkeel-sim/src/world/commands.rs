@@ -16,9 +16,11 @@ use crate::scene::{Behaviour, Key, Note, Scene};
 impl World {
     /// Hands one event in and carries out what comes of it. Returns how many commands changed something.
     pub(super) fn feed(&mut self, event: Event) -> usize {
+        self.twin.handle(&self.engine, &event, self.scene.now);
         self.engine.handle(event, self.scene.now);
         let mut acting = 0;
         while let Some(command) = self.engine.poll() {
+            self.twinned(&command);
             // What is said, and what is only weighed, changes nothing by itself.
             let idle = matches!(
                 command,

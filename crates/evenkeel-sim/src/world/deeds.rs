@@ -145,6 +145,7 @@ impl World {
         self.note(&Note::Restarted);
         let seed = self.story.seed + u64::from(self.scene.process);
         self.engine = Engine::new(seed, self.last_fence);
+        self.twin.end();
         self.feed(Event::Carried(self.records.values().cloned().collect()));
         let incidents = self.incidents.values().cloned().collect();
         self.feed(Event::Incidents(incidents));

@@ -3,6 +3,7 @@
 mod commands;
 mod deeds;
 mod requests;
+mod twin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub struct World {
     services: Vec<ServiceSpec>,
     scene: Scene,
     engine: Engine,
+    twin: twin::Twin,
     rng: Rng,
     agenda: BTreeMap<(Time, u64), What>,
     entries: u64,
@@ -98,6 +100,7 @@ impl World {
                 ..Scene::default()
             },
             engine: Engine::new(story.seed, Epoch::default()),
+            twin: twin::Twin::new(rng.stream("twin")),
             rng,
             agenda: BTreeMap::new(),
             entries: 0,

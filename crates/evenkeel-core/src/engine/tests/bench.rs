@@ -35,6 +35,9 @@ pub(crate) struct Bench {
     pub(crate) incidents: Vec<crate::incident::IncidentChange>,
     records: BTreeMap<String, Carried>,
     last_pid: u32,
+    /// Came from a snapshot a few events ago, is told what the engine is told, and must want the same.
+    twin: Option<Engine>,
+    events: u64,
 }
 
 pub(crate) fn endpoint(name: &str) -> EndpointSpec {
@@ -84,6 +87,16 @@ pub(crate) fn service(name: &str, ready: Ready) -> ServiceSpec {
     }
 }
 
+fn snapshot(of: &impl serde::Serialize) -> Vec<u8> {
+    postcard::to_stdvec(of).unwrap()
+}
+
+/// What a snapshot of this engine makes. Every test here holds it to the same commands for the same events.
+fn twin(engine: &Engine) -> Engine {
+    let bytes = snapshot(engine);
+    Engine::restore(&mut postcard::Deserializer::from_bytes(&bytes)).unwrap()
+}
+
 impl Bench {
     pub(crate) fn new() -> Bench {
         Bench {
@@ -108,6 +121,8 @@ impl Bench {
             incidents: Vec::new(),
             records: BTreeMap::new(),
             last_pid: 1000,
+            twin: None,
+            events: 0,
         }
     }
 
@@ -122,6 +137,7 @@ impl Bench {
     /// The process is replaced: only the stored records stay.
     pub(crate) fn restart(&mut self) {
         self.engine = Engine::new(1, Epoch(1_000_000));
+        self.twin = None;
         let records = self.records.values().cloned().collect();
         self.handle(Event::Carried(records));
     }
@@ -156,8 +172,18 @@ impl Bench {
     }
 
     pub(crate) fn handle(&mut self, event: Event) {
+        let mut twin = match self.twin.take() {
+            Some(twin) if !self.events.is_multiple_of(16) => twin,
+            _ => twin(&self.engine),
+        };
+        self.events += 1;
+        twin.handle(event.clone(), self.now);
+        self.twin = Some(twin);
         self.engine.handle(event, self.now);
         while let Some(command) = self.engine.poll() {
+            let same = self.twin.as_mut().and_then(Engine::poll);
+            let (mine, its) = (snapshot(&command), same.as_ref().map(snapshot));
+            assert_eq!(Some(mine), its, "{command:?} and from a snapshot {same:?}");
             if let Some(answer) = self.carry_out(command) {
                 self.handle(answer);
             }

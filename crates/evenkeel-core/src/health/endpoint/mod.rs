@@ -15,6 +15,8 @@ mod suspicion;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::Address;
 use crate::counters::EndpointShared;
 use crate::detect::Pause;
@@ -111,11 +113,12 @@ pub struct Outcome {
 }
 
 /// An endpoint and all that is known of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Endpoint {
     pub(crate) id: EndpointId,
     pub(crate) spec: EndpointSpec,
     pub(crate) address: Option<Address>,
+    #[serde(with = "crate::keep::shared")]
     pub(crate) shared: Arc<EndpointShared>,
     pub(crate) check: Check,
     pub(crate) heartbeat: Heartbeat,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::check::Seen;
 use crate::health::schedule::Pace;
 use crate::health::standing::DecidedBy;
@@ -21,7 +23,7 @@ const PATIENCE: u32 = 3;
 const REMEMBERED: usize = 8;
 
 /// How long the last passed probes took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Durations {
     last: [Duration; REMEMBERED],
     count: usize,

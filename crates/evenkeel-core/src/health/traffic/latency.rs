@@ -15,6 +15,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::EndpointId;
 use crate::times::Spread;
 
@@ -31,12 +33,16 @@ const BEYOND_CHANCE: f64 = 4.0;
 const WINDOWS: u32 = 3;
 
 /// The rule's memory: windows in a row in which an endpoint was too slow.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Latency {
     slow: BTreeMap<EndpointId, u32>,
 }
 
 impl Rule for Latency {
+    fn name(&self) -> &'static str {
+        "latency"
+    }
+
     fn look(&mut self, scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let factor = scene.settings.latency_factor.value();
         if factor <= 0.0 {

@@ -25,8 +25,11 @@ mod window;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::counters::Lane;
 use crate::id::EndpointId;
+use crate::keep::{Parts, Revive, revive};
 use crate::registry::Part;
 use crate::settings::{CheckKind, OutlierSettings};
 use crate::time::Time;
@@ -42,7 +45,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 const OVERSLEPT: Duration = Duration::from_millis(300);
 
 /// Which rule took an endpoint out: the label of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum By {
     /// Failures in a row.
@@ -80,7 +83,7 @@ impl By {
 }
 
 /// An endpoint's counters, read at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     /// One for each worker.
     pub lanes: Vec<Lane>,
@@ -139,7 +142,7 @@ pub struct Look<'a> {
 }
 
 /// What is kept of one endpoint for all rules.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Track {
     last: Vec<Lane>,
     window: Spread,
@@ -233,7 +236,9 @@ impl Scene<'_> {
 }
 
 /// One way to find an endpoint that is not like the others.
-trait Rule: std::fmt::Debug + Send {
+trait Rule: std::fmt::Debug + Send + erased_serde::Serialize {
+    /// Its name in the list.
+    fn name(&self) -> &'static str;
     /// Looks once.
     fn look(&mut self, scene: &Scene<'_>, findings: &mut Vec<Finding>);
     /// This one is out, or gone.
@@ -244,6 +249,8 @@ trait Rule: std::fmt::Debug + Send {
 struct Entry {
     part: Part,
     make: fn() -> Box<dyn Rule>,
+    /// Reads one that was kept.
+    revive: Revive<dyn Rule>,
 }
 
 /// All rules that compare.
@@ -259,6 +266,7 @@ static RULES: &[Entry] = &[
             }],
         },
         make: || Box::<success_rate::SuccessRate>::default(),
+        revive: |from| Ok(revive::<success_rate::SuccessRate>(from)?),
     },
     Entry {
         part: Part {
@@ -271,6 +279,7 @@ static RULES: &[Entry] = &[
             }],
         },
         make: || Box::<latency::Latency>::default(),
+        revive: |from| Ok(revive::<latency::Latency>(from)?),
     },
     Entry {
         part: Part {
@@ -279,8 +288,20 @@ static RULES: &[Entry] = &[
             settings: &[],
         },
         make: || Box::<stall::Stall>::default(),
+        revive: |from| Ok(revive::<stall::Stall>(from)?),
     },
 ];
+
+impl Parts for dyn Rule {
+    fn entry_name(&self) -> &'static str {
+        self.name()
+    }
+
+    fn reviver(name: &str) -> Option<Revive<Self>> {
+        let found = RULES.iter().find(|entry| entry.part.name == name)?;
+        Some(found.revive)
+    }
+}
 
 /// The names of all rules and what they find, for people.
 pub fn rules() -> impl Iterator<Item = &'static Part> {
@@ -288,9 +309,10 @@ pub fn rules() -> impl Iterator<Item = &'static Part> {
 }
 
 /// The machine of one pool's traffic.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Traffic {
     tracks: BTreeMap<EndpointId, Track>,
+    #[serde(with = "crate::keep::parts")]
     rules: Vec<Box<dyn Rule>>,
     closes_at: Time,
 }

@@ -22,6 +22,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::counters::Lane;
 use crate::id::EndpointId;
 use crate::time::Time;
@@ -51,7 +53,7 @@ const MARKS: usize = 16;
 const MARKS_IN_PATIENCE: u32 = 6;
 
 /// What is known of one endpoint's silence.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Silence {
     /// Since when nothing was heard.
     since: Time,
@@ -67,27 +69,31 @@ struct Silence {
 }
 
 /// Of one worker: how many requests it had handed over when, and what it had heard from peers when the silence began.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Marks {
     handed: VecDeque<(Time, u64)>,
     peers: u64,
 }
 
 /// What one worker heard of the whole pool.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Ear {
     heard: u64,
     last: Time,
 }
 
 /// The rule's memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stall {
     silences: BTreeMap<EndpointId, Silence>,
     ears: Vec<Ear>,
 }
 
 impl Rule for Stall {
+    fn name(&self) -> &'static str {
+        "stall"
+    }
+
     fn look(&mut self, scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         self.listen(scene);
         for seen in scene.counted() {

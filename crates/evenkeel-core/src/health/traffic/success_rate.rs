@@ -17,6 +17,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::EndpointId;
 
 use super::window::{Counts, deviation, surprise};
@@ -34,12 +36,16 @@ const WINDOWS: u32 = 6;
 const BEYOND_DOUBT: f64 = 20.7;
 
 /// The rule's memory: windows in a row in which an endpoint was too far off.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct SuccessRate {
     over: BTreeMap<EndpointId, u32>,
 }
 
 impl Rule for SuccessRate {
+    fn name(&self) -> &'static str {
+        "success_rate"
+    }
+
     fn look(&mut self, scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let stdev = scene.settings.success_rate_stdev.value();
         if stdev <= 0.0 {

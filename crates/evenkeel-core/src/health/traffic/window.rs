@@ -3,6 +3,8 @@
 //! Exact, because an average that forgets slowly cannot say of how many requests it speaks, and the arithmetic of chance
 //! needs to know.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Time;
 
 const SLOTS: usize = 100;
@@ -11,7 +13,7 @@ const SLOT_NS: u64 = 100_000_000;
 const OF_LATE: u64 = 10;
 
 /// Requests that ended, and those of them that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Requests that ended.
     pub requests: u64,
@@ -46,8 +48,9 @@ impl Counts {
 }
 
 /// The ring.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Window {
+    #[serde(with = "crate::keep::sparse")]
     slots: Box<[Counts; SLOTS]>,
     /// The number of the newest slot, counted from the clock's start.
     newest: u64,
