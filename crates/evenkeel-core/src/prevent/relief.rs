@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::clip;
 
 /// The whole, in thousandths.
@@ -15,7 +17,7 @@ pub const WHOLE: u32 = 1000;
 pub const LEAST: u32 = 300;
 
 /// Who has a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reliever {
     /// It runs hot, or will.
     Prevention,
@@ -34,7 +36,7 @@ impl Reliever {
 }
 
 /// Everybody's factor and reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relief(BTreeMap<Reliever, (u32, String)>);
 
 impl Relief {

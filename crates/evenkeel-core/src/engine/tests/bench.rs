@@ -134,6 +134,17 @@ impl Bench {
         }));
     }
 
+    /// Asked for within the engine, by whoever plans: no event, so the twin begins anew.
+    pub(crate) fn relieve(
+        &mut self,
+        endpoint: EndpointId,
+        by: crate::prevent::Reliever,
+        wanted: Option<(u32, &str)>,
+    ) {
+        self.engine.relieve(endpoint, by, wanted);
+        self.twin = None;
+    }
+
     /// The process is replaced: only the stored records stay.
     pub(crate) fn restart(&mut self) {
         self.engine = Engine::new(1, Epoch(1_000_000));

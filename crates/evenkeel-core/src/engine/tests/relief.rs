@@ -16,7 +16,7 @@ fn a_relieved_endpoint_keeps_its_weight_and_gets_less_of_it_until_nobody_wants_t
     bench.run(1.0);
     let (a1, published) = (bench.id("a1"), bench.published);
     let wanted = Some((600, "memory full in about 4 min at this rate"));
-    bench.engine.relieve(a1, Reliever::Prevention, wanted);
+    bench.relieve(a1, Reliever::Prevention, wanted);
     bench.handle(Event::Tick);
     assert_eq!(row(&bench, "a1"), (100, 600));
     assert_eq!(row(&bench, "a2"), (100, 1000));
@@ -27,12 +27,12 @@ fn a_relieved_endpoint_keeps_its_weight_and_gets_less_of_it_until_nobody_wants_t
     assert_eq!(view.relief.why(), Some((Reliever::Prevention, why)));
 
     // The same again is no news, and another's mind is his own.
-    bench.engine.relieve(a1, Reliever::Prevention, wanted);
+    bench.relieve(a1, Reliever::Prevention, wanted);
     bench.handle(Event::Tick);
     assert_eq!(bench.published, published + 1);
     let cure = Some((500, "relieve_cpu"));
-    bench.engine.relieve(a1, Reliever::Recovery, cure);
-    bench.engine.relieve(a1, Reliever::Prevention, None);
+    bench.relieve(a1, Reliever::Recovery, cure);
+    bench.relieve(a1, Reliever::Prevention, None);
     bench.handle(Event::Tick);
     assert_eq!(row(&bench, "a1"), (100, 500));
 
@@ -42,7 +42,7 @@ fn a_relieved_endpoint_keeps_its_weight_and_gets_less_of_it_until_nobody_wants_t
         weight: Some(50),
     });
     assert_eq!(bench.engine.endpoint(a1).unwrap().effective_weight(), 25);
-    bench.engine.relieve(a1, Reliever::Recovery, None);
+    bench.relieve(a1, Reliever::Recovery, None);
     bench.handle(Event::Tick);
     assert_eq!(row(&bench, "a1"), (50, 1000));
 }
