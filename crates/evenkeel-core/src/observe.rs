@@ -18,7 +18,7 @@ pub enum FailureKind {
     Timeout,
     /// The answer was not HTTP.
     Garbage,
-    /// The endpoint itself answered 502, 503 or 504.
+    /// The endpoint itself answered 502, 503 or 504, or 500 where that counts.
     Status(u16),
     /// The connection was there, but TLS on it did not come about. Nothing of the request was written.
     Tls(TlsFailure),
@@ -78,6 +78,7 @@ impl FailureKind {
             FailureKind::Reset => "connection reset",
             FailureKind::Timeout => "response timeout",
             FailureKind::Garbage => "garbage",
+            FailureKind::Status(500) => "status 500",
             FailureKind::Status(502) => "status 502",
             FailureKind::Status(503) => "status 503",
             FailureKind::Status(504) => "status 504",

@@ -135,6 +135,9 @@ pub struct RetryOn {
     pub reset: bool,
     pub timeout: bool,
     pub garbage: bool,
+    /// Off by default: an endpoint's own 500 is often about the request, and another endpoint would say the same. Named in
+    /// `on` it counts as a failure of the endpoint like the others.
+    pub status_500: bool,
     pub status_502: bool,
     pub status_503: bool,
     pub status_504: bool,
@@ -166,6 +169,7 @@ impl Default for RetrySettings {
                 reset: true,
                 timeout: true,
                 garbage: true,
+                status_500: false,
                 status_502: true,
                 status_503: true,
                 status_504: true,

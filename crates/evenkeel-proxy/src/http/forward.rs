@@ -12,7 +12,7 @@ use super::attempt::Try;
 use super::connection::Client;
 use super::own::{self, Own};
 use super::request::{Ended, Tally};
-use super::rule::{Tried, may_replay, may_retry};
+use super::rule::{Tried, is_failure, may_replay, may_retry};
 use super::upload::UploadError;
 use crate::line::{self, NoPlace};
 use crate::pool::{Attempt, Current, Pick, Pool};
@@ -83,7 +83,7 @@ impl Job<'_> {
         now: Time,
     ) -> Option<(Attempt, bool)> {
         let status = exchange.response.status();
-        if !matches!(status, 502..=504) {
+        if !is_failure(&attempt.current.table.retry, status) {
             let since = exchange.upload.endpoint_since();
             attempt.succeeded(since.map(|since| now.since(since)));
             return None;

@@ -25,12 +25,19 @@ pub(crate) fn may_retry(settings: &RetrySettings, failure: FailureKind, tried: &
         FailureKind::Reset => on.reset,
         FailureKind::Timeout => on.timeout,
         FailureKind::Garbage => on.garbage,
+        FailureKind::Status(500) => on.status_500,
         FailureKind::Status(502) => on.status_502,
         FailureKind::Status(503) => on.status_503,
         FailureKind::Status(504) => on.status_504,
         FailureKind::Status(_) => false,
     };
     listed && tried.tries <= settings.retries && may_replay(settings, tried)
+}
+
+/// Is an answer with this status a failure of the endpoint? Its 500 is one only where the operator has said that it may be
+/// tried again: elsewhere it is taken to be about the request.
+pub(crate) fn is_failure(settings: &RetrySettings, status: u16) -> bool {
+    matches!(status, 502..=504) || (status == 500 && settings.on.status_500)
 }
 
 /// May it be sent to another endpoint at all?
@@ -116,5 +123,15 @@ mod tests {
             FailureKind::Status(502),
             &tried(true, true)
         ));
+    }
+
+    #[test]
+    fn an_endpoints_500_is_its_failure_only_where_it_may_be_tried_again() {
+        let mut settings = RetrySettings::default();
+        assert!(!is_failure(&settings, 500) && is_failure(&settings, 503));
+        settings.on.status_500 = true;
+        assert!(is_failure(&settings, 500) && !is_failure(&settings, 501));
+        let (failure, tried) = (FailureKind::Status(500), tried(true, true));
+        assert!(may_retry(&settings, failure, &tried));
     }
 }

@@ -100,7 +100,7 @@ pub static RETRY: TableDef = TableDef {
     meaning: "Further tries after a failure.",
     keys: &[
         Key::new("retries", Kind::Number(0, 16), "2", "further tries after the first, each on an endpoint not tried yet"),
-        Key::new("on", Kind::Words(&[word("connect"), word("reset"), word("timeout"), word("garbage"), word("502"), word("503"), word("504")]), "[\"connect\", \"reset\", \"timeout\", \"garbage\", \"502\", \"503\", \"504\"]", "after which failures"),
+        Key::new("on", Kind::Words(&[word("connect"), word("reset"), word("timeout"), word("garbage"), word("500"), word("502"), word("503"), word("504")]), "[\"connect\", \"reset\", \"timeout\", \"garbage\", \"502\", \"503\", \"504\"]", "after which failures; \"500\" counts as one of the endpoint only where it is named here"),
         Key::new("budget", Kind::Share(0, 1000), "\"20%\"", "of requests in the last 10 s, and at least 10 a second"),
         Key::new("per_try_timeout", Kind::Duration(SHORT, LONG), "\"10s\"", "from the start of a try to the head of its answer"),
         Key::new("body_buffer", Kind::Size(0, 16 << 20), "\"64KiB\"", "a request whose body is larger is not replayed"),

@@ -243,6 +243,7 @@ fn retry_on(words: &[&str]) -> RetryOn {
         reset: has("reset"),
         timeout: has("timeout"),
         garbage: has("garbage"),
+        status_500: has("500"),
         status_502: has("502"),
         status_503: has("503"),
         status_504: has("504"),
