@@ -123,6 +123,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Inject a known fault into a supervised service, measure how it is found and healed, and record it as a labelled case
+    Drill(Drill),
     /// List recovery points, look whether one is whole, or go back to one
     RecoveryPoints {
         /// Only this service's
@@ -144,6 +146,37 @@ pub(crate) enum PointAction {
     Verify,
     /// Put it in the place of the service's data
     Restore,
+}
+
+/// A drill.
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// What to do to it; --list tells them
+    #[arg(required_unless_present = "list")]
+    pub(crate) scenario: Option<String>,
+    /// The configuration that is running
+    #[arg(required_unless_present = "list")]
+    pub(crate) file: Option<PathBuf>,
+    /// List the scenarios
+    #[arg(long, conflicts_with = "scenario")]
+    pub(crate) list: bool,
+    /// Whom; else the first endpoint that is supervised
+    #[arg(long, value_name = "POOL/ENDPOINT", value_parser = endpoint)]
+    pub(crate) endpoint: Option<EndpointName>,
+    /// Even if no other endpoint can serve meanwhile
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Requests a second of its own clients; 0 = none
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) rate: u32,
+    /// Where they go: http://ADDRESS:PORT/PATH; else to the pool by the first route that leads there
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Seconds after which the drill takes the fault back if evenkeel has not healed it
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) hold: u64,
+    #[command(flatten)]
+    pub(crate) admin: Admin,
 }
 
 /// How mistakes are printed.

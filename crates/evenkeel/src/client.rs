@@ -97,6 +97,11 @@ impl Client {
         })
     }
 
+    /// The token to show where none was named.
+    pub(crate) fn show_unless_given(&mut self, token: &str) {
+        self.token.get_or_insert_with(|| token.to_owned());
+    }
+
     /// Sends a request and returns the body of its answer; an answer that is an error becomes a [`Problem`].
     pub(crate) fn call(
         &self,

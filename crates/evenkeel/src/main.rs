@@ -8,6 +8,7 @@ mod balancer;
 mod cli;
 mod client;
 mod commands;
+mod drill;
 mod logging;
 mod sample;
 mod style;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnose::{Board, Item};
+use crate::diagnose::{Board, Item, Source};
 use crate::id::{EndpointId, Epoch};
 use crate::supervise::ServiceState;
 use crate::table::State;
@@ -192,9 +192,10 @@ impl Subject {
         phase
     }
 
-    /// It is out of trouble.
+    /// It is out of trouble. How its process ended then is no sign of what comes later.
     pub(crate) fn forget_signs(&mut self) {
         self.first_sign = None;
+        self.board.retract(Source::Supervision);
         self.verify_until = Time::NEVER;
     }
 

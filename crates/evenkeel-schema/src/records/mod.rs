@@ -1,11 +1,12 @@
 //! What is kept over restarts, as versioned JSON: endpoint states with the operator's orders, accounts, revisions of the
-//! configuration, and incidents.
+//! configuration, incidents, and the labelled cases of drills.
 //!
 //! JSON because a person may have to look at it, and fields can be added; a version in front because fields may one day
 //! mean something else. Reading never panics: a record that cannot be read is refused with a reason, and the reader goes on
 //! without it.
 
 mod account;
+mod case;
 mod endpoint;
 mod incident;
 mod revision;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountRecord, BookRecord, Buckets, CountsRecord, EndpointAccountRecord};
+pub use case::{CaseRecord, ClientsRecord};
 pub use endpoint::EndpointRecord;
 pub use incident::IncidentRecord;
 pub use revision::RevisionRecord;

@@ -352,7 +352,7 @@ fn to_do(out: &Out, incident: &IncidentStatus) {
     }
 }
 
-fn percent(p: f64) -> String {
+pub(crate) fn percent(p: f64) -> String {
     match p {
         p if p > 0.995 => "over 99 %".into(),
         p => format!("{:.0} %", p * 100.0),
@@ -360,7 +360,7 @@ fn percent(p: f64) -> String {
 }
 
 /// A length of time as a person says it.
-fn time(ms: u64) -> String {
+pub(crate) fn time(ms: u64) -> String {
     let time = Duration::from_millis(ms);
     match ms {
         0..1_000 => format!("{ms} ms"),

@@ -5,14 +5,15 @@ mod availability;
 mod check;
 mod demo;
 mod facts;
-mod incidents;
-mod operate;
+pub(crate) mod incidents;
+pub(crate) mod operate;
 mod recovery;
 mod run;
 mod status;
 
 use crate::End;
-use crate::cli::{Cli, Command, Format};
+use crate::cli::{Cli, Command, Drill, Format};
+use crate::drill;
 
 /// Runs the command that was asked for.
 pub(crate) fn dispatch(cli: Cli) -> End {
@@ -51,6 +52,23 @@ pub(crate) fn dispatch(cli: Cli) -> End {
             let action = action.map(|action| (action, id.as_deref()));
             recovery::recovery_points(service.as_deref(), action, &admin)
         }
+        Command::Drill(drill) => self::drill(drill),
         Command::Rollback { revision, admin } => operate::rollback(revision, &admin),
     }
+}
+
+fn drill(drill: Drill) -> End {
+    let (Some(scenario), Some(file)) = (drill.scenario, drill.file) else {
+        return drill::list(drill.admin.json);
+    };
+    drill::drill(drill::Options {
+        scenario,
+        file,
+        endpoint: drill.endpoint,
+        yes: drill.yes,
+        rate: drill.rate,
+        url: drill.url,
+        hold: std::time::Duration::from_secs(drill.hold),
+        admin: drill.admin,
+    })
 }

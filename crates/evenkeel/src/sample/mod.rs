@@ -9,8 +9,8 @@
 mod answer;
 mod disk;
 mod faults;
-mod release;
-mod spec;
+pub(crate) mod release;
+pub(crate) mod spec;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};

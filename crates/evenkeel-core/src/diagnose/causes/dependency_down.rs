@@ -10,7 +10,9 @@ const CONDITIONS: &[(Condition, f64)] = &[(Erring, 0.8), (Stuck, 0.25), (Slow, 0
 #[rustfmt::skip] // a table
 const EVIDENCE: &[(E, f64)] = &[
     (E::PoolToo, 0.85), // its peers need the same thing
+    (E::MachineToo, 0.3), // peers are often on one machine
     (E::OtherPoolDown, 0.4), // it may be one of ours
+    (E::EverythingToo, 0.1), // in a small site everything needs it
     (E::NotStarted, 0.1),
     (E::ExitCode, 0.05),
 ];

@@ -93,6 +93,16 @@ const STORIES: &[(&[Evidence], &[Evidence], Cause)] = &[
         &[ReleaseChanged, ConfigChanged],
         Cause::DependencyDown,
     ),
+    (
+        &[ErrorStatus, CheckFails, PoolToo, MachineToo, EverythingToo],
+        &[ProcessEnded, ReleaseChanged, ConfigChanged, DiskFull],
+        Cause::DependencyDown,
+    ),
+    (
+        &[ErrorStatus, NoAnswer, PoolToo, MachineToo, OtherPoolDown],
+        &[ProcessEnded, ReleaseChanged, ConfigChanged],
+        Cause::DependencyDown,
+    ),
     (&[ErrorStatus, ReleaseChanged], &[], Cause::BadRelease),
     (
         &[ErrorStatus, ReleaseChanged, PoolToo],

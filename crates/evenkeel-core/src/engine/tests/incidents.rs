@@ -110,6 +110,23 @@ fn a_killed_service_is_one_incident_cured_by_its_restart() {
 }
 
 #[test]
+fn how_a_process_ended_is_no_sign_of_a_fault_after_it_has_healed() {
+    let mut bench = supervised();
+    bench.kill("s1");
+    bench.run(10.0);
+    bench.dead.insert("s1".into());
+    for _ in 0..8 {
+        bench.run(1.0);
+        see(&mut bench, "s1", Evidence::NoAnswer);
+    }
+    let records = all(&bench);
+    let second = records.iter().find(|record| record.closed.is_none());
+    let evidence = &second.unwrap().evidence;
+    let killed = |e: &&crate::incident::EvidenceRecord| e.evidence == Evidence::Killed && e.present;
+    assert_eq!(evidence.iter().find(killed), None);
+}
+
+#[test]
 fn an_endpoint_that_hangs_while_its_process_lives_is_hung() {
     let mut bench = supervised();
     bench.dead.insert("s1".into());

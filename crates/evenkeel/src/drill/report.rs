@@ -1,0 +1,125 @@
+//! How a drill went, for a person.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use evenkeel_schema::records::CaseRecord;
+
+use super::scenarios::SCENARIOS;
+use crate::commands::incidents::{percent, time};
+use crate::style::{Out, Row, complain};
+
+/// All there are.
+pub(super) fn list(out: &Out, json: bool) {
+    if json {
+        let all = SCENARIOS.iter().map(|s| {
+            serde_json::json!({ "scenario": s.name, "summary": s.summary, "cause": s.cause.name(), "needs": s.needs })
+        });
+        return out.line(&serde_json::Value::from_iter(all).to_string());
+    }
+    let row = |s: &super::Scenario| Row {
+        cells: vec![s.name.to_owned(), s.cause.name().to_owned()],
+        note: match s.needs {
+            "" => s.summary.to_owned(),
+            needs => format!("{} Needs {needs}.", s.summary),
+        },
+    };
+    let rows: Vec<Row> = SCENARIOS.iter().map(row).collect();
+    out.table(&["SCENARIO", "TRUE CAUSE", "WHAT"], &rows, |_, _, cell| {
+        cell.to_owned()
+    });
+}
+
+/// While it goes on, where a person waits.
+pub(super) fn progress(json: bool, what: &str) {
+    if !json && std::io::stderr().is_terminal() {
+        complain(&format!("… {what}"));
+    }
+}
+
+/// The whole of it.
+pub(super) fn tell(out: &Out, case: &CaseRecord, file: Option<&Path>) {
+    let title = format!(
+        "Drill {}: {}, service {}",
+        case.scenario, case.endpoint, case.service
+    );
+    out.line(&out.bold(&title));
+    let line = |word: &str, text: String| out.line(&format!("  {word:<12}{text}"));
+    line("injected", case.what.clone());
+    let Some(incident) = &case.incident else {
+        line("detected", "not at all: no incident names it".into());
+        clients(case, line);
+        return;
+    };
+    let times = &case.times_ms;
+    let said = |ms: Option<u64>| ms.map_or_else(|| "never".to_owned(), time);
+    line(
+        "detected",
+        format!("after {}: incident {}", said(times.detect), incident.id),
+    );
+    let verdict = match (case.rank, incident.causes.first()) {
+        (Some(1), Some(first)) => format!(
+            "{} ({}), which is right",
+            first.cause,
+            percent(first.probability)
+        ),
+        (rank, Some(first)) => {
+            let place = rank.map_or_else(
+                || "not among the causes".to_owned(),
+                |n| format!("in place {n}"),
+            );
+            let found = format!("{} ({})", first.cause, percent(first.probability));
+            format!("{found}, which is wrong: it was {}, {place}", case.cause)
+        }
+        (_, None) => "none".to_owned(),
+    };
+    line("understood", verdict);
+    let actions: Vec<String> = incident
+        .actions
+        .iter()
+        .map(|a| format!("{} of {}: {}", a.action, a.target, a.outcome))
+        .collect();
+    match actions.is_empty() {
+        true => line("acted", "sent no more work there; nothing else".into()),
+        false => {
+            let decided = format!("{} after that: ", said(times.decide));
+            line("acted", decided + &actions.join("; "));
+        }
+    }
+    if let Some(healed) = case.healed {
+        let after = healed.0.0.saturating_sub(case.injected.0.0);
+        line("taken back", format!("after {}, by the drill", time(after)));
+    }
+    line("restored", format!("after {}", said(times.restore)));
+    match case.fail_back_ms {
+        Some(ms) => line("failed back", format!("after {}", time(ms))),
+        None => line(
+            "failed back",
+            "it was never taken out, or is not back".into(),
+        ),
+    }
+    clients(case, line);
+    if let Some(file) = file {
+        let label = format!("incident {} is labelled {}", incident.id, case.cause);
+        line("recorded", format!("{}; {label}", file.display()));
+    }
+}
+
+fn clients(case: &CaseRecord, line: impl Fn(&str, String)) {
+    let clients = &case.clients;
+    let errors: Vec<String> = clients
+        .errors
+        .iter()
+        .map(|(kind, count)| format!("{count} × {kind}"))
+        .collect();
+    let errors = match errors.is_empty() {
+        true => "no errors".to_owned(),
+        false => errors.join(", "),
+    };
+    let text = format!(
+        "{} requests, {errors}, slowest {}",
+        clients.requests,
+        time(clients.slowest_ms)
+    );
+    line("clients", text);
+}
