@@ -81,7 +81,7 @@ fn a_drilled_kill_is_measured_labelled_and_recorded() {
     assert!(case["fail_back_ms"].is_u64(), "{case:#}");
     assert!(case["clients"]["requests"].as_u64() > Some(50), "{case:#}");
     assert_eq!(case["clients"]["errors"], serde_json::json!({}), "{case:#}");
-    assert_eq!(cases(&evenkeel), [told.clone()]);
+    assert_eq!(cases(&evenkeel), std::slice::from_ref(&told));
     let incident = evenkeel.ask("GET", "/v1/incidents/1", "");
     assert_eq!(incident["label"], "process_dead");
 }

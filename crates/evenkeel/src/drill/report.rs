@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
+use evenkeel_schema::admin::IncidentStatus;
 use evenkeel_schema::records::CaseRecord;
 
 use super::scenarios::SCENARIOS;
@@ -57,23 +58,7 @@ pub(super) fn tell(out: &Out, case: &CaseRecord, file: Option<&Path>) {
         "detected",
         format!("after {}: incident {}", said(times.detect), incident.id),
     );
-    let verdict = match (case.rank, incident.causes.first()) {
-        (Some(1), Some(first)) => format!(
-            "{} ({}), which is right",
-            first.cause,
-            percent(first.probability)
-        ),
-        (rank, Some(first)) => {
-            let place = rank.map_or_else(
-                || "not among the causes".to_owned(),
-                |n| format!("in place {n}"),
-            );
-            let found = format!("{} ({})", first.cause, percent(first.probability));
-            format!("{found}, which is wrong: it was {}, {place}", case.cause)
-        }
-        (_, None) => "none".to_owned(),
-    };
-    line("understood", verdict);
+    line("understood", understood(case, incident));
     let actions: Vec<String> = incident
         .actions
         .iter()
@@ -102,6 +87,25 @@ pub(super) fn tell(out: &Out, case: &CaseRecord, file: Option<&Path>) {
     if let Some(file) = file {
         let label = format!("incident {} is labelled {}", incident.id, case.cause);
         line("recorded", format!("{}; {label}", file.display()));
+    }
+}
+
+/// Was it right?
+fn understood(case: &CaseRecord, incident: &IncidentStatus) -> String {
+    let Some(first) = incident.causes.first() else {
+        return "not at all: no cause was named".to_owned();
+    };
+    let found = format!("{} ({})", first.cause, percent(first.probability));
+    match case.rank {
+        Some(1) => format!("{found}, which is right"),
+        Some(place) => format!(
+            "{found}, which is wrong: it was {}, in place {place}",
+            case.cause
+        ),
+        None => format!(
+            "{found}, which is wrong: it was {}, not among the causes",
+            case.cause
+        ),
     }
 }
 

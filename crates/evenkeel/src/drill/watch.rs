@@ -86,7 +86,7 @@ impl<'s> Watch<'s> {
         let mut endpoints = pool.endpoints.into_iter();
         self.endpoint = endpoints.find(|e| self.site.key.ends_with(&format!("/{}", e.name)));
         let all: Incidents = self.site.read("/v1/incidents")?;
-        let names = |i: &IncidentStatus| i.subjects.iter().any(|s| *s == self.site.key);
+        let names = |i: &IncidentStatus| i.subjects.contains(&self.site.key);
         // A fault that was merged into an older number does not count: there was no older one open.
         let of_this = all.into_iter().filter(|i| i.id > self.before && names(i));
         let Some(first) = of_this.min_by_key(|i| i.id) else {
