@@ -70,6 +70,8 @@ pub(crate) struct Sample {
     pub(crate) paused_s: f64,
     /// Does this machine reach nobody?
     pub(crate) alone: bool,
+    /// What should be kept cannot be stored.
+    pub(crate) store_failing: bool,
     /// When this balancer started, seconds since 1970.
     pub(crate) started_s: u64,
 }

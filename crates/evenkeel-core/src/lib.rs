@@ -17,6 +17,7 @@ pub mod health;
 pub mod id;
 pub mod incident;
 mod keep;
+pub mod notify;
 pub mod observe;
 pub mod prevent;
 pub mod recover;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::{
-    Durability, Error, Expect, FILE_NAME, KEY_BYTES_MAX, KINDS, Kind, Lease, Store,
+    Durability, Embedded, Error, Expect, FILE_NAME, KEY_BYTES_MAX, KINDS, Kind, Lease, Store,
     VALUE_BYTES_MAX, WATCH_BACKLOG,
 };
 
@@ -225,11 +225,11 @@ fn what_was_durable_is_there_after_a_kill_and_the_store_opens_at_once() {
         for _ in 0..10 {
             let copy = killed(after.path());
             let begun = Instant::now();
-            let again = (kind.open)(copy.path()).unwrap();
+            let (again, notice) = Embedded::open_at_once(copy.path()).unwrap();
             best = best.min(begun.elapsed());
-            assert_eq!(again.notice, None);
-            assert_eq!(again.store.get("kept").unwrap().unwrap().version, version);
-            assert_eq!(again.store.list("s/").unwrap().len(), 200);
+            assert_eq!(notice, None);
+            assert_eq!(again.get("kept").unwrap().unwrap().version, version);
+            assert_eq!(again.list("s/").unwrap().len(), 200);
         }
         assert!(best < Duration::from_millis(20), "{}: {best:?}", kind.name);
     }
@@ -321,6 +321,104 @@ fn bytes_flipped_anywhere_never_end_the_process() {
             // Either the flip is found out, or what is read is an error or bytes, never a panic.
             let _ = opened.store.list("");
             let _ = opened.store.put_if("k", b"", Expect::Any, Durability::Now);
+        }
+    }
+}
+
+/// Small and reproducible: xorshift64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap() % n
+    }
+
+    /// Damages these bytes in one of the ways disks and people do.
+    fn damage(&mut self, bytes: &mut Vec<u8>) {
+        let len = bytes.len();
+        match self.below(5) {
+            0 => bytes.truncate(self.below(len)),
+            1 => {
+                let (at, n) = (self.below(len), 1 + self.below(8192));
+                bytes[at..len.min(at + n)].fill(0);
+            }
+            2 => {
+                let (at, to, n) = (self.below(len), self.below(len), 1 + self.below(4096));
+                let part = bytes[at..len.min(at + n)].to_vec();
+                for (offset, byte) in part.into_iter().enumerate() {
+                    bytes[(to + offset) % len] = byte;
+                }
+            }
+            3 => bytes.extend((0..self.below(9000)).map(|n| n as u8)),
+            _ => {
+                for _ in 0..=self.below(16) {
+                    let at = self.below(len);
+                    bytes[at] = self.below(256) as u8;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_falls_over_in_the_file_is_told_or_does_not_matter_and_the_store_goes_on() {
+    let seeds = std::env::var("EVENKEEL_SEEDS").ok();
+    let seeds = seeds.and_then(|s| {
+        let (from, to) = s.split_once("..")?;
+        Some(from.parse().ok()?..to.parse().ok()?)
+    });
+    for kind in persistent() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = (kind.open)(folder.path()).unwrap();
+        for n in 0..60 {
+            let relaxed = if n % 3 == 0 {
+                Durability::Relaxed
+            } else {
+                Durability::Now
+            };
+            let value = vec![n as u8; 40 * n + 1];
+            let _ = opened
+                .store
+                .put_if(&format!("k{n:02}"), &value, Expect::Any, relaxed);
+            if n % 7 == 0 {
+                let _ = opened
+                    .store
+                    .delete_if(&format!("k{:02}", n / 2), Expect::Any, relaxed);
+            }
+        }
+        opened.store.sync().unwrap();
+        let expected = opened.store.list("").unwrap();
+        // As a kill leaves it, and as an orderly end does.
+        let killed = std::fs::read(folder.path().join(FILE_NAME)).unwrap();
+        drop(opened);
+        let closed = std::fs::read(folder.path().join(FILE_NAME)).unwrap();
+        for seed in seeds.clone().unwrap_or(1..150_u64) {
+            let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+            let mut bytes = if seed % 2 == 0 {
+                killed.clone()
+            } else {
+                closed.clone()
+            };
+            dice.damage(&mut bytes);
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(FILE_NAME), bytes).unwrap();
+            let opened = (kind.open)(folder.path()).unwrap();
+            let found = opened.store.list("").unwrap();
+            if opened.notice.is_none() {
+                assert_eq!(found, expected, "seed {seed}: it changed without a word");
+            }
+            put(&*opened.store, "new", b"1");
+            drop(opened);
+            let again = (kind.open)(folder.path()).unwrap();
+            assert!(again.notice.is_none(), "seed {seed}: {:?}", again.notice);
+            assert_eq!(
+                again.store.get("new").unwrap().unwrap().value,
+                b"1",
+                "seed {seed}"
+            );
         }
     }
 }

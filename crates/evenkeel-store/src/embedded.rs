@@ -10,7 +10,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
@@ -18,7 +17,7 @@ use redb::{
 };
 
 use crate::watch::Watchers;
-use crate::{Durability, Entry, Error, Expect, Opened, Store, Watch, check_bounds};
+use crate::{Durability, Entry, Error, Expect, Opened, Store, Watch, check_bounds, set_aside};
 
 /// The file's name in the state directory.
 pub const FILE_NAME: &str = "store.redb";
@@ -49,19 +48,31 @@ pub(crate) fn open(folder: &Path) -> Result<Opened, Error> {
 }
 
 impl Embedded {
-    /// Opens the store of `folder`, which is made if it is not there. The text says if a damaged file was set aside.
+    /// Opens the store of `folder`, which is made if it is not there, after holding all of it against its checksums: a byte
+    /// that fell over inside a value would otherwise be believed. The text says if a damaged file was set aside.
     ///
     /// # Errors
     /// [`Error::Busy`] while another process has it; [`Error::Io`] if the file system refuses.
     pub fn open(folder: &Path) -> Result<(Embedded, Option<String>), Error> {
+        Embedded::open_as(folder, true)
+    }
+
+    /// The same without the checksums, for whoever replaces a process that had it open a moment ago, and is waited for.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub fn open_at_once(folder: &Path) -> Result<(Embedded, Option<String>), Error> {
+        Embedded::open_as(folder, false)
+    }
+
+    fn open_as(folder: &Path, sums: bool) -> Result<(Embedded, Option<String>), Error> {
         let path = folder.join(FILE_NAME);
         std::fs::create_dir_all(folder).map_err(|e| io(folder, &e))?;
-        match Embedded::open_file(&path) {
+        match Embedded::open_file(&path, sums) {
             Err(Error::Damaged { detail, .. }) => {
-                let aside = set_aside(&path)?;
-                let store = Embedded::open_file(&path)?;
+                let (store, aside) = Embedded::begin_anew(folder)?;
                 let notice = format!(
-                    "{} was damaged ({detail}); it is kept as {} and a new one is begun: operator overrides, old revisions and endpoint states are lost",
+                    "{} was damaged ({detail}); it is kept as {} and a new one is begun: operator overrides, old revisions, incidents, accounts and endpoint states are lost",
                     path.display(),
                     aside.display()
                 );
@@ -71,19 +82,40 @@ impl Embedded {
         }
     }
 
-    fn open_file(path: &Path) -> Result<Embedded, Error> {
+    /// Sets the store of `folder` aside, whatever it is, and begins an empty one. Returns where the old one is kept.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file system refuses.
+    pub fn begin_anew(folder: &Path) -> Result<(Embedded, PathBuf), Error> {
+        let path = folder.join(FILE_NAME);
+        let aside = set_aside(&path)?;
+        Ok((Embedded::open_file(&path, false)?, aside))
+    }
+
+    fn open_file(path: &Path, sums: bool) -> Result<Embedded, Error> {
         // redb asserts where a file contradicts itself; to us that is one more way of being damaged.
         guarded(path, || {
+            look_at(path)?;
             // Made here and not by redb, so that only its owner reads it: it holds whole configurations.
             let _ = OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .mode(0o600)
                 .open(path);
-            let database = Database::builder()
-                .set_cache_size(CACHE_BYTES)
-                .create(path)
-                .map_err(|e| database_error(path, e))?;
+            let mut database = create(path)?;
+            if sums {
+                match database.check_integrity() {
+                    Ok(_) => {}
+                    // It may have to write for that; a full disk is no reason not to read what is there.
+                    Err(DatabaseError::Storage(StorageError::Io(e)))
+                        if e.kind() == std::io::ErrorKind::StorageFull =>
+                    {
+                        drop(database);
+                        database = create(path)?;
+                    }
+                    Err(error) => return Err(database_error(path, error)),
+                }
+            }
             let store = Embedded {
                 database: Some(database),
                 path: path.to_owned(),
@@ -301,20 +333,22 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T,
     })
 }
 
-fn set_aside(path: &Path) -> Result<PathBuf, Error> {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let mut aside = PathBuf::from(format!("{}.damaged-{seconds}", path.display()));
-    // Twice within a second: the earlier one is kept too. Bounded, since each name was taken by an earlier damage.
-    for n in 1..100 {
-        if !aside.exists() {
-            break;
-        }
-        aside = PathBuf::from(format!("{}.damaged-{seconds}-{n}", path.display()));
+fn create(path: &Path) -> Result<Database, Error> {
+    Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create(path)
+        .map_err(|e| database_error(path, e))
+}
+
+/// Only a plain file is opened at all: a pipe or a device could make the opening wait for ever.
+fn look_at(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(Error::Damaged {
+            path: path.to_owned(),
+            detail: "it is no plain file".to_owned(),
+        }),
+        _ => Ok(()),
     }
-    std::fs::rename(path, &aside).map_err(|e| io(path, &e))?;
-    Ok(aside)
 }
 
 fn io(path: &Path, error: &std::io::Error) -> Error {
@@ -329,11 +363,14 @@ fn database_error(path: &Path, error: DatabaseError) -> Error {
         DatabaseError::DatabaseAlreadyOpen => Error::Busy {
             path: path.to_owned(),
         },
-        // A file that is no redb file at all comes as InvalidData, one cut short as UnexpectedEof.
+        // A file that is no redb file at all comes as InvalidData, one cut short as UnexpectedEof. One that belongs to somebody
+        // else is none of ours, and as good as damaged: where the folder is ours, it can be set aside.
         DatabaseError::Storage(StorageError::Io(e))
             if matches!(
                 e.kind(),
-                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+                std::io::ErrorKind::InvalidData
+                    | std::io::ErrorKind::UnexpectedEof
+                    | std::io::ErrorKind::PermissionDenied
             ) =>
         {
             Error::Damaged {

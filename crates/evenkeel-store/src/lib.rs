@@ -5,6 +5,7 @@
 //! block: who must not wait gives the store a thread of its own. Time is passed in, never asked for, so that the expiry
 //! of a lease can be tested without waiting for it.
 
+mod aside;
 #[cfg(test)]
 mod conformance;
 mod embedded;
@@ -15,6 +16,7 @@ mod watch;
 
 use std::path::Path;
 
+pub use aside::{KEPT_MAX, set_aside, set_aside_before};
 pub use embedded::{Embedded, FILE_NAME};
 pub use error::Error;
 pub use lease::Lease;

@@ -90,7 +90,10 @@ impl Driver {
     pub(super) fn own_status(&self) -> OwnStatus {
         let (pauses, paused) = self.own.pauses();
         let cut = self.engine.cut();
+        let store = self.storage.trouble();
         OwnStatus {
+            store_since: store.as_ref().map(|trouble| Stamp(trouble.since)),
+            store: store.map(|trouble| trouble.why),
             alone: cut.map(|cut| cut.why.clone()),
             alone_since: cut.map(|cut| Stamp(cut.since)),
             pauses,

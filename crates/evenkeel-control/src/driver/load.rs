@@ -9,7 +9,7 @@ use evenkeel_schema::records::{EndpointRecord, RevisionRecord};
 
 use super::Driver;
 use crate::clock::now;
-use crate::last::last_applied;
+use crate::last::{last_applied, set_damaged_aside};
 use crate::revisions::{Noted, Revisions};
 use crate::storage::Loaded;
 
@@ -69,7 +69,10 @@ impl Driver {
     }
 
     fn number_first(&mut self, resume: bool, stored: Vec<RevisionRecord>) {
-        let last = last_applied(&self.config.node.state_dir);
+        let last = last_applied(&self.config.node.state_dir).unwrap_or_else(|why| {
+            set_damaged_aside(&self.config.node.state_dir, &why);
+            None
+        });
         let number = last.as_ref().map(|(number, _)| *number);
         self.revisions = Revisions::new(stored, number);
         let (text, at) = (self.config.text.clone(), now().wall);

@@ -17,6 +17,7 @@ mod restores;
 mod shutdown;
 mod sweep;
 mod view;
+mod written;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -52,8 +53,6 @@ const REPORTS_MAX: usize = 1024;
 const BATCH: usize = 128;
 /// Counters are swept this often: quick enough to notice an endpoint's recovery, cheap enough to forget about.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
-/// How long an operator waits at most for the disk: one that works takes a few ms.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 pub(crate) use facts::Newest;
 
@@ -134,7 +133,7 @@ impl Driver {
         door: Arc<Door>,
     ) -> std::io::Result<(Driver, Queues)> {
         let started = now();
-        let (storage, loading) = Storage::start(start.config.node.state_dir.clone())?;
+        let (storage, loading) = Storage::start(start.config.node.state_dir.clone(), start.resume)?;
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let (resolved, resolved_in) = mpsc::channel(REPORTS_MAX);
         let queues = Queues {
@@ -366,18 +365,6 @@ impl Driver {
                 answer,
             } => self.restore(service, id, answer),
         }
-    }
-
-    /// Who reads "done" may pull the plug, so the answer waits for the disk; but not for one that stalls, which the log
-    /// tells of.
-    fn answer_once_written<T: Send + 'static>(&mut self, answer: oneshot::Sender<T>, done: T) {
-        let written = self.storage.written();
-        tokio::spawn(async move {
-            if let Some(written) = written {
-                let _ = tokio::time::timeout(WRITTEN_WITHIN, written).await;
-            }
-            let _ = answer.send(done);
-        });
     }
 
     fn current(&self) -> Current {

@@ -124,8 +124,10 @@ impl Driver {
         let Some(stored) = self.storage.sync() else {
             return tracing::warn!("the store is too far behind: the last states are not stored");
         };
-        if tokio::time::timeout(STORE_WITHIN, stored).await.is_err() {
-            tracing::warn!("the disk does not answer: the last states are not stored");
+        match tokio::time::timeout(STORE_WITHIN, stored).await {
+            Ok(Ok(Err(why))) => tracing::error!("the last states are not stored: {why}"),
+            Ok(_) => {}
+            Err(_) => tracing::warn!("the disk does not answer: the last states are not stored"),
         }
     }
 }

@@ -95,6 +95,7 @@ impl Driver {
             pauses,
             paused_s: paused.as_secs_f64(),
             alone: self.engine.cut().is_some(),
+            store_failing: self.storage.trouble().is_some(),
             counters: self.host.counters(),
             endpoints,
             services: services

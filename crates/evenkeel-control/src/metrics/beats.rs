@@ -71,6 +71,12 @@ impl Sample {
             |family| family.gauge(&[], i64::from(self.alone)),
         )?;
         page.family(
+            "evenkeel_store_failing",
+            "1 = what should be kept cannot be stored: the disk is full or fails",
+            MetricType::Gauge,
+            |family| family.gauge(&[], i64::from(self.store_failing)),
+        )?;
+        page.family(
             "evenkeel_pauses",
             "Times this process did not run for a while",
             MetricType::Counter,

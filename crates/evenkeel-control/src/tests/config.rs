@@ -33,7 +33,7 @@ fn a_reload_applies_file_and_an_unchanged_one_is_no_new_revision() {
         rig.get("/v1/status").json()["revision"] == 3
     });
     rig.until("the file of the last applied one", |rig| {
-        last_applied(&rig.state_dir()) == Some((3, first.clone()))
+        last_applied(&rig.state_dir()) == Ok(Some((3, first.clone())))
     });
 }
 
@@ -203,7 +203,10 @@ fn revisions_outlive_the_process_and_a_replaced_balancer_starts_from_the_last_ap
     assert_eq!(put(&rig, "*", &texts[1]).status(), 200);
     rig.end();
     let folder = rig.folder.clone();
-    assert_eq!(last_applied(&rig.state_dir()), Some((2, texts[1].clone())));
+    assert_eq!(
+        last_applied(&rig.state_dir()),
+        Ok(Some((2, texts[1].clone())))
+    );
     let again = Setup {
         folder: Some(folder.clone()),
         ..Setup::default()

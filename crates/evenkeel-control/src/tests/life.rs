@@ -175,7 +175,7 @@ fn what_is_seen_while_services_are_stopped_is_not_remembered() {
         event,
     });
     rig.end();
-    let (mut storage, loaded) = crate::storage::Storage::start(rig.state_dir()).unwrap();
+    let (mut storage, loaded) = crate::storage::Storage::start(rig.state_dir(), false).unwrap();
     let loaded = loaded.blocking_recv().unwrap();
     assert_eq!(loaded.endpoints[0].state.name(), "up");
     assert!(storage.sync().is_some());
@@ -197,7 +197,7 @@ fn an_endpoint_that_was_taken_out_between_two_runs_is_forgotten_unless_an_operat
     };
     let mut rig = Rig::with(&config("", &[nowhere()]), again);
     rig.end();
-    let (_storage, loaded) = crate::storage::Storage::start(rig.state_dir()).unwrap();
+    let (_storage, loaded) = crate::storage::Storage::start(rig.state_dir(), false).unwrap();
     let loaded = loaded.blocking_recv().unwrap();
     let names: Vec<_> = loaded.endpoints.iter().map(|e| &*e.endpoint).collect();
     assert_eq!(names, ["a1", "a3"]);

@@ -139,6 +139,8 @@ codes! {
     IfMatchRequired = "if_match_required" 428,
     /// Something failed on our side.
     Internal = "internal" 500,
+    /// What was ordered is in force, but could not be stored: the disk is full or fails.
+    NotStored = "not_stored" 507,
     /// Promised, but not in this build.
     NotInThisBuild = "not_in_this_build" 501,
     /// The balancer is shutting down, or its store does not answer.

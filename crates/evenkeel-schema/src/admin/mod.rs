@@ -90,6 +90,12 @@ pub struct OwnStatus {
     pub paused_last_ms: Option<u64>,
     /// All of them together.
     pub paused_ms: u64,
+    /// Why what should be kept cannot be stored; `null` = it can.
+    #[serde(default)]
+    pub store: Option<String>,
+    /// Since when.
+    #[serde(default)]
+    pub store_since: Option<Stamp>,
 }
 
 /// One of [`Status::certificates`].

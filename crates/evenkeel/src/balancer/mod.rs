@@ -231,7 +231,12 @@ fn end_with_the_keeper() {
 
 /// FILE's configuration; for a replacement the last applied one, and FILE only where that can't be had.
 fn read_config(resume: bool, part: &Part) -> Result<(Config, Tls, bool), Failed> {
-    if resume && let Some((revision, text)) = evenkeel_control::last_applied(&part.state_dir) {
+    // One that is damaged is told of and set aside by control.
+    let last = match resume {
+        true => evenkeel_control::last_applied(&part.state_dir).unwrap_or_default(),
+        false => None,
+    };
+    if let Some((revision, text)) = last {
         match Tls::parse(&text, &part.file, None) {
             Ok((config, tls)) => return Ok((config, tls, true)),
             Err(mistakes) if let Ok((config, tls)) = Tls::rescue(&text, &part.file) => {

@@ -4,9 +4,9 @@
 //! the lock belongs to the keeper and so outlives every balancer. Nothing of the configuration stays in here.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use evenkeel_control::Tls;
 use evenkeel_keeper::LogFormat;
@@ -40,7 +40,7 @@ pub(crate) fn run(file: &Path) -> End {
     }
 }
 
-fn prepare(file: &Path) -> Result<(Part, File, LogFormat), (End, String)> {
+fn prepare(file: &Path) -> Result<(Part, Lock, LogFormat), (End, String)> {
     let (config, _) = Tls::load(file, None)
         .map_err(|mistakes| (End::Usage, evenkeel_schema::explain(&mistakes)))?;
     let file = fs::canonicalize(file)
@@ -62,49 +62,99 @@ fn prepare(file: &Path) -> Result<(Part, File, LogFormat), (End, String)> {
     ))
 }
 
-/// Makes the state directory, if need be, and locks it for this process.
-fn lock(node: &Node, user: Option<&User>) -> Result<File, (End, String)> {
-    let failed = |path: &PathBuf, e: std::io::Error| {
+/// What keeps a second `run` off the state directory; held for as long as it lives. `None` where the disk has no room for it.
+type Lock = Option<(File, Option<File>)>;
+
+/// Makes the state directory, if need be, and locks it for this process: the directory itself, which needs no room on its
+/// disk, and the file in it that has our pid for whoever comes second.
+fn lock(node: &Node, user: Option<&User>) -> Result<Lock, (End, String)> {
+    let failed = |path: &Path, e: std::io::Error| {
         (End::Failed, format!("evenkeel: {}: {e}", path.display()))
     };
     let folder = &node.state_dir;
     if !folder.exists() {
-        fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
+        match fs::create_dir_all(folder) {
+            Ok(()) => {}
+            // What is to serve serves; the balancer says the same, and looks again every few seconds.
+            Err(e) if no_room(&e) => {
+                complain(&format!(
+                    "evenkeel: {}: {e}; going on without it",
+                    folder.display()
+                ));
+                return Ok(None);
+            }
+            Err(e) => return Err(failed(folder, e)),
+        }
         if let Some(user) = user {
             std::os::unix::fs::chown(folder, Some(user.uid), Some(user.gid))
                 .map_err(|e| failed(folder, e))?;
         }
     }
     let path = folder.join("lock");
-    let options = OpenOptions::new()
+    let directory = File::open(folder).map_err(|e| failed(folder, e))?;
+    if rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(taken(folder, &path));
+    }
+    let lock = match pid_file(&path) {
+        Ok(lock) => lock,
+        Err(e) => {
+            complain(&format!(
+                "evenkeel: {}: {e}; going on without it",
+                path.display()
+            ));
+            return Ok(Some((directory, None)));
+        }
+    };
+    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(taken(folder, &path));
+    }
+    let written = lock
+        .set_len(0)
+        .and_then(|()| writeln!(&lock, "{}", std::process::id()));
+    if let Err(e) = written {
+        complain(&format!(
+            "evenkeel: {}: {e}; going on without a pid there",
+            path.display()
+        ));
+    }
+    Ok(Some((directory, Some(lock))))
+}
+
+fn no_room(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(
+        error.kind(),
+        StorageFull | QuotaExceeded | ReadOnlyFilesystem
+    )
+}
+
+/// Opens it, in place of whatever is there that is no file.
+fn pid_file(path: &Path) -> std::io::Result<File> {
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        let aside = evenkeel_store::set_aside(path).map_err(std::io::Error::other)?;
+        complain(&format!(
+            "evenkeel: {} is no file; it is kept as {}",
+            path.display(),
+            aside.display()
+        ));
+    }
+    OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o644)
-        .open(&path);
-    let mut lock = options.map_err(|e| failed(&path, e))?;
-    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut pid = String::new();
-        let _ = (&lock).take(32).read_to_string(&mut pid);
-        return Err((
-            End::Failed,
-            format!(
-                "evenkeel: the state directory {} is in use by another evenkeel, pid {}: \
-                 end that one first, or give this one its own node.state_dir",
-                folder.display(),
-                if pid.trim().is_empty() {
-                    "unknown"
-                } else {
-                    pid.trim()
-                }
-            ),
-        ));
-    }
-    let written = lock
-        .set_len(0)
-        .and_then(|()| lock.rewind())
-        .and_then(|()| writeln!(lock, "{}", std::process::id()));
-    written.map_err(|e| failed(&path, e))?;
-    Ok(lock)
+        .open(path)
+}
+
+fn taken(folder: &Path, path: &Path) -> (End, String) {
+    let pid = fs::read_to_string(path).unwrap_or_default();
+    let pid = pid.trim();
+    let digits = !pid.is_empty() && pid.len() < 12 && pid.bytes().all(|b| b.is_ascii_digit());
+    let message = format!(
+        "evenkeel: the state directory {} is in use by another evenkeel, pid {}: end that one first, or give this one its own node.state_dir",
+        folder.display(),
+        if digits { pid } else { "unknown" }
+    );
+    (End::Failed, message)
 }

@@ -150,6 +150,13 @@ fn print_own(out: &Out, own: &Value) {
         );
         out.line(&out.state("down", &text));
     }
+    if let Some(why) = own["store"].as_str() {
+        let since = age(&own["store_since"]);
+        let text = format!(
+            "nothing is stored for {since}: {why}; orders of now are forgotten if the balancer ends before that is mended"
+        );
+        out.line(&out.state("down", &text));
+    }
     let ended = own["paused_last"]
         .as_str()
         .and_then(|at| at.parse::<Stamp>().ok());

@@ -52,7 +52,7 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
 /// A running `evenkeel run`, killed with everything it started when dropped.
 pub struct Evenkeel {
     pub child: Child,
-    pub folder: tempfile::TempDir,
+    pub folder: Arc<tempfile::TempDir>,
     log: Arc<Mutex<String>>,
 }
 
@@ -60,11 +60,7 @@ impl Evenkeel {
     /// Runs a configuration (all but `[node]` and `[admin]`) and waits until `/readyz` answers 200.
     pub fn run(config: &str) -> Evenkeel {
         let evenkeel = Evenkeel::launch(config);
-        eventually("evenkeel is ready", || {
-            evenkeel
-                .admin("GET", "/readyz", "")
-                .filter(|a| a.status == 200)
-        });
+        evenkeel.until_ready();
         evenkeel
     }
 
@@ -75,8 +71,13 @@ impl Evenkeel {
 
     /// The same, by a command that becomes `evenkeel`.
     pub fn launch_by(config: &str, by: &[&str]) -> Evenkeel {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         std::fs::write(folder.path().join("evenkeel.toml"), Evenkeel::text(config)).unwrap();
+        Evenkeel::launch_in(folder, by)
+    }
+
+    /// Runs what a folder holds, once more.
+    pub fn launch_in(folder: Arc<tempfile::TempDir>, by: &[&str]) -> Evenkeel {
         let command = [by, &[binary()]].concat();
         let mut child = Command::new(command[0])
             .args(&command[1..])
@@ -97,6 +98,13 @@ impl Evenkeel {
             }
         });
         Evenkeel { child, folder, log }
+    }
+
+    /// Waits until `/readyz` answers 200.
+    pub fn until_ready(&self) {
+        eventually(&format!("evenkeel is ready\n{}", self.log()), || {
+            self.admin("GET", "/readyz", "").filter(|a| a.status == 200)
+        });
     }
 
     /// The whole text of a configuration that is `config` plus node and admin.
