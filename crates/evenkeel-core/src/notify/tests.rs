@@ -61,7 +61,7 @@ fn a_blip_is_not_told_an_outage_is_and_so_is_its_end() {
 #[test]
 fn an_incident_that_needs_a_person_is_told_once_an_hour_and_its_end_once() {
     let mut teller = teller();
-    let mut needed = |teller: &mut Teller, s| {
+    let needed = |teller: &mut Teller, s| {
         let why = "nothing is left to try".to_owned();
         events(&teller.person_needed(Some(3), pools(&["app"]), why, at(s)))
     };
