@@ -57,7 +57,7 @@ fn scramble(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let len = bytes.len();
     for (n, byte) in bytes.iter_mut().enumerate() {
-        if n * 7 / len % 2 == 0 {
+        if (n * 7 / len).is_multiple_of(2) {
             *byte = byte.wrapping_mul(31).wrapping_add(n as u8);
         }
     }
@@ -86,7 +86,7 @@ fn a_run_over_state_that_makes_no_sense_serves_says_what_is_lost_and_keeps_the_b
             assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
         }),
         ("closed to everybody", |path| {
-            std::fs::set_permissions(path, PermissionsExt::from_mode(0)).unwrap();
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o0)).unwrap();
         }),
     ];
     let endpoint = Endpoint::start("a1");
