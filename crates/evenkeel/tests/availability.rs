@@ -155,6 +155,8 @@ fn after_a_crash_of_everything_the_sums_still_add_up_and_the_gap_is_unknown() {
     let _ = child.kill();
     let _ = child.wait();
     assert_eq!(after["since"], since, "the account goes on");
+    let alone = endpoint(&after, "a1");
+    assert_eq!(alone["against_even"]["requests"], 1.0, "{alone}");
     let total = sum(&after);
     // By the calendar's clock, which counts whole milliseconds.
     assert!(
@@ -252,5 +254,105 @@ fn the_command_says_it_for_a_person_and_answers_a_what_if() {
             .command(&["availability", "app", "--what-if", "endpoint=4"])
             .0,
         2
+    );
+}
+
+/// Closed incidents whose times the account has, by cause.
+fn counted(evenkeel: &Evenkeel) -> Option<Vec<(String, u64)>> {
+    let answer = evenkeel.admin("GET", "/v1/availability/app", "")?;
+    let account: Value = serde_json::from_slice(&answer.body).ok()?;
+    let causes = account["causes"].as_array()?.iter().map(|cause| {
+        let name = cause["cause"].as_str().unwrap_or_default().to_owned();
+        (name, cause["restore"]["count"].as_u64().unwrap_or(0))
+    });
+    Some(causes.collect())
+}
+
+#[test]
+fn how_long_an_incident_took_is_counted_once_even_if_everything_crashes_before_it_is_stored() {
+    let mut evenkeel = Evenkeel::run(&format!(
+        "{}{}{}",
+        app(&[], ""),
+        supervised("a1"),
+        supervised("a2")
+    ));
+    for name in ["a1", "a2"] {
+        evenkeel.until("app", name, "up");
+    }
+    eventually("facts of it were read", || {
+        let endpoint = evenkeel.endpoint("app", "a1")?;
+        endpoint["service"]["facts"].is_object().then_some(())
+    });
+    let pid = evenkeel.endpoint("app", "a1").unwrap()["service"]["pid"]
+        .as_u64()
+        .unwrap();
+    kill(pid as u32, "KILL");
+    let closed = eventually("the incident is over", || {
+        let all = evenkeel.ask("GET", "/v1/incidents", "");
+        Some(all[0].clone()).filter(|incident| incident["state"] == "closed")
+    });
+    let cause = closed["causes"][0]["cause"].as_str().unwrap().to_owned();
+    let once = vec![(cause.clone(), 1)];
+    assert_eq!(counted(&evenkeel), Some(once.clone()));
+    let took = closed["times_ms"]["restore"].as_f64().unwrap();
+    let told = account(&evenkeel)["causes"][0]["restore"]["p50_ms"].as_f64();
+    assert!((told.unwrap() / took - 1.0).abs() < 0.11, "{told:?} {took}");
+    let metrics = evenkeel.admin("GET", "/metrics", "").unwrap().text();
+    let labels = format!("{{pool=\"app\",cause=\"{cause}\",stage=\"restore\"}} 1");
+    let line = format!("evenkeel_incident_stage_seconds_count{labels}");
+    assert!(metrics.contains(&line), "{line}: {metrics}");
+    let (_, text, _) = evenkeel.command(&["availability", "app"]);
+    assert!(text.contains(&cause) && text.contains("RESTORE"), "{text}");
+
+    // The incident is on the disk at once, the account some seconds later.
+    crash(&mut evenkeel);
+    for _ in 0..2 {
+        let mut child = again(&evenkeel);
+        eventually("it is counted again, once", || {
+            counted(&evenkeel).filter(|counted| *counted == once)
+        });
+        eventually("it serves", || {
+            let endpoint = evenkeel.endpoint("app", "a2")?;
+            (endpoint["state"] == "up").then_some(())
+        });
+        assert_eq!(counted(&evenkeel), Some(once.clone()));
+        kill(child.id(), "TERM");
+        wait(&mut child);
+    }
+}
+
+#[test]
+fn a_total_outage_pages_in_status_log_and_metrics() {
+    // 14.4 × of a thousandth of a percent of an hour is half a second.
+    let objective = "[pool.app.objective]\navailability = \"99.999%\"\n";
+    let sample = Endpoint::start("a1");
+    let evenkeel = Evenkeel::run(&app(&[&sample], objective));
+    evenkeel.until("app", "a1", "up");
+    eventually("the account has seen it up", || {
+        (account(&evenkeel)["state"] == "up").then_some(())
+    });
+    assert_eq!(account(&evenkeel)["alerts"], serde_json::json!([]));
+    sample.close();
+    let fires = eventually("it pages", || {
+        let account = account(&evenkeel);
+        let first = account["alerts"][0].clone();
+        (first["severity"] == "page" && first["long"] == "1h").then_some(account)
+    });
+    let alert = &fires["alerts"][0];
+    assert_eq!(alert["burn"], 14.4);
+    assert!(alert["burn_long"].as_f64().unwrap() >= 14.4, "{alert}");
+    // The same arithmetic by hand: what was down of an hour, against what may be.
+    let burn = seconds(&fires, "down_s") / 3600.0 / 0.000_01;
+    let told = seconds(&fires, "burn_rate");
+    assert!((told / burn - 1.0).abs() < 0.05, "{told} {burn}");
+    let (_, text, _) = evenkeel.command(&["status", "app"]);
+    assert!(text.contains("page for"), "{text}");
+    let metrics = evenkeel.admin("GET", "/metrics", "").unwrap().text();
+    let line = "evenkeel_burn_alert{pool=\"app\",severity=\"page\",burn=\"14.4\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    let log = evenkeel.log();
+    assert!(
+        log.contains("pool app: page: its error budget (99.999% over 30d)"),
+        "{log}"
     );
 }

@@ -12,7 +12,8 @@ use evenkeel_core::account::{AccountEvent, PoolAccount, Seen, what_if};
 use evenkeel_core::counters::RouteLabel;
 use evenkeel_core::engine::{EndpointView, Engine, Transition};
 use evenkeel_core::id::EndpointId;
-use evenkeel_core::settings::ObjectiveSettings;
+use evenkeel_core::incident::Record;
+use evenkeel_core::settings::{FailoverMode, ObjectiveSettings, PoolSpec};
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
 use evenkeel_core::time::Time;
@@ -56,6 +57,8 @@ pub(super) struct Accounts {
     remembered: BTreeMap<String, AccountRecord>,
     /// The store was read: what is written from now on does not cover up what was there.
     open: bool,
+    /// Incidents that closed before this process began were counted.
+    caught_up: bool,
     /// The end has begun: what happens to endpoints now is the end's doing.
     closed: bool,
     /// Good and bad requests of each route as last counted.
@@ -143,6 +146,7 @@ impl Driver {
                 name: e.name.clone(),
                 // What an operator took out needs nobody to look.
                 state: matches!(e.state, State::Draining | State::Maintenance).then_some(e.state),
+                weight: first_weight(view.spec, e.name),
             };
             let endpoints: Vec<Seen> = view.endpoints.iter().map(seen).collect();
             let event = AccountEvent::Configured {
@@ -155,6 +159,44 @@ impl Driver {
             }
             one.changed = true;
             tell(name, objective, &changes);
+        }
+        self.catch_up_on_incidents();
+    }
+
+    /// Incidents that closed and that no account was told of: a process before this one ended between the two. Once, when
+    /// both the accounts and the incidents have come out of the store.
+    pub(super) fn catch_up_on_incidents(&mut self) {
+        if !self.accounts.open || std::mem::replace(&mut self.accounts.caught_up, true) {
+            return;
+        }
+        for record in self.engine.incidents() {
+            self.account_incident(&record);
+        }
+    }
+
+    /// An incident is over: how long its steps took goes to the account of each pool it was in.
+    pub(super) fn account_incident(&mut self, record: &Record) {
+        let Some(closed) = record.closed else {
+            return;
+        };
+        let pools = record.subjects.iter().filter_map(|s| s.pool.as_deref());
+        let ms = |ms: Option<u64>| ms.map(Duration::from_millis);
+        let times = &record.times;
+        for pool in pools.collect::<BTreeSet<_>>() {
+            let Some(one) = self.accounts.pools.get_mut(pool) else {
+                continue;
+            };
+            // What closed before an account began is no part of it.
+            if closed < one.account.began() {
+                continue;
+            }
+            one.changed = true;
+            let event = AccountEvent::Closed {
+                incident: record.id,
+                cause: record.label.unwrap_or(record.cause()).name(),
+                took: [times.detect, times.decide, times.act, times.restore].map(ms),
+            };
+            one.account.on(event, now());
         }
     }
 
@@ -320,13 +362,35 @@ impl Driver {
 
     /// For the metrics.
     pub(super) fn account_samples(&self) -> Vec<AccountSample> {
-        let sample = |(name, one): (&Arc<str>, &One)| AccountSample {
-            pool: name.clone(),
-            seen: Availability::from(&one.account.report(now())),
-            burns: one.account.report(now()).burns,
+        let sample = |(name, one): (&Arc<str>, &One)| {
+            let report = one.account.report(now());
+            AccountSample {
+                pool: name.clone(),
+                seen: Availability::from(&report),
+                causes: report.causes.clone(),
+                burns: report.burns,
+            }
         };
         self.accounts.pools.iter().map(sample).collect()
     }
+}
+
+/// Its weight where it is among the first to serve, else nothing: an even share is of what all goes well with.
+fn first_weight(pool: &PoolSpec, name: &str) -> u32 {
+    let Some(own) = pool.endpoints.iter().find(|e| *e.name == *name) else {
+        return 0;
+    };
+    let first = match pool.failover.mode {
+        FailoverMode::Dynamic => {
+            let tiers = pool.endpoints.iter().map(|e| e.tier);
+            tiers.min() == Some(own.tier)
+        }
+        FailoverMode::Static => {
+            let mut standbys = pool.endpoints.iter().filter_map(|e| e.standby.as_deref());
+            !standbys.any(|standby| standby == name)
+        }
+    };
+    if first { own.weight } else { 0 }
 }
 
 /// Has its service just been started for the first time, and is not ready yet?
@@ -343,7 +407,8 @@ fn objective(engine: &Engine, pool: &str) -> Option<ObjectiveSettings> {
 fn tell(pool: &str, objective: ObjectiveSettings, changes: &[BurnChange]) {
     for change in changes {
         let rule = change.rule;
-        let (severity, burn) = (rule.severity, rule.burn());
+        let severity = rule.severity;
+        let burn = (rule.burn_at(objective.availability) * 10.0).round() / 10.0;
         let budget = text::nines(objective.availability);
         let window = text::duration(objective.window);
         let (long, short) = (text::duration(rule.long), text::duration(rule.short));

@@ -24,6 +24,7 @@ impl Driver {
                         .incidents_by_cause
                         .entry(record.cause().name())
                         .or_default() += 1;
+                    self.account_incident(&record);
                 }
                 News::Merged(_) | News::Forgotten => {
                     return self.storage.delete_incident(record.id);

@@ -109,6 +109,7 @@ impl Driver {
         }
         self.ordered.clear();
         self.remember_accounts(loaded.accounts);
+        self.catch_up_on_incidents();
         let before = self.revisions.current();
         let noted = self.revisions.merge(loaded.revisions);
         self.store_revision(noted);

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use evenkeel_core::account::burn::{RULES, Rule};
-use evenkeel_schema::admin::{Account, Availability};
+use evenkeel_core::account::{CauseTimes, Stage};
+use evenkeel_schema::admin::{Account, Availability, EndpointAvailability};
 use evenkeel_schema::text::duration;
 use prometheus_client::metrics::MetricType;
 
@@ -17,7 +18,14 @@ pub(crate) struct AccountSample {
     pub(crate) seen: Availability,
     /// The burn of each rule's long and short window.
     pub(crate) burns: Vec<(&'static Rule, f64, f64)>,
+    /// How long incidents took, by cause and stage.
+    pub(crate) causes: CauseTimes,
 }
+
+/// Of incidents, in seconds: a stall is seen within 0.3, a restart takes seconds, a person minutes.
+const STAGE_BOUNDS_S: [f64; 11] = [
+    0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0,
+];
 
 /// A gauge of the pool, and where its value is.
 type Gauge = (&'static str, &'static str, fn(&Availability) -> Option<f64>);
@@ -50,11 +58,42 @@ pub(super) fn encode(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result 
         })?;
     }
     burns(all, page)?;
+    stages(all, page)?;
     page.family(
         "evenkeel_endpoint_availability",
         "Share of the endpoint's known time in the objective's window in which it was up",
         MetricType::Gauge,
         |family| each_endpoint(all, family, |a| a.availability),
+    )?;
+    page.family(
+        "evenkeel_endpoint_even_share_ratio",
+        "The endpoint's requests in the objective's window as a multiple of its share of the weight",
+        MetricType::Gauge,
+        |family| {
+            for sample in all {
+                for endpoint in &sample.seen.endpoints {
+                    let labels = [("pool", &*sample.pool), ("endpoint", &endpoint.name)];
+                    if let Some(ratio) = endpoint.against_even.requests {
+                        family.gauge_f64(&labels, ratio)?;
+                    }
+                }
+            }
+            Ok(())
+        },
+    )?;
+    counts(
+        all,
+        page,
+        "evenkeel_endpoint_faults",
+        "Times in the objective's window the endpoint went down",
+        |e| e.faults,
+    )?;
+    counts(
+        all,
+        page,
+        "evenkeel_endpoint_failovers",
+        "Times in the objective's window the endpoint left while another was there to take its work",
+        |e| e.failovers,
     )?;
     page.family(
         "evenkeel_endpoint_down_seconds",
@@ -108,6 +147,29 @@ fn burns(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result {
     )
 }
 
+fn stages(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result {
+    page.family(
+        "evenkeel_incident_stage_seconds",
+        "How long each step of the pool's closed incidents took, by cause, since its account began; times are known within a tenth",
+        MetricType::Histogram,
+        |family| {
+            for sample in all {
+                for (cause, stages) in sample.causes.iter() {
+                    for (stage, times) in Stage::ALL.into_iter().zip(stages) {
+                        let labels = [
+                            ("pool", &*sample.pool),
+                            ("cause", &**cause),
+                            ("stage", stage.name()),
+                        ];
+                        family.times(&labels, times, &STAGE_BOUNDS_S)?;
+                    }
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
 fn is(rule: &Rule, alert: &evenkeel_schema::admin::Alert) -> bool {
     alert.long == duration(rule.long)
 }
@@ -116,6 +178,25 @@ fn is(rule: &Rule, alert: &evenkeel_schema::admin::Alert) -> bool {
 fn first(rule: &Rule, window: std::time::Duration) -> bool {
     let shows = RULES.iter().find(|r| r.long == window || r.short == window);
     shows == Some(rule)
+}
+
+fn counts(
+    all: &[AccountSample],
+    page: &mut Page<'_>,
+    name: &str,
+    help: &str,
+    value: fn(&EndpointAvailability) -> u64,
+) -> fmt::Result {
+    page.family(name, help, MetricType::Gauge, |family| {
+        for sample in all {
+            for endpoint in &sample.seen.endpoints {
+                let labels = [("pool", &*sample.pool), ("endpoint", &endpoint.name)];
+                let value = i64::try_from(value(endpoint)).unwrap_or(i64::MAX);
+                family.gauge(&labels, value)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 fn each_endpoint(

@@ -1,7 +1,9 @@
 //! Writing a family of metrics: what OpenMetrics' encoder wants, in the few shapes that are used here.
 
 use std::fmt;
+use std::time::Duration;
 
+use evenkeel_core::account::Times;
 use evenkeel_core::counters::{Histogram, LATENCY_BOUNDS_S};
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -64,6 +66,27 @@ impl Family<'_> {
                 .encode_family(&labels)?
                 .encode_counter(&value, NO_EXEMPLAR),
         }
+    }
+
+    /// Times kept in buckets of their own, as a histogram with these bounds.
+    pub(super) fn times(
+        &mut self,
+        labels: &Labels<'_>,
+        times: &Times,
+        bounds_s: &[f64],
+    ) -> fmt::Result {
+        let mut below = 0;
+        let mut buckets = Vec::with_capacity(bounds_s.len() + 1);
+        for bound in bounds_s {
+            let at_most = times.at_most(Duration::from_secs_f64(*bound));
+            buckets.push((*bound, at_most.saturating_sub(below)));
+            below = at_most;
+        }
+        let count = times.count();
+        buckets.push((f64::INFINITY, count.saturating_sub(below)));
+        self.0
+            .encode_family(&labels)?
+            .encode_histogram::<[(&str, &str); 0]>(times.sum_s(), count, &buckets, None)
     }
 
     /// All of `parts` added up.

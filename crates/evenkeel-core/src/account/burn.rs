@@ -5,6 +5,10 @@
 //! Bad is time the pool was down and requests that were answered with a failure, whichever is worse: a pool without traffic
 //! still goes down, and one whose checks pass may still answer 500. Time before the account began counts as good, for both.
 //! Planned and unknown time spends nothing.
+//!
+//! A budget can't be spent faster than by failing all the time: 1 / (1 − A) times as fast as allowed, which for objectives
+//! below 93 % is less than 14.4. The workbook says that the parameters have to be tuned then; here a rule never asks for more
+//! than nine tenths of the worst there can be, so a total outage pages within 54 minutes whatever the objective.
 
 use std::time::Duration;
 
@@ -30,7 +34,24 @@ impl Rule {
     pub fn burn(&self) -> f64 {
         self.burn_tenths as f64 / 10.0
     }
+
+    /// The same where the objective leaves room for it, else nine tenths of the fastest there is.
+    pub fn burn_at(&self, objective: Nines) -> f64 {
+        let budget = f64::from(objective.budget_ppb().max(1)) / f64::from(Nines::WHOLE);
+        self.burn().min(WORST_TENTHS as f64 / 10.0 / budget)
+    }
+
+    /// How much may be bad, of [`WHOLE_WINDOW`].
+    fn allowed(&self, objective: Nines) -> u128 {
+        let allowed = u128::from(self.burn_tenths) * u128::from(objective.budget_ppb());
+        allowed.min(WHOLE_WINDOW / 10 * u128::from(WORST_TENTHS))
+    }
 }
+
+/// Bad all the time.
+const WHOLE_WINDOW: u128 = 10 * Nines::WHOLE as u128;
+/// So many tenths of the worst there can be are as bad as any rule may ask for.
+const WORST_TENTHS: u64 = 9;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -114,17 +135,16 @@ impl Spent {
 
     /// Has the burn reached the rule's? In whole numbers, so that it is so at an exact moment.
     fn reaches(&self, rule: &Rule, objective: Nines, bad_min: u64) -> bool {
-        let allowed = u128::from(rule.burn_tenths) * u128::from(objective.budget_ppb());
-        let scaled = |bad: u64| u128::from(bad) * u128::from(Nines::WHOLE) * 10;
+        let allowed = rule.allowed(objective);
+        let scaled = |bad: u64| u128::from(bad) * WHOLE_WINDOW;
         let by_time = scaled(self.down_ns) >= allowed * u128::from(self.window_ns);
-        by_time || (self.bad >= bad_min && self.burn(objective) >= rule.burn())
+        by_time || (self.bad >= bad_min && self.burn(objective) >= rule.burn_at(objective))
     }
 
     /// For how much longer it must be down until the rule's burn is reached, if nothing leaves the window.
     fn missing(&self, rule: &Rule, objective: Nines) -> Duration {
-        let allowed = u128::from(rule.burn_tenths) * u128::from(objective.budget_ppb());
-        let whole = u128::from(Nines::WHOLE) * 10;
-        let needed = (allowed * u128::from(self.window_ns)).div_ceil(whole);
+        let allowed = rule.allowed(objective);
+        let needed = (allowed * u128::from(self.window_ns)).div_ceil(WHOLE_WINDOW);
         let missing = needed.saturating_sub(u128::from(self.down_ns));
         Duration::from_nanos(u64::try_from(missing).unwrap_or(u64::MAX))
     }

@@ -74,11 +74,21 @@ impl Times {
             seen = seen.saturating_add(**n);
             seen >= rank
         })?;
-        let ms = match bucket {
-            0 => 0.5,
-            _ => GROWTH.powf(f64::from(*bucket) - 0.5),
-        };
-        Some(Duration::from_secs_f64(ms / 1e3))
+        Some(middle(*bucket))
+    }
+
+    /// How many took at most so long, within a tenth.
+    pub fn at_most(&self, bound: Duration) -> u64 {
+        let fits = |(bucket, _): &(&u16, &u64)| middle(**bucket) <= bound;
+        let fitting = self.buckets.iter().filter(fits);
+        fitting.fold(0, |sum, (_, n)| sum.saturating_add(*n))
+    }
+
+    /// All of them together, within a tenth.
+    pub fn sum_s(&self) -> f64 {
+        let each = self.buckets.iter();
+        each.map(|(bucket, n)| middle(*bucket).as_secs_f64() * *n as f64)
+            .sum()
     }
 
     /// Buckets and counts, to be kept.
@@ -93,6 +103,14 @@ impl Times {
             *count = count.saturating_add(n);
         }
     }
+}
+
+fn middle(bucket: u16) -> Duration {
+    let ms = match bucket {
+        0 => 0.5,
+        _ => GROWTH.powf(f64::from(bucket) - 0.5),
+    };
+    Duration::from_secs_f64(ms / 1e3)
 }
 
 /// More than there are causes; whatever comes beyond is counted under `other`.
@@ -141,6 +159,11 @@ mod tests {
             let found = times.quantile(share).unwrap().as_secs_f64() * 1e3;
             assert!((found / ms - 1.0).abs() < 0.1, "{share}: {found}");
         }
+        assert_eq!(times.at_most(Duration::from_secs(2)), 1000);
+        let half = times.at_most(Duration::from_millis(500));
+        assert!((400..=600).contains(&half), "{half}");
+        let sum = times.sum_s();
+        assert!((sum / 500.5 - 1.0).abs() < 0.1, "{sum}");
         times.add(Duration::from_secs(u64::MAX));
         assert!(times.quantile(1.0).unwrap() > Duration::from_secs(900_000));
     }

@@ -24,6 +24,8 @@ pub struct Kept {
     pub endpoints: Vec<KeptEndpoint>,
     /// Times by cause.
     pub causes: Vec<KeptCause>,
+    /// Incidents whose times these are, the last of them.
+    pub counted: Vec<u64>,
 }
 
 /// A history.

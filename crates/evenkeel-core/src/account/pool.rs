@@ -1,6 +1,6 @@
 //! The account of one pool: what it is told, and the alerts that come of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ const SOON: Duration = Duration::from_millis(1);
 /// A gap is never longer: a calendar's clock that was wrong by more than this is not believed.
 const GAP_MAX: Duration = Duration::from_secs(50 * 365 * 86_400);
 
+/// More closed incidents than are remembered anywhere: none of those is counted twice.
+const COUNTED_MAX: usize = 1024;
+
 /// Slots of the request counts: for the windows of an hour, of three days, and of the objective.
 const FINE: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(10));
 const MIDDLE: (Duration, Duration) = (burn::LONGEST, Duration::from_secs(600));
@@ -37,6 +40,8 @@ pub struct Seen {
     pub name: Arc<str>,
     /// How it was seen.
     pub state: Option<State>,
+    /// Its part of the pool's requests, if all goes well: its weight; 0 in a later tier and for a standby.
+    pub weight: u32,
 }
 
 /// What an account is told.
@@ -72,8 +77,10 @@ pub enum AccountEvent<'a> {
         /// Failed.
         failures: u64,
     },
-    /// An incident closed.
+    /// An incident closed. One that was counted before, by an earlier process perhaps, is not counted again.
     Closed {
+        /// Its number.
+        incident: u64,
         /// Its cause.
         cause: &'a str,
         /// How long each [`Stage`](super::Stage) took, where it was reached.
@@ -89,6 +96,8 @@ pub(super) struct Book {
     pub(super) history: History,
     /// Tries, failed tries, failovers.
     pub(super) counts: Counts<3>,
+    /// See [`Seen::weight`].
+    pub(super) weight: u32,
 }
 
 /// The account of one pool.
@@ -112,6 +121,8 @@ pub struct PoolAccount {
     whole: Counts<2>,
     pub(super) alerts: Alerts,
     pub(super) causes: CauseTimes,
+    /// Incidents whose times are in `causes`.
+    counted: BTreeSet<u64>,
 }
 
 impl PoolAccount {
@@ -132,7 +143,13 @@ impl PoolAccount {
             whole: Counts::new(objective.window, slot(objective, POOL_SLOTS)),
             alerts: Alerts::default(),
             causes: CauseTimes::default(),
+            counted: BTreeSet::new(),
         }
+    }
+
+    /// When it began.
+    pub fn began(&self) -> WallTime {
+        self.began
     }
 
     /// Takes one event in; alerts that began or ended with it come back.
@@ -160,8 +177,17 @@ impl PoolAccount {
                 }
                 return Vec::new();
             }
-            AccountEvent::Closed { cause, took } => {
-                self.causes.closed(cause, took);
+            AccountEvent::Closed {
+                incident,
+                cause,
+                took,
+            } => {
+                if self.counted.insert(incident) {
+                    self.causes.closed(cause, took);
+                }
+                while self.counted.len() > COUNTED_MAX {
+                    self.counted.pop_first();
+                }
                 return Vec::new();
             }
             AccountEvent::Tick => self.ticked = self.at,
@@ -202,6 +228,7 @@ impl PoolAccount {
         for (counts, kept) in counts.into_iter().zip(&kept.requests) {
             counts.remember(kept.slot, &kept.slots, shift);
         }
+        self.counted.extend(kept.counted.iter().copied());
         for kept in &kept.causes {
             let stages = self.causes.of(&kept.cause);
             for (times, kept) in stages.iter_mut().zip(&kept.stages) {
@@ -232,6 +259,7 @@ impl PoolAccount {
             requests: [&self.fine, &self.middle, &self.whole]
                 .map(kept_counts)
                 .into(),
+            counted: self.counted.iter().copied().collect(),
             causes: self
                 .causes
                 .iter()
@@ -275,8 +303,10 @@ impl PoolAccount {
             let new = || Book {
                 history: History::new(keep(objective), self.at),
                 counts: Counts::new(objective.window, slot(objective, ENDPOINT_SLOTS)),
+                weight: 0,
             };
             let mut book = old.remove(&seen.name).unwrap_or_else(new);
+            book.weight = seen.weight;
             if let Some(state) = seen.state {
                 book.history.change(Kind::of(state), self.at);
             }

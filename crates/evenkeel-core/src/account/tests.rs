@@ -26,6 +26,7 @@ fn seen(names: &[&str], state: Option<State>) -> Vec<Seen> {
     let seen = names.iter().map(|name| Seen {
         name: Arc::from(*name),
         state,
+        weight: 100,
     });
     seen.collect()
 }
@@ -483,5 +484,82 @@ proptest! {
             life.account.keep(life.now)
         };
         prop_assert_eq!(run(), run());
+    }
+}
+
+#[test]
+fn an_incident_is_counted_once_however_often_it_is_told_and_whoever_was_told() {
+    let mut account = pool(&["a1"], Some(State::Up));
+    let second = Some(SECOND);
+    let closed = |incident| AccountEvent::Closed {
+        incident,
+        cause: "process_dead",
+        took: [second, None, second, second],
+    };
+    let count = |account: &PoolAccount| -> Vec<u64> {
+        let report = account.report(at(SECOND));
+        let causes: Vec<_> = report.causes.iter().collect();
+        causes[0].1.iter().map(Times::count).collect()
+    };
+    account.on(closed(7), at(SECOND));
+    account.on(closed(7), at(SECOND));
+    account.on(closed(8), at(SECOND));
+    assert_eq!(count(&account), [2, 0, 2, 2]);
+    let kept = account.keep(at(SECOND));
+    let mut again = pool(&["a1"], None);
+    again.remember(&kept);
+    again.on(closed(7), at(SECOND));
+    assert_eq!(count(&again), [2, 0, 2, 2]);
+    again.on(closed(9), at(SECOND));
+    assert_eq!(count(&again), [3, 0, 3, 3]);
+}
+
+#[test]
+fn an_even_share_goes_by_weight() {
+    let objective = ObjectiveSettings::default();
+    let mut account = PoolAccount::new("app".into(), objective, at(Duration::ZERO));
+    let mut endpoints = seen(&["a1", "a2", "spare"], Some(State::Up));
+    endpoints[1].weight = 50;
+    endpoints[2].weight = 0;
+    let endpoints = &endpoints;
+    account.on(
+        AccountEvent::Configured {
+            objective,
+            endpoints,
+        },
+        at(Duration::ZERO),
+    );
+    let report = account.report(at(SECOND));
+    let shares: Vec<_> = report.endpoints.iter().map(|e| e.weight_share).collect();
+    assert_eq!(shares, [2.0 / 3.0, 1.0 / 3.0, 0.0]);
+}
+
+#[test]
+fn a_total_outage_pages_within_the_hour_whatever_the_objective() {
+    for (availability, minutes) in [
+        (999_000_000, 0.864),
+        (930_000_000, 54.0),
+        (500_000_000, 54.0),
+    ] {
+        let objective = ObjectiveSettings {
+            availability: Nines(availability),
+            ..ObjectiveSettings::default()
+        };
+        let mut account = PoolAccount::new("app".into(), objective, at(Duration::ZERO));
+        let endpoints = &seen(&["a1"], Some(State::Up));
+        let configured = AccountEvent::Configured {
+            objective,
+            endpoints,
+        };
+        account.on(configured, at(Duration::ZERO));
+        changed(&mut account, "a1", State::Down, 2 * HOUR);
+        let alerts = run(&mut account, 4 * HOUR);
+        let (when, page) = alerts.first().unwrap();
+        assert_eq!((page.rule.severity, page.firing), ("page", true));
+        let after = (*when - 2 * HOUR).as_secs_f64() / 60.0;
+        assert!(
+            (after - minutes).abs() < 0.01,
+            "{availability}: {after} min"
+        );
     }
 }

@@ -70,6 +70,8 @@ pub struct EndpointReport {
     pub failures: u64,
     /// Times it left while another was there to take its work.
     pub failovers: u64,
+    /// Its share of the pool's weight: what of the requests would be its part; 0 in a later tier and for a standby.
+    pub weight_share: f64,
 }
 
 /// A pool's account.
@@ -129,6 +131,8 @@ impl PoolAccount {
     /// What it says now.
     pub fn report(&self, now: Now) -> PoolReport<'_> {
         let window = self.objective.window;
+        let weights = self.endpoints.values().map(|book| u64::from(book.weight));
+        let whole = weights.sum::<u64>().max(1) as f64;
         let endpoints: Vec<_> = self
             .endpoints
             .iter()
@@ -140,6 +144,7 @@ impl PoolAccount {
                     requests,
                     failures,
                     failovers,
+                    weight_share: f64::from(book.weight) / whole,
                 }
             })
             .collect();

@@ -80,7 +80,7 @@ pub struct Availability {
     pub alerts: Vec<Alert>,
     /// What the pool's availability would be if its endpoints failed independently of each other, each as it did.
     pub availability_if_independent: Option<f64>,
-    /// An endpoint's even share of what all of them had: 1/K.
+    /// An endpoint's even share of what all of them had: 1/K, whatever its weight.
     pub even_share: Share,
     /// By name.
     pub endpoints: Vec<EndpointAvailability>,
@@ -92,7 +92,7 @@ pub struct Availability {
 }
 
 /// An even share.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// Of the requests (tries).
     pub requests: f64,
@@ -123,6 +123,21 @@ pub struct EndpointAvailability {
     pub faults: u64,
     /// Times it left while another was there to take its work.
     pub failovers: u64,
+    /// Its even share: of the requests its share of the weight (0 in a later tier and for a standby), of the rest 1/K.
+    pub even_share: Share,
+    /// What it had, as a multiple of that; `null` where there is nothing to share.
+    pub against_even: Ratio,
+}
+
+/// Multiples of an even share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Of the requests (tries).
+    pub requests: Option<f64>,
+    /// Of the faults.
+    pub faults: Option<f64>,
+    /// Of the failovers.
+    pub failovers: Option<f64>,
 }
 
 /// A burn alert.
@@ -130,7 +145,7 @@ pub struct EndpointAvailability {
 pub struct Alert {
     /// `page`: somebody has to look now. `ticket`: within days.
     pub severity: String,
-    /// Begins at this burn.
+    /// Begins at this burn: the rule's, or nine tenths of the fastest there is where the objective leaves no room for that.
     pub burn: f64,
     /// Over this window…
     pub long: String,
@@ -232,17 +247,31 @@ impl From<&EndpointReport> for EndpointAvailability {
             failures: report.failures,
             faults: report.figures.sum.failures,
             failovers: report.failovers,
+            even_share: Share::default(),
+            against_even: Ratio::default(),
         }
+    }
+}
+
+impl EndpointAvailability {
+    /// Compares it with its share of what all of them had. `all` is 1/K of it.
+    fn compare(&mut self, all: &Share, requests: u64, weight_share: f64) {
+        self.even_share = Share {
+            requests: requests as f64 * weight_share,
+            ..*all
+        };
+        let ratio = |had: u64, even: f64| (even > 0.0).then(|| had as f64 / even);
+        self.against_even = Ratio {
+            requests: ratio(self.requests, self.even_share.requests),
+            faults: ratio(self.faults, self.even_share.faults),
+            failovers: ratio(self.failovers, self.even_share.failovers),
+        };
     }
 }
 
 impl From<&PoolReport<'_>> for Availability {
     fn from(report: &PoolReport<'_>) -> Availability {
-        let endpoints: Vec<EndpointAvailability> =
-            report.endpoints.iter().map(Into::into).collect();
-        let even = |of: fn(&EndpointAvailability) -> u64| {
-            endpoints.iter().map(of).sum::<u64>() as f64 / endpoints.len().max(1) as f64
-        };
+        let (endpoints, even_share) = shared(&report.endpoints);
         Availability {
             pool: report.name.to_string(),
             window: duration(report.objective.window),
@@ -259,16 +288,29 @@ impl From<&PoolReport<'_>> for Availability {
             failed_requests: report.failed_requests,
             alerts: alerts(report),
             availability_if_independent: report.independent,
-            even_share: Share {
-                requests: even(|e| e.requests),
-                faults: even(|e| e.faults),
-                failovers: even(|e| e.failovers),
-            },
+            even_share,
             endpoints,
             causes: causes(report),
             what_if: None,
         }
     }
+}
+
+/// Endpoints with what each had against its even share, and 1/K of what all had.
+fn shared(reports: &[EndpointReport]) -> (Vec<EndpointAvailability>, Share) {
+    let mut endpoints: Vec<EndpointAvailability> = reports.iter().map(Into::into).collect();
+    let sum = |of: fn(&EndpointAvailability) -> u64| endpoints.iter().map(of).sum::<u64>();
+    let even = |sum: u64| sum as f64 / endpoints.len().max(1) as f64;
+    let requests = sum(|e| e.requests);
+    let share = Share {
+        requests: even(requests),
+        faults: even(sum(|e| e.faults)),
+        failovers: even(sum(|e| e.failovers)),
+    };
+    for (endpoint, report) in endpoints.iter_mut().zip(reports) {
+        endpoint.compare(&share, requests, report.weight_share);
+    }
+    (endpoints, share)
 }
 
 /// Burn alerts that go on, worst first.
@@ -278,7 +320,7 @@ pub fn alerts(report: &PoolReport<'_>) -> Vec<Alert> {
         let (rule, burn_long, burn_short) = report.burns.iter().find(same)?;
         Some(Alert {
             severity: rule.severity.to_owned(),
-            burn: rule.burn(),
+            burn: rule.burn_at(report.objective.availability),
             long: duration(rule.long),
             short: duration(rule.short),
             since: Stamp(firing.since),

@@ -37,6 +37,9 @@ pub struct AccountRecord {
     /// Times by cause: buckets and counts of each stage.
     #[serde(default)]
     pub causes: Vec<(String, [Buckets; 4])>,
+    /// Incidents whose times these are, the last of them.
+    #[serde(default)]
+    pub incidents: Vec<u64>,
 }
 
 /// A history.
@@ -97,6 +100,7 @@ impl Record for AccountRecord {
             .any(|c| rows(c.slots.len()) || c.slot_ns == 0)
             || endpoints().any(|e| rows(e.counts.slots.len()) || e.counts.slot_ns == 0)
             || rows(self.causes.len())
+            || rows(self.incidents.len())
             || stages().any(|stage| rows(stage.len()))
         {
             return Err("a list of it is longer than can be".into());
@@ -175,6 +179,7 @@ impl From<Kept> for AccountRecord {
             requests: kept.requests.into_iter().map(Into::into).collect(),
             endpoints: kept.endpoints.into_iter().map(endpoint).collect(),
             causes: kept.causes.into_iter().map(cause).collect(),
+            incidents: kept.counted,
         }
     }
 }
@@ -196,6 +201,7 @@ impl From<AccountRecord> for Kept {
             requests: record.requests.into_iter().map(Into::into).collect(),
             endpoints: record.endpoints.into_iter().map(endpoint).collect(),
             causes: record.causes.into_iter().map(cause).collect(),
+            counted: record.incidents,
         }
     }
 }

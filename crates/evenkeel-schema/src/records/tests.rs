@@ -60,6 +60,7 @@ fn kept() -> Kept {
     let seen = |name: &str| Seen {
         name: name.into(),
         state: Some(State::Up),
+        weight: 100,
     };
     let endpoints = &[seen("a1"), seen("a2")];
     account.on(
@@ -80,7 +81,12 @@ fn kept() -> Kept {
     account.on(tried, now(4));
     let took = [Some(Duration::from_millis(120)), None, None, None];
     let cause = "process_dead";
-    account.on(AccountEvent::Closed { cause, took }, now(4));
+    let closed = AccountEvent::Closed {
+        incident: 3,
+        cause,
+        took,
+    };
+    account.on(closed, now(4));
     account.keep(now(5))
 }
 
@@ -94,7 +100,8 @@ fn an_account_comes_back_as_it_was() {
 #[test]
 fn an_account_that_cannot_be_is_refused_with_a_reason() {
     type Damage = fn(&mut AccountRecord);
-    let cases: [(Damage, &str); 5] = [
+    let cases: [(Damage, &str); 6] = [
+        (|r| r.incidents = vec![1; 5000], "longer than can be"),
         (|r| r.elapsed_ns = u64::MAX, "century"),
         (|r| r.book.pieces[0][0] = u64::MAX, "longer than can be"),
         (|r| r.book.pieces = vec![[0; 6]; 5000], "longer than can be"),

@@ -117,14 +117,20 @@ fn print_endpoints(out: &Out, pool: &Value) {
     )];
     for endpoint in list(&pool["endpoints"]) {
         let failovers = endpoint["failovers"].clone();
-        rows.push(row(
+        let mut row = row(
             &word(&endpoint["name"]),
             endpoint,
             failovers,
             endpoint["failures"].clone(),
-        ));
+        );
+        for (at, key) in SHARED {
+            if let Some(ratio) = endpoint["against_even"][key].as_f64() {
+                row.cells[at] += &format!(" (× {ratio:.2})");
+            }
+        }
+        rows.push(row);
     }
-    rows.push(even(&pool["even_share"], header.len() - 1));
+    rows.push(even(pool, header.len() - 1));
     out.table(&header, &rows, |column, row, cell| match column {
         1 => out.state(&row.cells[1], cell),
         _ => cell.to_owned(),
@@ -171,12 +177,21 @@ fn row(name: &str, of: &Value, failovers: Value, failed: Value) -> Row {
     }
 }
 
-/// What each endpoint would have had, if all had the same.
-fn even(share: &Value, columns: usize) -> Row {
+/// Columns of what endpoints have their share of.
+const SHARED: [(usize, &str); 3] = [(7, "faults"), (8, "failovers"), (11, "requests")];
+
+/// What each endpoint would have had, if all had the same; of requests, if all have the same weight.
+fn even(pool: &Value, columns: usize) -> Row {
     let mut cells = vec![String::new(); columns];
     cells[0] = "(even share)".into();
-    for (at, key) in [(7, "faults"), (8, "failovers"), (11, "requests")] {
-        cells[at] = share[key].as_f64().map_or("-".into(), short);
+    for (at, key) in SHARED {
+        cells[at] = pool["even_share"][key].as_f64().map_or("-".into(), short);
+    }
+    let of = |e: &Value| e["even_share"]["requests"].as_f64().unwrap_or(0.0);
+    let mut shares = list(&pool["endpoints"]).iter().map(of);
+    let first = shares.next().unwrap_or(0.0);
+    if shares.any(|share| (share - first).abs() > 1e-6) {
+        cells[11] = "by weight".into();
     }
     Row {
         cells,
