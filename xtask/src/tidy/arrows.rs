@@ -71,6 +71,11 @@ const RULES: &[Rule] = &[
         others: Others::Not(IO),
     },
     Rule {
+        name: "evenkeel-journal",
+        ours: &["evenkeel-core"],
+        others: Others::Not(IO),
+    },
+    Rule {
         name: "evenkeel-probe",
         ours: &["evenkeel-core", "evenkeel-tls"],
         others: Others::Any,
@@ -89,6 +94,7 @@ const RULES: &[Rule] = &[
         name: "evenkeel-control",
         ours: &[
             "evenkeel-core",
+            "evenkeel-journal",
             "evenkeel-schema",
             "evenkeel-store",
             "evenkeel-probe",
@@ -109,7 +115,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "evenkeel-sim",
-        ours: &["evenkeel-core"],
+        ours: &["evenkeel-core", "evenkeel-journal"],
         others: Others::Not(IO),
     },
     Rule {
@@ -124,6 +130,7 @@ const RULES: &[Rule] = &[
             "evenkeel-control",
             "evenkeel-agent",
             "evenkeel-sim",
+            "evenkeel-journal",
             "evenkeel-tls",
         ],
         others: Others::Any,

@@ -166,6 +166,11 @@ impl Engine {
         self.commands.pop_front()
     }
 
+    /// The commands that were not polled yet, next first.
+    pub fn pending(&self) -> impl ExactSizeIterator<Item = &Command> {
+        self.commands.iter()
+    }
+
     /// When [`Event::Tick`] is due; `None` if nothing waits. May be in the past: then at once.
     pub fn next_wakeup(&self) -> Option<Time> {
         let pools = self.pools.values().map(Pool::next_wakeup).min();
