@@ -7,6 +7,7 @@ mod certificates;
 mod ejections;
 mod facts;
 mod incidents;
+mod journal;
 mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,8 @@ pub(crate) struct Sample {
     pub(crate) alone: bool,
     /// What should be kept cannot be stored.
     pub(crate) store_failing: bool,
+    /// How the journal is.
+    pub(crate) journal: evenkeel_journal::View,
     /// When this balancer started, seconds since 1970.
     pub(crate) started_s: u64,
 }
@@ -126,6 +129,7 @@ impl Collector for Sample {
         self.facts(&mut page)?;
         account::encode(&self.accounts, &mut page)?;
         self.incidents(&mut page)?;
+        self.journal(&mut page)?;
         self.process(&mut page)
     }
 }

@@ -95,6 +95,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Run a recorded journal through the same engine: what was decided and why, and whether it is decided again, byte for byte
+    Replay(Replay),
     /// Apply the configuration file again
     Reload {
         #[command(flatten)]
@@ -177,6 +179,19 @@ pub(crate) struct Drill {
     pub(crate) hold: u64,
     #[command(flatten)]
     pub(crate) admin: Admin,
+}
+
+/// A journal to run again.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// A segment, or the folder `state_dir`/journal
+    pub(crate) journal: PathBuf,
+    /// Only what belongs to this incident
+    #[arg(long, value_name = "N")]
+    pub(crate) incident: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How mistakes are printed.

@@ -47,7 +47,8 @@ impl Driver {
         };
         self.own.last = Some((now.wall, pause.length));
         log_pause(&pause);
-        self.engine.handle(Event::Paused(pause), now);
+        let paused = Event::Paused(pause);
+        self.journal.handle(&mut self.engine, paused, now);
         self.carry_out();
     }
 

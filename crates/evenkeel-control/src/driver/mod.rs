@@ -11,6 +11,7 @@ mod commands;
 mod facts;
 mod find;
 mod incidents;
+mod journal;
 mod load;
 mod looks;
 mod restores;
@@ -30,6 +31,7 @@ use evenkeel_core::id::{EndpointId, Epoch, PoolId};
 use evenkeel_core::observe::Failure;
 use evenkeel_core::table::PoolTable;
 use evenkeel_core::time::{Now, Time};
+use evenkeel_journal::Recorder;
 use evenkeel_schema::Config;
 use evenkeel_schema::admin::{
     EndpointStatus, ErrorAnswer, ErrorCode, RecoveryAnswer, Rejected, RevisionAnswer, StateOrder,
@@ -75,6 +77,7 @@ type ChangeAnswer = oneshot::Sender<Outcome<RevisionAnswer>>;
 /// Everything the loop owns.
 pub(crate) struct Driver {
     engine: Engine,
+    journal: Recorder,
     host: Arc<dyn Host>,
     file: PathBuf,
     workers: usize,
@@ -134,6 +137,8 @@ impl Driver {
     ) -> std::io::Result<(Driver, Queues)> {
         let started = now();
         let (storage, loading) = Storage::start(start.config.node.state_dir.clone(), start.resume)?;
+        let journal = start.config.node.state_dir.join(evenkeel_journal::FOLDER);
+        let seed = started.at.as_nanos();
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let (resolved, resolved_in) = mpsc::channel(REPORTS_MAX);
         let queues = Queues {
@@ -145,7 +150,8 @@ impl Driver {
         };
         let mut driver = Driver {
             // Fences of one node only grow: its clock is ahead of all decisions of every process before this one.
-            engine: Engine::new(started.at.as_nanos(), Epoch(started.at.as_nanos())),
+            engine: Engine::new(seed, Epoch(started.at.as_nanos())),
+            journal: Recorder::start(journal, seed),
             host: start.host,
             file: start.file,
             workers: start.workers,
@@ -210,7 +216,9 @@ impl Driver {
                 () = wake => {}
             }
             self.tick();
+            self.journal.flush();
         }
+        self.journal.close();
         self.close_accounts();
         self.store_all().await;
     }
@@ -257,7 +265,7 @@ impl Driver {
     fn event(&mut self, event: Event) {
         let now = now();
         self.turn(now);
-        self.engine.handle(event, now);
+        self.journal.handle(&mut self.engine, event, now);
         self.carry_out();
     }
 

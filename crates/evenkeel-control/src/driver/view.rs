@@ -46,6 +46,7 @@ impl Driver {
                 .collect(),
             machine: self.facts.machine(),
             own: self.own_status(),
+            journal: self.journal_status(),
             incidents_open: u32::try_from(self.engine.incidents_open()).unwrap_or(u32::MAX),
             since: Some(Stamp(self.started.wall)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,6 +97,7 @@ impl Driver {
             paused_s: paused.as_secs_f64(),
             alone: self.engine.cut().is_some(),
             store_failing: self.storage.trouble().is_some(),
+            journal: self.journal.view(),
             counters: self.host.counters(),
             endpoints,
             services: services

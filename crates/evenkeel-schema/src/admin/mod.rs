@@ -67,12 +67,32 @@ pub struct Status {
     /// Faults of this node itself, which are not counted against endpoints.
     #[serde(default)]
     pub own: OwnStatus,
+    /// The journal that `evenkeel replay` reads.
+    #[serde(default)]
+    pub journal: JournalStatus,
     /// The last configuration that was refused, until one is applied.
     #[serde(default)]
     pub rejected: Option<Rejected>,
     /// In use: listeners' first, then what pools show and trust, then the admin API's own.
     #[serde(default)]
     pub certificates: Vec<CertificateStatus>,
+}
+
+/// [`Status::journal`]: what the engine is told, kept under `state_dir/journal`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalStatus {
+    /// Is it being written?
+    pub recording: bool,
+    /// Why not.
+    pub why: Option<String>,
+    /// The number of the present segment.
+    pub segment: u64,
+    /// Bytes written since the balancer began.
+    pub bytes: u64,
+    /// Events that are missing.
+    pub lost: u64,
+    /// Times that events began to be missing.
+    pub gaps: u64,
 }
 
 /// [`Status::own`]: what the node knows of its own faults.

@@ -8,6 +8,7 @@ mod facts;
 pub(crate) mod incidents;
 pub(crate) mod operate;
 mod recovery;
+mod replay;
 mod run;
 mod status;
 
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(cli: Cli) -> End {
         Command::Weight { at, weight } => operate::weight(&at, weight),
         Command::Incidents { admin } => incidents::incidents(&admin),
         Command::Explain { what, admin } => incidents::explain(&what, &admin),
+        Command::Replay(asked) => replay::run(&asked),
         Command::Reload { admin } => operate::reload(&admin),
         Command::Revisions { admin } => operate::revisions(&admin),
         Command::Act {

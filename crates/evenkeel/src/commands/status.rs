@@ -69,6 +69,7 @@ fn print_all(out: &Out, status: &Value) {
     print_certificates(out, list(&status["certificates"]));
     print_rejected(out, &status["rejected"]);
     print_own(out, &status["own"]);
+    print_journal(out, &status["journal"]);
     for pool in list(&status["pools"]) {
         out.line("");
         print_pool(out, pool);
@@ -140,6 +141,14 @@ fn print_rejected(out: &Out, rejected: &Value) {
 
 /// A pause of the balancer's own is news for so long.
 const PAUSE_NEWS_S: u64 = 600;
+
+/// Worth a word only where it is not written.
+fn print_journal(out: &Out, journal: &Value) {
+    if let (Some(false), Some(why)) = (journal["recording"].as_bool(), journal["why"].as_str()) {
+        let text = format!("the journal is not written: {why}; it is tried again by itself");
+        out.line(&out.state("trial", &text));
+    }
+}
 
 /// Faults of the node itself.
 fn print_own(out: &Out, own: &Value) {
