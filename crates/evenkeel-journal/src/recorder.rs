@@ -1,7 +1,7 @@
 //! A journal beside a live engine. It never waits: bytes go to the writer's thread through a bounded queue, and what does not
 //! fit is counted and not kept. Then a new segment begins, with a snapshot, as soon as there is room again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
@@ -12,6 +12,7 @@ use evenkeel_core::engine::{Engine, Event};
 use evenkeel_core::time::{Now, Time};
 
 use crate::encode::Encoder;
+use crate::folder::FOLDER;
 use crate::format::{Begins, ENGINE, Ends, Header};
 use crate::writer::{self, Message, Shared};
 
@@ -75,6 +76,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// Writes into the journal's folder of this `state_dir`: see [`Recorder::start`].
+    pub fn beside(state_dir: &Path, seed: u64) -> Recorder {
+        Recorder::start(state_dir.join(FOLDER), seed)
+    }
+
     /// Writes into this folder, once the first event comes. If no thread can be had nothing is ever written, which the
     /// log and [`Recorder::view`] say.
     pub fn start(folder: PathBuf, seed: u64) -> Recorder {

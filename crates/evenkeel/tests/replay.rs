@@ -122,7 +122,10 @@ fn a_killed_balancer_loses_nothing_of_it_and_the_next_one_goes_on() {
         story.contains("it is still written, or its writer was killed"),
         "{story}"
     );
-    assert!(story.contains("a1 stopped → starting: ran already"), "{story}");
+    assert!(
+        story.contains("a1 stopped → starting: ran already"),
+        "{story}"
+    );
     assert!(story.contains("incident 1: closed"), "{story}");
 }
 

@@ -137,8 +137,6 @@ impl Driver {
     ) -> std::io::Result<(Driver, Queues)> {
         let started = now();
         let (storage, loading) = Storage::start(start.config.node.state_dir.clone(), start.resume)?;
-        let journal = start.config.node.state_dir.join(evenkeel_journal::FOLDER);
-        let seed = started.at.as_nanos();
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let (resolved, resolved_in) = mpsc::channel(REPORTS_MAX);
         let queues = Queues {
@@ -150,8 +148,8 @@ impl Driver {
         };
         let mut driver = Driver {
             // Fences of one node only grow: its clock is ahead of all decisions of every process before this one.
-            engine: Engine::new(seed, Epoch(started.at.as_nanos())),
-            journal: Recorder::start(journal, seed),
+            engine: Engine::new(started.at.as_nanos(), Epoch(started.at.as_nanos())),
+            journal: Recorder::beside(&start.config.node.state_dir, started.at.as_nanos()),
             host: start.host,
             file: start.file,
             workers: start.workers,
