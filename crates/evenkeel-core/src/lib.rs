@@ -22,6 +22,7 @@ pub mod observe;
 pub mod prevent;
 pub mod recover;
 pub mod registry;
+pub mod remote;
 pub mod retry;
 pub mod rng;
 pub mod route;

@@ -4,6 +4,7 @@
 //! Nothing here knows sockets, threads or the store: text and bytes go in, values or mistakes come out.
 
 pub mod admin;
+pub mod agent;
 pub mod config;
 pub mod mistake;
 pub mod records;

@@ -47,21 +47,24 @@ impl Engine {
         Some(found.id)
     }
 
-    /// All supervised services, by name.
+    /// All supervised services: those of this host by name, then those of agents by name.
     pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
         self.services
             .iter()
             .map(|(id, service)| service_view(id, service))
+            .chain(self.elsewhere.views())
     }
 
     /// One service.
     pub fn service(&self, id: ServiceId) -> Option<ServiceView<'_>> {
-        Some(service_view(id, self.services.service(id)?))
+        let here = self.services.service(id);
+        here.map(|service| service_view(id, service))
+            .or_else(|| self.elsewhere.view(id))
     }
 
     /// A service's id by its name.
     pub fn service_id(&self, name: &str) -> Option<ServiceId> {
-        self.services.id(name)
+        self.services.id(name).or_else(|| self.elsewhere.id(name))
     }
 
     fn pool_view<'a>(&'a self, pool: &'a Pool) -> PoolView<'a> {
@@ -102,7 +105,7 @@ impl Engine {
             ejections: &endpoint.ejections,
             spared: &endpoint.spared,
             shared: &endpoint.shared,
-            service: service_name.and_then(|name| self.services.id(name)),
+            service: service_name.and_then(|name| self.service_id(name)),
             service_name,
         }
     }
@@ -117,6 +120,7 @@ fn service_view(id: ServiceId, service: &Service) -> ServiceView<'_> {
         why: &service.why,
         pid: service.machine.pid(),
         restarts: service.machine.restarts(),
+        agent: None,
     }
 }
 

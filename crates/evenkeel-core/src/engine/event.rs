@@ -19,6 +19,7 @@ use crate::supervise::ServiceEvent;
 use crate::time::Time;
 
 use super::carried::Carried;
+use super::elsewhere::AgentNews;
 
 /// A whole configuration, checked. What did not change since the last one keeps everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -133,7 +134,15 @@ pub enum Event {
         /// What.
         event: ServiceEvent,
     },
-    /// What was read of this machine and the services on it.
+    /// An agent of another host says something of its services, or is gone.
+    Agent {
+        /// Which.
+        agent: Arc<str>,
+        /// What.
+        news: AgentNews,
+    },
+    /// What was read of this machine and the services on it; or of an agent's host, and then its services are named
+    /// `AGENT/SERVICE`.
     Facts(Arc<Facts>),
     /// A graceful end: all services are stopped and none is started any more.
     StopServices,

@@ -52,9 +52,9 @@ impl Engine {
                 self.concluded(remark.endpoint, DecidedBy::Outlier, &remark.text);
             }
         }
-        let ending = self.ending.take();
+        let ending = std::mem::take(&mut self.ending);
         for transition in services {
-            let status = ending.as_ref().filter(|(name, _)| *name == transition.name);
+            let status = ending.iter().find(|(name, _)| *name == transition.name);
             let status = status.map(|(_, status)| status.as_str());
             let fence = self.fences.last();
             self.ledger

@@ -16,6 +16,7 @@ mod carried;
 mod command;
 mod context;
 mod describe;
+mod elsewhere;
 mod event;
 mod faults;
 mod pool;
@@ -28,8 +29,9 @@ mod watch;
 pub use crate::health::{Beat, BeatsView, CarriedBeats, DecidedBy, Order, Says};
 pub use carried::Carried;
 pub use command::{Command, Remark, ServiceTransition, Transition};
+pub use elsewhere::{AgentNews, ServiceReport};
 pub use event::{Configure, Event, Running};
-pub use view::{EndpointView, PoolView, ServiceView};
+pub use view::{AgentView, EndpointView, PoolView, ServiceView};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -48,6 +50,7 @@ use crate::supervise::ServiceEvent;
 use crate::time::{Now, Time};
 
 use context::{Context, Fences};
+use elsewhere::Elsewhere;
 use pool::Pool;
 use services::Services;
 
@@ -67,6 +70,8 @@ pub struct Engine {
     last_pool: u32,
     last_endpoint: u32,
     services: Services,
+    /// Those of agents on other hosts.
+    elsewhere: Elsewhere,
     /// Whom this machine reaches.
     reach: Reach,
     carried: BTreeMap<String, Carried>,
@@ -74,8 +79,10 @@ pub struct Engine {
     /// Pools that the present event has touched.
     touched: BTreeSet<PoolId>,
     ledger: Ledger,
-    /// How the process of the present event ended.
-    ending: Option<(Arc<str>, String)>,
+    /// How processes ended in the present event, by service.
+    ending: Vec<(Arc<str>, String)>,
+    /// Of the queue of commands the ledger was told so far in the present event.
+    accounted: usize,
 }
 
 impl Engine {
@@ -93,19 +100,21 @@ impl Engine {
             last_pool: 0,
             last_endpoint: 0,
             services: Services::new(Rng::new(seed).stream("services")),
+            elsewhere: Elsewhere::default(),
             reach: Reach::default(),
             carried: BTreeMap::new(),
             running: BTreeMap::new(),
             touched: BTreeSet::new(),
             ledger: Ledger::default(),
-            ending: None,
+            ending: Vec::new(),
+            accounted: 0,
         }
     }
 
     /// Takes one event in. Its commands are then to be had from [`Engine::poll`].
     pub fn handle(&mut self, event: Event, now: Now) {
         self.now = now;
-        let before = self.commands.len();
+        self.accounted = self.commands.len();
         match event {
             Event::Carried(records) => {
                 let keyed = records.into_iter().map(|record| (record.key(), record));
@@ -152,13 +161,20 @@ impl Engine {
                 self.sign(endpoint, Sign::Weight(weight));
             }
             Event::Service { service, event } => self.on_service(service, event),
+            Event::Agent { agent, news } => self.on_agent(&agent, news),
             Event::Facts(facts) => self.on_facts(&facts),
             Event::StopServices => self.stop_services(),
             Event::Tick => self.tick(),
         }
-        self.account(before);
+        self.conclude();
+    }
+
+    /// What was done so far reaches pools and ledger.
+    fn conclude(&mut self) {
+        self.account(self.accounted);
         self.finish();
         self.tell_incidents();
+        self.accounted = self.commands.len();
     }
 
     /// The next command, until there is none.
@@ -267,7 +283,7 @@ impl Engine {
         };
         let before = state(self);
         if let (ServiceEvent::Exited { status, .. }, Some((_, name))) = (&event, &before) {
-            self.ending = Some((name.clone(), status.clone()));
+            self.ending.push((name.clone(), status.clone()));
         }
         let (services, mut ctx) = self.supervision();
         services.event(id, event, &mut ctx);
@@ -412,6 +428,7 @@ fn new_endpoint(
     let mut endpoint = Endpoint::new(EndpointId(*last), own, workers, place, now.wall);
     if let Some(record) = carried.remove(&key) {
         record.restore(&mut endpoint, spec, now);
+        elsewhere::await_agent(&mut endpoint, now);
     }
     endpoint
 }

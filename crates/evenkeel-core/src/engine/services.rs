@@ -278,8 +278,8 @@ impl Service {
     }
 }
 
-/// For a service that runs and that no configuration knows: it is only stopped, as systemd stops by default but sooner.
-fn unconfigured(name: &Arc<str>) -> ServiceSpec {
+/// For a service that no configuration here knows. One that runs here is only stopped, as systemd stops by default but sooner.
+pub(super) fn unconfigured(name: &Arc<str>) -> ServiceSpec {
     ServiceSpec {
         name: name.clone(),
         command: Vec::new(),

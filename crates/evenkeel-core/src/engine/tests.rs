@@ -1,5 +1,6 @@
 //! What the engine promises, each told as one small story.
 
+mod agents;
 mod beats;
 mod bench;
 mod incidents;

@@ -113,4 +113,17 @@ pub struct ServiceView<'a> {
     pub pid: Option<u32>,
     /// How often it was started again.
     pub restarts: u32,
+    /// The agent that supervises it; `None` = it is supervised here.
+    pub agent: Option<AgentView<'a>>,
+}
+
+/// The agent of a service, as far as the engine knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentView<'a> {
+    /// Its name.
+    pub name: &'a Arc<str>,
+    /// Is it connected? If not, everything of its services is as it was told last.
+    pub connected: bool,
+    /// Since when it is, or is not.
+    pub since: WallTime,
 }

@@ -1,5 +1,7 @@
 //! Facts as the admin API shows them: what was read of the machine and of each service. `null` = it could not be read.
 
+use std::sync::Arc;
+
 use evenkeel_core::facts;
 use serde::{Deserialize, Serialize};
 
@@ -159,6 +161,86 @@ impl ServiceFacts {
             memory_max: facts.memory_limit.as_ref().map(LimitStatus::from),
             cpu_max: facts.cpu_limit.as_ref().map(LimitStatus::from),
             disks: facts.disks.iter().map(DiskFacts::from).collect(),
+        }
+    }
+}
+
+/// The way back, for facts that an agent sends.
+impl MachineFacts {
+    /// What was read.
+    pub fn facts(&self) -> facts::MachineFacts {
+        let p = &self.pressure;
+        facts::MachineFacts {
+            cores: self.cores,
+            cpu_millicores: self.cpu_millicores,
+            io_wait_millicores: self.io_wait_millicores,
+            load_centi: self.load_centi,
+            memory_bytes: self.memory_bytes,
+            memory_available_bytes: self.memory_available_bytes,
+            swap_bytes: self.swap_bytes,
+            swap_used_bytes: self.swap_used_bytes,
+            descriptors: self.descriptors,
+            descriptors_max: self.descriptors_max,
+            oom_kills: self.oom_kills,
+            pressure: facts::Pressure {
+                cpu_some_permille: p.cpu_some_permille,
+                memory_some_permille: p.memory_some_permille,
+                memory_full_permille: p.memory_full_permille,
+                io_some_permille: p.io_some_permille,
+                io_full_permille: p.io_full_permille,
+            },
+            disks: self.disks.iter().map(DiskFacts::facts).collect(),
+        }
+    }
+}
+
+impl ServiceFacts {
+    /// What was read of the service `name`, whose leading process is `pid`. Words that are not known count as the first.
+    pub fn facts(&self, name: Arc<str>, pid: u32) -> facts::ServiceFacts {
+        use facts::ProcessState::{Disk, Running, Sleeping, Stopped, Zombie};
+        let states = [Sleeping, Running, Disk, Stopped, Zombie];
+        let state = states.into_iter().find(|s| s.name() == self.process);
+        facts::ServiceFacts {
+            name,
+            pid,
+            process: state.unwrap_or_default(),
+            processes: self.processes,
+            threads: self.threads,
+            cpu_millicores: self.cpu_millicores,
+            throttled_permille: self.throttled_permille,
+            memory_bytes: self.memory_bytes,
+            swap_bytes: self.swap_bytes,
+            descriptors: self.descriptors,
+            descriptors_max: self.descriptors_max,
+            oom_kills: self.oom_kills,
+            memory_limit: self.memory_max.as_ref().map(LimitStatus::limit),
+            cpu_limit: self.cpu_max.as_ref().map(LimitStatus::limit),
+            disks: self.disks.iter().map(DiskFacts::facts).collect(),
+        }
+    }
+}
+
+impl DiskFacts {
+    fn facts(&self) -> facts::DiskFacts {
+        facts::DiskFacts {
+            path: self.path.clone().into(),
+            bytes: self.bytes,
+            free_bytes: self.free_bytes,
+            inodes: self.inodes,
+            free_inodes: self.free_inodes,
+        }
+    }
+}
+
+impl LimitStatus {
+    fn limit(&self) -> facts::Limit {
+        use facts::LimitWay::{Cgroup1, Cgroup2, Watched};
+        let ways = [Watched, Cgroup1, Cgroup2];
+        let way = ways.into_iter().find(|way| way.name() == self.way);
+        facts::Limit {
+            max: self.max,
+            way: way.unwrap_or(Watched),
+            why: self.why.clone(),
         }
     }
 }

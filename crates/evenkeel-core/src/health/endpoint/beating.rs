@@ -52,6 +52,17 @@ impl Endpoint {
         self.beat_turned(turn, around, now)
     }
 
+    /// Whoever carried its beats said goodbye: its silence from now on says nothing. One that was down for it before stays so.
+    pub(super) fn on_unattended(&mut self) -> Outcome {
+        if self.heartbeat.verdict() != Verdict::Down {
+            self.heartbeat.forget();
+        }
+        Outcome {
+            record: true,
+            ..Outcome::default()
+        }
+    }
+
     /// We were away: nothing that ran out meanwhile counts.
     pub(super) fn on_excused(&mut self, pause: &Pause, now: Now) -> Outcome {
         self.heartbeat.excuse(pause.length, pause.quiet_until);

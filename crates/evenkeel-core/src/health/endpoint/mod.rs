@@ -68,6 +68,8 @@ pub enum Sign<'a> {
     Beat(&'a Beat),
     /// It has not said so for too long.
     Silent,
+    /// Whoever carried its word that it lives has said goodbye: none is expected until one comes.
+    Unattended,
     /// We did not look or listen for a while: what ran out meanwhile is no fault of its.
     Excused(&'a Pause),
     /// A try failed.
@@ -272,6 +274,7 @@ impl Endpoint {
             } => self.on_probed(epoch, (passed, contact), detail, around, now),
             Sign::Beat(beat) => self.on_beat(beat, around, now),
             Sign::Silent => self.on_silent(around, now),
+            Sign::Unattended => self.on_unattended(),
             Sign::Excused(pause) => self.on_excused(pause, now),
             Sign::Failed(failure) => self.on_failed(failure, around, now),
             Sign::Swept {

@@ -1,0 +1,201 @@
+use evenkeel_core::facts;
+use evenkeel_core::settings::Care;
+use evenkeel_core::supervise::ServiceState;
+use proptest::prelude::*;
+
+use super::*;
+use crate::Stamp;
+use crate::admin::BeatState;
+
+fn hello() -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        agent: "host-1".into(),
+        version: "0.1.0".into(),
+        instance: 7,
+        token: Some(Token("hunter2".into())),
+        actions: vec!["restart".into()],
+        fence: 3,
+        interval_ms: 1000,
+    }
+}
+
+fn service(name: &str) -> ServiceReport {
+    ServiceReport {
+        name: name.into(),
+        state: "ready".into(),
+        ..ServiceReport::default()
+    }
+}
+
+fn taken(message: &FromAgent) -> Result<FromAgent, String> {
+    read(&serde_json::to_vec(message).unwrap())
+}
+
+#[test]
+fn what_is_sent_arrives_as_it_was_however_it_is_cut() {
+    let messages = [
+        FromAgent::Hello(hello()),
+        FromAgent::Services {
+            services: vec![service("api"), service("db")],
+        },
+        FromAgent::Beat(Beat {
+            sequence: 1,
+            interval_ms: 1000,
+            services: vec![ServiceBeat {
+                name: "api".into(),
+                state: BeatState::Ready,
+            }],
+        }),
+        FromAgent::Bye { why: "TERM".into() },
+    ];
+    let bytes: Vec<u8> = messages.iter().flat_map(|m| encode(m).unwrap()).collect();
+    for step in [1, 2, 3, 7, bytes.len()] {
+        let mut frames = Frames::new(FRAME_BYTES_MAX);
+        let mut got = Vec::new();
+        for piece in bytes.chunks(step) {
+            frames.push(piece);
+            while let Some(frame) = frames.next().unwrap() {
+                got.push(read::<FromAgent>(&frame).unwrap());
+            }
+        }
+        assert_eq!(got, messages, "in pieces of {step}");
+    }
+}
+
+#[test]
+fn a_message_that_is_too_long_is_refused_by_its_head_alone() {
+    let mut frames = Frames::new(FIRST_FRAME_BYTES_MAX);
+    frames.push(&(FIRST_FRAME_BYTES_MAX as u32 + 1).to_be_bytes());
+    assert!(matches!(frames.next(), Err(FrameError::TooLong { .. })));
+    let mut frames = Frames::new(FIRST_FRAME_BYTES_MAX);
+    frames.push(b"GET / HTTP/1.1\r\n");
+    let error = frames.next().unwrap_err().to_string();
+    assert!(error.contains("wanted at most 16384"), "{error}");
+    frames = Frames::new(10);
+    frames.push(&[0, 0, 0, 0]);
+    assert_eq!(frames.next(), Err(FrameError::Empty));
+    let long = FromAgent::Bye {
+        why: "x".repeat(FRAME_BYTES_MAX),
+    };
+    assert!(matches!(encode(&long), Err(FrameError::TooLong { .. })));
+}
+
+#[test]
+fn names_numbers_and_texts_are_checked_before_anybody_acts_on_them() {
+    let refused = [
+        FromAgent::Hello(Hello {
+            agent: "host/1".into(),
+            ..hello()
+        }),
+        FromAgent::Hello(Hello {
+            actions: vec!["restart".into(); 65],
+            ..hello()
+        }),
+        FromAgent::Hello(Hello {
+            interval_ms: 0,
+            ..hello()
+        }),
+        FromAgent::Services {
+            services: vec![service("api"), service("api")],
+        },
+        FromAgent::Service(service("a b")),
+        FromAgent::Service(ServiceReport {
+            state: "up".into(),
+            ..service("api")
+        }),
+        FromAgent::Done {
+            order: 1,
+            done: true,
+            words: "x".repeat(5000),
+        },
+    ];
+    for message in &refused {
+        assert!(taken(message).is_err(), "{message:?}");
+    }
+    let many: Vec<_> = (0..1001).map(|n| service(&format!("s{n}"))).collect();
+    let error = taken(&FromAgent::Services { services: many }).unwrap_err();
+    assert!(error.contains("1001"), "{error}");
+}
+
+#[test]
+fn a_token_is_never_printed() {
+    let shown = format!("{:?}", FromAgent::Hello(hello()));
+    assert!(
+        !shown.contains("hunter2") && shown.contains("host-1"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_field_that_is_not_known_yet_is_passed_over() {
+    let text = br#"{"say":"beat","sequence":1,"interval_ms":1000,"services":[],"mood":"good"}"#;
+    assert!(read::<FromAgent>(text).is_ok());
+    assert!(read::<FromAgent>(br#"{"say":"sing"}"#).is_err());
+}
+
+#[test]
+fn facts_and_reports_come_back_as_core_knows_them() {
+    let facts = facts::Facts {
+        services: vec![facts::ServiceFacts {
+            name: "api".into(),
+            pid: 7,
+            process: facts::ProcessState::Stopped,
+            processes: 2,
+            threads: 3,
+            cpu_millicores: Some(4),
+            throttled_permille: None,
+            memory_bytes: 5,
+            swap_bytes: 6,
+            descriptors: Some(7),
+            descriptors_max: Some(8),
+            oom_kills: Some(9),
+            memory_limit: Some(facts::Limit {
+                max: 10,
+                way: facts::LimitWay::Cgroup1,
+                why: "x".into(),
+            }),
+            cpu_limit: None,
+            disks: vec![facts::DiskFacts {
+                path: "/".into(),
+                bytes: 1,
+                free_bytes: 1,
+                inodes: 1,
+                free_inodes: 1,
+            }],
+        }],
+        ..facts::Facts::default()
+    };
+    let back = FactsReport::new(Stamp::default(), &facts).facts("host-1");
+    assert_eq!(&*back.services[0].name, "host-1/api");
+    let mut named = facts.clone();
+    named.services[0].name = "host-1/api".into();
+    assert_eq!(back, named);
+
+    let care = Care {
+        memory_max: Some(1),
+        disk_paths: vec!["/tmp/x".into()],
+        ..Care::default()
+    };
+    let report = ServiceReport {
+        care: CareReport::new(&care),
+        ..service("api")
+    };
+    let report = report.report().unwrap();
+    assert_eq!(report.state, ServiceState::Ready);
+    assert_eq!(report.care, care);
+}
+
+proptest! {
+    /// Whatever comes: no panic, no more kept than one message and one push.
+    #[test]
+    fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut frames = Frames::new(64);
+        frames.push(&bytes);
+        while let Ok(Some(frame)) = frames.next() {
+            prop_assert!(frame.len() <= 64);
+            let _ = read::<FromAgent>(&frame);
+            let _ = read::<ToAgent>(&frame);
+        }
+    }
+}
