@@ -8,11 +8,12 @@
 //! It may know core (the words), schema (the protocol), probe (to look at its own services) and keeper (to hold their
 //! processes); nothing of proxy and control.
 //!
-//! For now it lives inside `evenkeel run`, for the services of the same host. What is deliberately absent: the agent as a
-//! process of its own on another host.
+//! It lives in two places: inside `evenkeel run` for the services of the same host, where the binary calls it; and as a process of
+//! its own on another host (`serve`), where it supervises, and speaks with balancers over the network.
 
 pub mod actions;
 pub mod facts;
 pub mod file;
 mod files;
 pub mod recovery;
+pub mod serve;

@@ -42,7 +42,10 @@ pub fn last_applied(state_dir: &Path) -> Result<Option<LastApplied>, String> {
 }
 
 /// Replaces what was there, whole or not at all. What cannot be replaced because it is no file is set aside.
-pub(crate) fn write(state_dir: &Path, revision: u64, text: &str) -> io::Result<()> {
+///
+/// # Errors
+/// The disk's.
+pub fn keep_applied(state_dir: &Path, revision: u64, text: &str) -> io::Result<()> {
     fs::create_dir_all(state_dir)?;
     let path = state_dir.join(FILE_NAME);
     let temporary = state_dir.join(format!("{FILE_NAME}.new"));
@@ -87,7 +90,7 @@ mod tests {
     fn what_was_written_is_read_and_what_was_not_is_told() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(last_applied(folder.path()), Ok(None));
-        write(folder.path(), 7, "[a]\nb = 1\n[c]\n").unwrap();
+        keep_applied(folder.path(), 7, "[a]\nb = 1\n[c]\n").unwrap();
         let written = Ok(Some((7, "[a]\nb = 1\n[c]\n".to_owned())));
         assert_eq!(last_applied(folder.path()), written);
         let path = folder.path().join(FILE_NAME);
@@ -104,7 +107,7 @@ mod tests {
         fs::create_dir(&path).unwrap();
         fs::write(path.join("x"), "x").unwrap();
         assert!(last_applied(folder.path()).is_err());
-        write(folder.path(), 8, "").unwrap();
+        keep_applied(folder.path(), 8, "").unwrap();
         assert_eq!(last_applied(folder.path()), Ok(Some((8, String::new()))));
         assert_eq!(evenkeel_store::set_aside_before(&path).len(), 1);
     }

@@ -31,9 +31,14 @@ pub(crate) enum Command {
         /// The configuration
         file: PathBuf,
     },
-    /// Check a configuration: every mistake at once
+    /// Run on another host: supervise its services, and serve the balancers that its file names
+    Agent {
+        /// The agent's file
+        file: PathBuf,
+    },
+    /// Check a configuration, or an agent's file: every mistake at once
     Check {
-        /// The configuration
+        /// The file
         file: PathBuf,
         /// How to print mistakes
         #[arg(long, value_enum, default_value_t = Format::Text)]

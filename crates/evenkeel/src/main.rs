@@ -1,9 +1,10 @@
 //! The `evenkeel` binary: arguments to command, and the only place that knows every crate.
 //!
-//! One executable plays several parts. `run` is the keeper; it starts this same file again as the balancer, as the
-//! trampoline of each supervised service, and, in the demo, as the sample services. Those parts have names that begin with
+//! One executable plays several parts. `run` and `agent` are the keeper; it starts this same file again as the balancer or
+//! the agent, as the trampoline of each supervised service, and, in the demo, as the sample services. Those parts have names that begin with
 //! two underscores, are not shown by `--help`, and are told apart before the command line is parsed.
 
+mod agent;
 mod balancer;
 mod cli;
 mod client;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     match part.as_deref().and_then(|p| p.to_str()) {
         Some("__exec") => evenkeel_keeper::exec::main(args),
         Some("__balancer") => balancer::main(args).into(),
+        Some("__agent") => agent::main(args).into(),
         Some("__sample") => sample::main(args).into(),
         _ => commands::dispatch(cli::parse()).into(),
     }

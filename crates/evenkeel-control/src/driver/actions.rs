@@ -1,7 +1,7 @@
 //! An operator's word that an action be carried out on a service: the same hands as a plan's, without its choosing. What the
 //! supervisor does is an order to it; files and programs are the host's, off the loop.
 
-use evenkeel_core::recover::actions::{ACTIONS, Hand, find};
+use evenkeel_core::recover::actions::{ACTIONS, Hand, find, supervisors_order};
 use evenkeel_core::supervise::ServiceOrder;
 use evenkeel_schema::admin::{ActionAnswer, ActionRequest, ErrorAnswer, ErrorCode};
 use tokio::sync::oneshot;
@@ -10,9 +10,6 @@ use super::{Driver, Report};
 use crate::ask::{Outcome, unavailable};
 
 type Answer = oneshot::Sender<Outcome<ActionAnswer>>;
-
-/// `SIGHUP`: read your configuration again.
-const HUP: i32 = 1;
 
 /// What came of an action on the host.
 pub(crate) struct Acted {
@@ -55,11 +52,7 @@ impl Driver {
         let (service, spec) = (view.id, view.spec.clone());
         match (action.hand, action.part.name) {
             (Hand::Supervisor, name_of) => {
-                let order = match name_of {
-                    "kill_hung" => ServiceOrder::Kill,
-                    "reload_service" => ServiceOrder::Signal(HUP),
-                    _ => ServiceOrder::Restart,
-                };
+                let order = supervisors_order(name_of);
                 let running = view.pid;
                 let why = format!("{name_of}, an operator's word");
                 self.tell_service(service, order, why);

@@ -129,26 +129,14 @@ fn log_remark(remark: &Remark) {
 /// "service api-1 ready → backoff: signal KILL (pid 4242, 1 restart)".
 fn log_service(t: &ServiceTransition) {
     let (from, to) = (t.from.name(), t.to.name());
-    let pid = t.pid.map(|pid| format!("pid {pid}"));
-    let restarts = match t.restarts {
-        0 => None,
-        1 => Some("1 restart".to_owned()),
-        more => Some(format!("{more} restarts")),
-    };
-    let more: Vec<String> = pid.into_iter().chain(restarts).collect();
-    let more = match more.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", more.join(", ")),
-    };
-    let line = format!("service {} {from} → {to}: {}{more}", t.name, t.why);
     let service = &*t.name;
     match t.to {
         ServiceState::Failed => {
-            tracing::error!(target: "evenkeel::service", service, from, to, "{line}");
+            tracing::error!(target: "evenkeel::service", service, from, to, "{t}");
         }
         ServiceState::Backoff => {
-            tracing::warn!(target: "evenkeel::service", service, from, to, "{line}");
+            tracing::warn!(target: "evenkeel::service", service, from, to, "{t}");
         }
-        _ => tracing::info!(target: "evenkeel::service", service, from, to, "{line}"),
+        _ => tracing::info!(target: "evenkeel::service", service, from, to, "{t}"),
     }
 }

@@ -185,7 +185,7 @@ impl Keeper {
     }
 
     fn write_last(&mut self, revision: u64, text: String) {
-        let Err(error) = last::write(&self.folder, revision, &text) else {
+        let Err(error) = last::keep_applied(&self.folder, revision, &text) else {
             return;
         };
         let folder = self.folder.display();

@@ -1,6 +1,7 @@
 //! What the engine asks the shells to do. Every command that acts carries its fence: a shell refuses an older one than
 //! the newest it has seen for the same subject.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,25 @@ pub struct ServiceTransition {
     pub pid: Option<u32>,
     /// Restarts so far.
     pub restarts: u32,
+}
+
+/// "service api-1 ready → backoff: signal KILL (pid 4242, 1 restart)".
+impl fmt::Display for ServiceTransition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, from, to) = (&self.name, self.from.name(), self.to.name());
+        write!(f, "service {name} {from} → {to}: {}", self.why)?;
+        let pid = self.pid.map(|pid| format!("pid {pid}"));
+        let restarts = match self.restarts {
+            0 => None,
+            1 => Some("1 restart".to_owned()),
+            more => Some(format!("{more} restarts")),
+        };
+        let more: Vec<String> = pid.into_iter().chain(restarts).collect();
+        match more.is_empty() {
+            true => Ok(()),
+            false => write!(f, " ({})", more.join(", ")),
+        }
+    }
 }
 
 /// Something to do, in the order they are polled.

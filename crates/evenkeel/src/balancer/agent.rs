@@ -20,6 +20,8 @@ const READ_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Board {
     running: Mutex<BTreeMap<String, Process>>,
     specs: Mutex<Vec<ServiceSpec>>,
+    /// Between two readings, where it is not as usual.
+    every: Mutex<Option<Duration>>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +48,11 @@ impl Board {
     /// Another configuration is in force.
     pub(crate) fn configure(&self, specs: &[ServiceSpec]) {
         *lock(&self.specs) = specs.to_vec();
+    }
+
+    /// Readings are so far apart from now on.
+    pub(crate) fn read_every(&self, every: Duration) {
+        *lock(&self.every) = Some(every);
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -87,7 +94,8 @@ pub(crate) fn watch(
             let facts = reader.read(&board.subjects(), &own, began.elapsed());
             // Facts are only of their moment: a control that is busy gets the next ones.
             let _ = inputs.try_send(Input::Facts(Arc::new(facts)));
-            std::thread::sleep(READ_EVERY);
+            let every = *lock(&board.every);
+            std::thread::sleep(every.unwrap_or(READ_EVERY));
         }
     };
     std::thread::Builder::new()

@@ -3,11 +3,11 @@
 //! This folder only wires: the keeper's messages to control's inputs, control's wishes to the data plane and the keeper.
 //! What a message means is decided elsewhere.
 
-mod agent;
+pub(crate) mod agent;
 mod host;
-mod keeper;
+pub(crate) mod keeper;
 mod life;
-mod recovery;
+pub(crate) mod recovery;
 mod sockets;
 
 use std::ffi::OsString;
@@ -225,7 +225,7 @@ fn become_user(link: &Link, name: &str, args: &[OsString]) -> Failed {
 }
 
 /// The kernel ends this process with the keeper. The keeper asked for that already, but changing the user took it back.
-fn end_with_the_keeper() {
+pub(crate) fn end_with_the_keeper() {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
 }
 

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod act;
+mod agent;
 mod availability;
 mod check;
 mod demo;
@@ -21,6 +22,7 @@ pub(crate) fn dispatch(cli: Cli) -> End {
     match cli.command {
         Command::Demo { print_config } => demo::demo(print_config),
         Command::Run { file } => run::run(&file),
+        Command::Agent { file } => agent::agent(&file),
         Command::Check { file, format, json } => {
             check::check(&file, json || format == Format::Json)
         }

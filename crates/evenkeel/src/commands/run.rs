@@ -3,14 +3,15 @@
 //! Before that it reads FILE once, so that mistakes end with 2 before anything is started, and locks the state directory:
 //! the lock belongs to the keeper and so outlives every balancer. Nothing of the configuration stays in here.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use evenkeel_control::Tls;
-use evenkeel_keeper::LogFormat;
-use evenkeel_schema::config::{self, Node};
+use evenkeel_keeper::{LogFormat, Settings};
+use evenkeel_schema::config;
 use rustix::fs::FlockOperation;
 
 use crate::End;
@@ -22,14 +23,8 @@ use crate::user::User;
 pub(crate) fn run(file: &Path) -> End {
     match prepare(file) {
         Ok((part, lock, log_format)) => {
-            let end = evenkeel_keeper::run(evenkeel_keeper::Settings {
-                program: "/proc/self/exe".into(),
-                first_args: part.args(false),
-                replacement_args: part.args(true),
-                environment: Vec::new(),
-                trampoline: vec!["__exec".into()],
-                log_format,
-            });
+            let settings = keeper_settings(part.args(false), part.args(true), log_format);
+            let end = evenkeel_keeper::run(settings);
             drop(lock);
             End::Exit(end)
         }
@@ -40,14 +35,33 @@ pub(crate) fn run(file: &Path) -> End {
     }
 }
 
-fn prepare(file: &Path) -> Result<(Part, Lock, LogFormat), (End, String)> {
+/// A keeper whose child is this same program, with these hidden arguments.
+pub(super) fn keeper_settings(
+    first_args: Vec<OsString>,
+    replacement_args: Vec<OsString>,
+    log_format: config::LogFormat,
+) -> Settings {
+    Settings {
+        program: "/proc/self/exe".into(),
+        first_args,
+        replacement_args,
+        environment: Vec::new(),
+        trampoline: vec!["__exec".into()],
+        log_format: match log_format {
+            config::LogFormat::Text => LogFormat::Text,
+            config::LogFormat::Json => LogFormat::Json,
+        },
+    }
+}
+
+fn prepare(file: &Path) -> Result<(Part, Lock, config::LogFormat), (End, String)> {
     let (config, _) = Tls::load(file, None)
         .map_err(|mistakes| (End::Usage, evenkeel_schema::explain(&mistakes)))?;
     let file = fs::canonicalize(file)
         .map_err(|e| (End::Usage, format!("evenkeel: {}: {e}", file.display())))?;
     let user =
         balancer::user(&config.node).map_err(|why| (End::Usage, format!("evenkeel: {why}")))?;
-    let lock = lock(&config.node, user.as_ref())?;
+    let lock = lock(&config.node.state_dir, "node.state_dir", user.as_ref())?;
     Ok((
         Part {
             file,
@@ -55,23 +69,19 @@ fn prepare(file: &Path) -> Result<(Part, Lock, LogFormat), (End, String)> {
             user: user.map(|u| u.name),
         },
         lock,
-        match config.log.format {
-            config::LogFormat::Text => LogFormat::Text,
-            config::LogFormat::Json => LogFormat::Json,
-        },
+        config.log.format,
     ))
 }
 
 /// What keeps a second `run` off the state directory; held for as long as it lives. `None` where the disk has no room for it.
-type Lock = Option<(File, Option<File>)>;
+pub(super) type Lock = Option<(File, Option<File>)>;
 
 /// Makes the state directory, if need be, and locks it for this process: the directory itself, which needs no room on its
-/// disk, and the file in it that has our pid for whoever comes second.
-fn lock(node: &Node, user: Option<&User>) -> Result<Lock, (End, String)> {
+/// disk, and the file in it that has our pid for whoever comes second. `key` names it in the configuration.
+pub(super) fn lock(folder: &Path, key: &str, user: Option<&User>) -> Result<Lock, (End, String)> {
     let failed = |path: &Path, e: std::io::Error| {
         (End::Failed, format!("evenkeel: {}: {e}", path.display()))
     };
-    let folder = &node.state_dir;
     if !folder.exists() {
         match fs::create_dir_all(folder) {
             Ok(()) => {}
@@ -93,7 +103,7 @@ fn lock(node: &Node, user: Option<&User>) -> Result<Lock, (End, String)> {
     let path = folder.join("lock");
     let directory = File::open(folder).map_err(|e| failed(folder, e))?;
     if rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(taken(folder, &path));
+        return Err(taken(folder, &path, key));
     }
     let lock = match pid_file(&path) {
         Ok(lock) => lock,
@@ -106,7 +116,7 @@ fn lock(node: &Node, user: Option<&User>) -> Result<Lock, (End, String)> {
         }
     };
     if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(taken(folder, &path));
+        return Err(taken(folder, &path, key));
     }
     let written = lock
         .set_len(0)
@@ -147,12 +157,12 @@ fn pid_file(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-fn taken(folder: &Path, path: &Path) -> (End, String) {
+fn taken(folder: &Path, path: &Path, key: &str) -> (End, String) {
     let pid = fs::read_to_string(path).unwrap_or_default();
     let pid = pid.trim();
     let digits = !pid.is_empty() && pid.len() < 12 && pid.bytes().all(|b| b.is_ascii_digit());
     let message = format!(
-        "evenkeel: the state directory {} is in use by another evenkeel, pid {}: end that one first, or give this one its own node.state_dir",
+        "evenkeel: the state directory {} is in use by another evenkeel, pid {}: end that one first, or give this one its own {key}",
         folder.display(),
         if digits { pid } else { "unknown" }
     );

@@ -18,6 +18,7 @@ mod switch_network;
 use std::time::Duration;
 
 use crate::registry::Part;
+use crate::supervise::ServiceOrder;
 
 /// Every action, the least harmful first.
 pub static ACTIONS: &[&Action] = &[
@@ -86,6 +87,18 @@ pub fn find(name: &str) -> Option<&'static Action> {
         .iter()
         .copied()
         .find(|action| action.part.name == name)
+}
+
+/// `SIGHUP`: read your configuration again.
+const HUP: i32 = 1;
+
+/// What a supervisor is told for this action, wherever it is: of [`Hand::Supervisor`]'s the rest is a restart.
+pub fn supervisors_order(name: &str) -> ServiceOrder {
+    match name {
+        "kill_hung" => ServiceOrder::Kill,
+        "reload_service" => ServiceOrder::Signal(HUP),
+        _ => ServiceOrder::Restart,
+    }
 }
 
 #[cfg(test)]
