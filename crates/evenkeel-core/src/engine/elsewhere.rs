@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::{Endpoint, Sign, Verdict, clip};
 use crate::id::{EndpointId, ServiceId};
 use crate::remote::{AGENTS_MAX, SERVICES_MAX};
@@ -21,7 +23,7 @@ use super::services::unconfigured;
 use super::view::{AgentView, ServiceView};
 
 /// What an agent says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AgentNews {
     /// It is connected, and these are its services.
     Connected(Vec<ServiceReport>),
@@ -37,7 +39,7 @@ pub enum AgentNews {
 }
 
 /// A service as its agent tells of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceReport {
     /// Its name there.
     pub name: Arc<str>,
@@ -66,20 +68,20 @@ const ALL_MAX: usize = 10 * SERVICES_MAX;
 pub(super) const RETURN_WITHIN: Duration = Duration::from_secs(15);
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Elsewhere {
     agents: BTreeMap<Arc<str>, Agent>,
     services: BTreeMap<ServiceId, Remote>,
     names: BTreeMap<Arc<str>, ServiceId>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Agent {
     connected: bool,
     since: WallTime,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Remote {
     agent: Arc<str>,
     spec: Arc<ServiceSpec>,
