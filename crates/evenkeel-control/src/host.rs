@@ -1,6 +1,7 @@
 //! What control asks of its surroundings, and what they tell it: the binary implements this over the data plane and the
 //! keeper, tests over nothing at all.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use evenkeel_core::counters::CounterSet;
@@ -28,6 +29,10 @@ pub trait Host: Send + Sync + 'static {
     fn start_service(&self, spec: &ServiceSpec, epoch: Epoch);
     /// Sends a signal to a service's process, if it is still this one.
     fn signal_service(&self, name: &str, pid: u32, signal: i32, epoch: Epoch);
+    /// Where agents of other hosts connect, as the address really is, and a listening socket there; `None` = they don't.
+    fn agents(&self) -> Option<(String, OwnedFd)> {
+        None
+    }
     /// Every listener's name and the addresses it really has.
     fn listeners(&self) -> Vec<(String, Vec<String>)>;
     /// The counters of listeners, routes and pools.

@@ -5,6 +5,7 @@
 //! it was given. It does not know how bytes are forwarded, how sockets are opened or how processes are started; it asks
 //! its [`Host`].
 
+mod agents;
 mod api;
 mod ask;
 mod clock;

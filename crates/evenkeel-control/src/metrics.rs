@@ -2,6 +2,7 @@
 //! reads the counters that are counted anyway. Labels are names of the configuration, never anything a client sent.
 
 mod account;
+mod agents;
 mod beats;
 mod certificates;
 mod ejections;
@@ -27,7 +28,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::driver::Newest;
+use crate::driver::{AgentSample, Newest};
 use crate::tls::Certificate;
 use page::Page;
 
@@ -59,6 +60,10 @@ pub(crate) struct Sample {
     pub(crate) services: BTreeMap<Arc<str>, u64>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) facts: Newest,
+    /// Agents of other hosts.
+    pub(crate) agents: Vec<AgentSample>,
+    /// How often somebody was not let in as one, by reason.
+    pub(crate) agents_refused: [(&'static str, u64); 3],
     pub(crate) accounts: Vec<AccountSample>,
     /// Incidents that are over, by cause.
     pub(crate) incidents: BTreeMap<&'static str, u64>,
@@ -127,6 +132,7 @@ impl Collector for Sample {
         self.heartbeats(&mut page)?;
         self.certificates(&mut page)?;
         self.facts(&mut page)?;
+        self.agents(&mut page)?;
         account::encode(&self.accounts, &mut page)?;
         self.incidents(&mut page)?;
         self.journal(&mut page)?;

@@ -41,7 +41,7 @@ pub use pair::Pair;
 pub use problem::{Change, Outcome, Part, Problem, Unfit};
 pub use server::Server;
 pub use trust::authorities;
-pub use view::CertificateView;
+pub use view::{CertificateView, names};
 pub use words::{day, says_expired, words, words_of_io};
 
 /// What is spoken inside of TLS.

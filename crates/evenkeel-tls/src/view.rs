@@ -106,6 +106,11 @@ impl Leaf {
     }
 }
 
+/// The names a peer's certificate is made for: DNS names and addresses, else its common name; none if it is none.
+pub fn names(certificate: &[u8]) -> Vec<String> {
+    Leaf::read(certificate).map_or_else(|_| Vec::new(), |leaf| leaf.shown)
+}
+
 /// The common name, else the whole name.
 fn name(name: &x509_parser::x509::X509Name<'_>) -> String {
     let common = name.iter_common_name().next();

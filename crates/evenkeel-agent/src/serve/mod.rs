@@ -14,6 +14,7 @@
 mod clock;
 mod fences;
 mod line;
+mod lines;
 mod orders;
 mod talk;
 mod tell;

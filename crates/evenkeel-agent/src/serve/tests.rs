@@ -1,3 +1,5 @@
+//! Fences outlive the agent.
+
 use evenkeel_core::id::Epoch;
 use evenkeel_core::remote::Fences;
 

@@ -1,7 +1,7 @@
 //! An operator's word that an action be carried out on a service: the same hands as a plan's, without its choosing. What the
 //! supervisor does is an order to it; files and programs are the host's, off the loop.
 
-use evenkeel_core::recover::actions::{ACTIONS, Hand, find, supervisors_order};
+use evenkeel_core::recover::actions::{ACTIONS, Action, Hand, find, supervisors_order};
 use evenkeel_core::supervise::ServiceOrder;
 use evenkeel_schema::admin::{ActionAnswer, ActionRequest, ErrorAnswer, ErrorCode};
 use tokio::sync::oneshot;
@@ -50,6 +50,10 @@ impl Driver {
             return Err(Box::new((not_here(&request.action), answer)));
         };
         let (service, spec) = (view.id, view.spec.clone());
+        if view.agent.is_some() {
+            self.act_elsewhere(name, action, request.command, answer);
+            return Ok(());
+        }
         match (action.hand, action.part.name) {
             (Hand::Supervisor, name_of) => {
                 let order = supervisors_order(name_of);
@@ -80,6 +84,26 @@ impl Driver {
             _ => return Err(Box::new((not_here(&request.action), answer))),
         }
         Ok(())
+    }
+
+    /// The agent judges by its own host's word.
+    fn act_elsewhere(
+        &mut self,
+        name: &str,
+        action: &'static Action,
+        argument: Option<String>,
+        answer: Answer,
+    ) {
+        let (service, action) = (name.to_owned(), action.part.name);
+        let why = "an operator's word".to_owned();
+        let answered = Box::new(move |_: &mut Driver, result: Result<String, String>| {
+            let done = result.map(|done| acted(&service, action, done));
+            let _ = answer.send(done.map_err(|why| {
+                let hint = "the agent's own log has it too; `allow` in its file says what may be asked of its host";
+                ErrorAnswer::new(ErrorCode::ActionFailed, why, hint)
+            }));
+        });
+        self.order_elsewhere(name, (action, argument), why, answered);
     }
 
     pub(super) fn acted(&mut self, acted: Acted) {

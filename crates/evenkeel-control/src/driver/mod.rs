@@ -4,6 +4,7 @@
 
 mod account;
 mod actions;
+mod agents;
 mod beats;
 mod certificates;
 mod changes;
@@ -40,6 +41,7 @@ use evenkeel_schema::config::etag;
 use evenkeel_store::Durability;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::agents::{AgentDoor, SAID_MAX, Said};
 use crate::api::Door;
 use crate::ask::{Access, Ask, Change, Current, Outcome};
 use crate::clock::{instant, now};
@@ -56,6 +58,7 @@ const BATCH: usize = 128;
 /// Counters are swept this often: quick enough to notice an endpoint's recovery, cheap enough to forget about.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 
+pub(crate) use agents::AgentSample;
 pub(crate) use facts::Newest;
 
 /// What a task brings back.
@@ -102,6 +105,8 @@ pub(crate) struct Driver {
     checks: BTreeMap<EndpointId, Arc<Histogram>>,
     looks: looks::Looks,
     facts: facts::Newest,
+    /// Those of other hosts.
+    agents: agents::Agents,
     restoring: Option<restores::Restoring>,
     names: Names,
     /// Incidents that are over, by cause, since this process began.
@@ -126,6 +131,7 @@ pub(crate) struct Queues {
     pub(crate) asks: mpsc::Receiver<Ask>,
     reports: mpsc::Receiver<Report>,
     resolved: mpsc::Receiver<Resolved>,
+    said: mpsc::Receiver<Said>,
 }
 
 impl Driver {
@@ -139,12 +145,14 @@ impl Driver {
         let (storage, loading) = Storage::start(start.config.node.state_dir.clone(), start.resume)?;
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let (resolved, resolved_in) = mpsc::channel(REPORTS_MAX);
+        let (said_in, said) = mpsc::channel(SAID_MAX);
         let queues = Queues {
             failures: start.failures,
             inputs: start.inputs,
             asks,
             reports: reports_in,
             resolved: resolved_in,
+            said,
         };
         let mut driver = Driver {
             // Fences of one node only grow: its clock is ahead of all decisions of every process before this one.
@@ -169,6 +177,7 @@ impl Driver {
             checks: BTreeMap::new(),
             looks: looks::Looks::new(reports.clone()),
             facts: facts::Newest::default(),
+            agents: agents::Agents::new(Arc::new(AgentDoor::new(said_in))),
             restoring: None,
             names: Names::new(resolved),
             incidents_by_cause: BTreeMap::new(),
@@ -206,6 +215,7 @@ impl Driver {
                 }
                 Some(report) = queues.reports.recv() => self.report(report),
                 Some(resolved) = queues.resolved.recv() => self.resolved(resolved),
+                Some(said) = queues.said.recv() => self.agent_said(said),
                 Some(ask) = queues.asks.recv() => self.answer(ask),
                 Ok(loaded) = async { self.loading.as_mut().expect("only polled while it is there").await }, if self.loading.is_some() => {
                     self.loading = None;
@@ -231,6 +241,7 @@ impl Driver {
             .min(self.certificates.next_look())
             .min(self.next_restore())
             .min(self.accounts.next_wakeup())
+            .min(self.agents.next_wakeup())
             .min(phase)
     }
 
@@ -256,6 +267,7 @@ impl Driver {
         }
         self.look_at_certificates(at);
         self.go_on_restoring(at);
+        self.tick_agents(at);
         self.advance_shutdown(at);
     }
 
@@ -278,6 +290,7 @@ impl Driver {
         self.hand_over();
         self.publishing = true;
         self.configure_accounts();
+        self.configure_agents();
         self.forget_gone();
         self.look_up_names();
     }

@@ -99,7 +99,8 @@ impl Driver {
             }
         }
         if let Phase::Stopping { until } = self.phase {
-            let running: Vec<_> = self.engine.services().filter(|s| s.pid.is_some()).collect();
+            let here = self.engine.services().filter(|s| s.agent.is_none());
+            let running: Vec<_> = here.filter(|s| s.pid.is_some()).collect();
             if running.is_empty() || until <= at {
                 for service in running {
                     tracing::error!("service {} did not end in time", service.spec.name);
@@ -111,7 +112,7 @@ impl Driver {
 
     fn stop_services(&mut self, at: Time) {
         self.close_accounts();
-        let services = self.engine.services();
+        let services = self.engine.services().filter(|s| s.agent.is_none());
         let longest = services.map(|s| s.spec.stop_timeout).max();
         self.phase = Phase::Stopping {
             until: at + longest.unwrap_or_default() + STOP_SLACK,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::engine::{BeatsView, EndpointView, Engine, PoolView, ServiceView};
+use evenkeel_core::engine::{AgentView, BeatsView, EndpointView, Engine, PoolView, ServiceView};
 use evenkeel_core::settings::Protocol;
 use evenkeel_core::table::State;
+use evenkeel_core::time::WallTime;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
     EndpointService, EndpointStatus, HeartbeatStatus, ListenerStatus, PoolStatus, ReliefStatus,
-    ServiceStatus, Status, TlsStatus,
+    ServiceAgent, ServiceStatus, Status, TlsStatus,
 };
 
 use super::beats::millis;
@@ -45,6 +46,8 @@ impl Driver {
                 .map(|view| service(&view, &self.facts))
                 .collect(),
             machine: self.facts.machine(),
+            agents_bind: self.agents.bind(),
+            agents: self.agent_statuses(),
             own: self.own_status(),
             journal: self.journal_status(),
             incidents_open: u32::try_from(self.engine.incidents_open()).unwrap_or(u32::MAX),
@@ -92,7 +95,10 @@ impl Driver {
         }
         let services = self.engine.services();
         let (pauses, paused) = self.own.pauses();
+        let (agents, agents_refused) = self.agents.samples();
         Sample {
+            agents,
+            agents_refused,
             pauses,
             paused_s: paused.as_secs_f64(),
             alone: self.engine.cut().is_some(),
@@ -175,16 +181,43 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
         in_flight: u64::from(view.shared.in_flight.load(Relaxed)),
         requests: workers.sum(|w| w.tries.value()),
         failures: workers.sum(|w| w.failures.value()),
-        service: service.map(|s| EndpointService {
-            pid: s.pid,
-            restarts: u64::from(s.restarts),
-            facts: facts.service(&s),
-        }),
+        service: match service {
+            Some(s) => Some(EndpointService {
+                pid: s.pid,
+                restarts: u64::from(s.restarts),
+                facts: facts.service(&s),
+                agent: s.agent.map(|agent| self::agent(&agent)),
+            }),
+            None => view.service_name.and_then(|name| unseen(name, view.since)),
+        },
         heartbeat: view
             .heartbeat
             .view(now().at)
             .map(|beats| heartbeat(&beats, view.detector)),
         next: Some(view.next.clone()).filter(|next| !next.is_empty()),
+    }
+}
+
+/// A service of an agent that was never connected.
+fn unseen(service: &str, since: WallTime) -> Option<EndpointService> {
+    let (agent, _) = service.split_once('/')?;
+    Some(EndpointService {
+        pid: None,
+        restarts: 0,
+        facts: None,
+        agent: Some(ServiceAgent {
+            name: agent.to_owned(),
+            connected: false,
+            since: Stamp(since),
+        }),
+    })
+}
+
+fn agent(view: &AgentView<'_>) -> ServiceAgent {
+    ServiceAgent {
+        name: view.name.to_string(),
+        connected: view.connected,
+        since: Stamp(view.since),
     }
 }
 
@@ -215,5 +248,6 @@ fn service(view: &ServiceView<'_>, facts: &Newest) -> ServiceStatus {
         pid: view.pid,
         restarts: u64::from(view.restarts),
         facts: facts.service(view),
+        agent: view.agent.map(|agent| self::agent(&agent)),
     }
 }

@@ -124,7 +124,7 @@ impl Sample {
         }
         for (name, help, value) in SERVICE {
             page.family(name, help, MetricType::Gauge, |family| {
-                let valued = facts.services.iter().filter_map(|s| Some((s, value(s)?)));
+                let valued = self.facts.services().filter_map(|s| Some((s, value(s)?)));
                 valued
                     .into_iter()
                     .try_for_each(|(s, value)| family.gauge_f64(&[("service", &s.name)], value))
@@ -133,7 +133,7 @@ impl Sample {
         for (name, help, value) in DISK {
             page.family(name, help, MetricType::Gauge, |family| {
                 let own = facts.machine.disks.iter().map(|disk| ("", disk));
-                let services = facts.services.iter();
+                let services = self.facts.services();
                 let theirs = services.flat_map(|s| s.disks.iter().map(|disk| (&*s.name, disk)));
                 own.chain(theirs).try_for_each(|(service, disk)| {
                     let path = disk.path.to_string_lossy();
@@ -148,10 +148,8 @@ impl Sample {
             help,
             MetricType::Counter,
             |family| {
-                let counted = facts
-                    .services
-                    .iter()
-                    .filter_map(|s| Some((s, s.oom_kills?)));
+                let services = self.facts.services();
+                let counted = services.filter_map(|s| Some((s, s.oom_kills?)));
                 counted
                     .into_iter()
                     .try_for_each(|(s, kills)| family.count(&[("service", &s.name)], kills))

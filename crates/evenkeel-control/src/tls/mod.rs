@@ -128,6 +128,11 @@ impl Tls {
         self.admin.as_ref().map(|admin| admin.server.clone())
     }
 
+    /// TLS of the place where agents connect.
+    pub(crate) fn agents(&self) -> Option<Arc<Server>> {
+        self.agents.as_ref().map(|agents| agents.server.clone())
+    }
+
     /// Whose TLS there is, one after the other.
     fn owners(&self) -> impl Iterator<Item = Owner<'_>> {
         let listeners = self.listeners.iter().map(|(name, listener)| Owner {

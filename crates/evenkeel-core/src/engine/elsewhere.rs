@@ -28,7 +28,7 @@ pub enum AgentNews {
     /// It is connected, and these are its services.
     Connected(Vec<ServiceReport>),
     /// Something about one of them is new.
-    Changed(ServiceReport),
+    Changed(Box<ServiceReport>),
     /// The connection is gone.
     Gone {
         /// It was closed by a host that lives, so that silence from now on is none of its services'.
@@ -271,7 +271,7 @@ impl Engine {
                 }
             }
             AgentNews::Changed(report) => {
-                let changes = self.elsewhere.take(agent, report, now);
+                let changes = self.elsewhere.take(agent, *report, now);
                 self.changed_elsewhere(changes);
             }
             AgentNews::Gone { closed, .. } => {

@@ -92,6 +92,13 @@ impl Roster {
         self.0.get(name).is_some_and(|entry| entry.link == link)
     }
 
+    /// Whose name this connection has.
+    pub fn name_of(&self, link: LinkId) -> Option<Arc<str>> {
+        let mut all = self.0.iter();
+        all.find(|(_, entry)| entry.link == link)
+            .map(|(name, _)| name.clone())
+    }
+
     /// A connection ended. Was it the one that had the name?
     pub fn left(&mut self, name: &str, link: LinkId) -> bool {
         self.has(name, link) && self.0.remove(name).is_some()

@@ -1,3 +1,5 @@
+//! The promises between balancers and agents, each in a world without a clock.
+
 use std::sync::Arc;
 use std::time::Duration;
 

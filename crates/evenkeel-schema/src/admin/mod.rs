@@ -50,12 +50,18 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// By name.
     pub pools: Vec<PoolStatus>,
-    /// Supervised here, by name.
+    /// Supervised here, by name; then those of agents, as `AGENT/SERVICE`.
     #[serde(default)]
     pub services: Vec<ServiceStatus>,
     /// What was read of this machine.
     #[serde(default)]
     pub machine: Option<MachineFacts>,
+    /// Where agents of other hosts connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents_bind: Option<String>,
+    /// Those that are or were connected, or that endpoints name, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentStatus>,
     /// Faults that are not closed.
     pub incidents_open: u32,
     /// When this balancer process started.
@@ -257,6 +263,9 @@ pub struct EndpointService {
     /// What was read of it; `null` while it does not run.
     #[serde(default)]
     pub facts: Option<ServiceFacts>,
+    /// The agent that supervises it, on another host; absent = it is supervised here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<ServiceAgent>,
 }
 
 /// One of [`Status::services`].
@@ -277,6 +286,45 @@ pub struct ServiceStatus {
     /// What was read of it; `null` while it does not run.
     #[serde(default)]
     pub facts: Option<ServiceFacts>,
+    /// The agent that supervises it, on another host; absent = it is supervised here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<ServiceAgent>,
+}
+
+/// The agent of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceAgent {
+    /// Its name.
+    pub name: String,
+    /// If it is not connected, all that is said of its services is as it was told last.
+    pub connected: bool,
+    /// Since when it is, or is not.
+    pub since: Stamp,
+}
+
+/// One of [`Status::agents`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Its name.
+    pub name: String,
+    /// Is it now?
+    pub connected: bool,
+    /// Since when it is, or is not.
+    pub since: Stamp,
+    /// Why it is not.
+    pub why: String,
+    /// Where it connects from, or did last.
+    pub address: Option<String>,
+    /// evenkeel's own version there.
+    pub version: String,
+    /// The actions its host allows.
+    pub actions: Vec<String>,
+    /// As many services it supervises.
+    pub services: u32,
+    /// Does an endpoint name one of them?
+    pub named: bool,
+    /// When it said something last.
+    pub heard: Option<Stamp>,
 }
 
 /// The answer to reload, rollback and `PUT /v1/config`: what is applied now.

@@ -1,3 +1,5 @@
+//! What agents and balancers say to each other arrives whole, and what is no message does no harm.
+
 use evenkeel_core::facts;
 use evenkeel_core::settings::Care;
 use evenkeel_core::supervise::ServiceState;

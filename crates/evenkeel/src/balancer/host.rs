@@ -12,7 +12,7 @@ use evenkeel_core::settings::{ListenerSettings, ServiceSpec};
 use evenkeel_core::table::PoolTable;
 use evenkeel_proxy::{Proxy, Traffic};
 use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints};
-use evenkeel_schema::config::{Admin, Config};
+use evenkeel_schema::config::{Admin, Agents, Bind, Config};
 
 use crate::balancer::keeper::{Keeper, address};
 use crate::balancer::recovery::Recovery;
@@ -24,6 +24,13 @@ const LISTENER_MODE: u32 = 0o666;
 const ADMIN_MODE: u32 = 0o600;
 /// Descriptors that are not for client connections: store, logs, probes, admin connections, listening sockets.
 const DESCRIPTORS_RESERVED: u64 = 256;
+
+/// Before the address where agents connect, in the key of its socket.
+const AGENTS: &str = "agents ";
+
+fn agents_key(agents: &Agents) -> String {
+    format!("{AGENTS}{}", agents.bind)
+}
 
 /// The balancer as control sees it.
 pub(crate) struct BalancerHost {
@@ -90,6 +97,22 @@ impl BalancerHost {
                 Err(why) => whys.push(format!("listener {}: {why}", want.by.listener)),
             }
         }
+        if let Some(agents) = &config.agents
+            && !self.slots().contains_key(&agents_key(agents))
+        {
+            let (key, bind) = (agents_key(agents), Bind::Ip(agents.bind));
+            match self.keeper.open(&key, address(&bind), 1, LISTENER_MODE) {
+                Ok(opened) => {
+                    let slot = Slot {
+                        actual: opened.actual.to_string(),
+                        sockets: opened.sockets,
+                        used_by: None,
+                    };
+                    new.insert(key, slot);
+                }
+                Err(why) => whys.push(format!("agents: {why}")),
+            }
+        }
         if whys.is_empty() {
             self.slots().append(&mut new);
             return Ok(());
@@ -137,8 +160,9 @@ impl BalancerHost {
                 }
             }
         }
+        let agents = config.agents.as_ref().map(agents_key);
         slots.retain(|key, _| {
-            let keep = wanted.iter().any(|want| want.key == *key);
+            let keep = wanted.iter().any(|want| want.key == *key) || agents.as_ref() == Some(key);
             if !keep {
                 self.proxy.unlisten(key);
                 self.keeper.close(key);
@@ -213,6 +237,16 @@ impl Host for BalancerHost {
 
     fn signal_service(&self, name: &str, _pid: u32, signal: i32, epoch: Epoch) {
         self.keeper.signal(name, signal, epoch);
+    }
+
+    fn agents(&self) -> Option<(String, OwnedFd)> {
+        let slots = self.slots();
+        let mut agents = slots.iter().filter(|(key, _)| key.starts_with(AGENTS));
+        let (_, slot) = agents.next()?;
+        let socket = slot.sockets.first()?.try_clone();
+        let socket =
+            socket.inspect_err(|error| tracing::error!(%error, "the agents' socket can't be used"));
+        Some((slot.actual.clone(), socket.ok()?))
     }
 
     fn listeners(&self) -> Vec<(String, Vec<String>)> {

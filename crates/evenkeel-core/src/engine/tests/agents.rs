@@ -96,17 +96,17 @@ fn one_that_is_killed_there_is_an_incident_here_cured_by_its_restart() {
     let mut fell = api(ServiceState::Backoff, None, 0);
     fell.ended = Some((7, "signal KILL".into()));
     bench.dead.insert("a1".into());
-    says(&mut bench, AgentNews::Changed(fell));
+    says(&mut bench, AgentNews::Changed(Box::new(fell)));
     assert_eq!(bench.engine.incidents_open(), 1);
     bench.run(0.1);
     bench.dead.clear();
     says(
         &mut bench,
-        AgentNews::Changed(api(ServiceState::Starting, None, 1)),
+        AgentNews::Changed(Box::new(api(ServiceState::Starting, None, 1))),
     );
     says(
         &mut bench,
-        AgentNews::Changed(api(ServiceState::Ready, Some(8), 1)),
+        AgentNews::Changed(Box::new(api(ServiceState::Ready, Some(8), 1))),
     );
     bench.run(10.0);
     let record = bench.engine.incidents().remove(0);

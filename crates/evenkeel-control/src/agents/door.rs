@@ -1,0 +1,142 @@
+//! The way in for agents: which certificate is shown, what they must show, and how many strangers are greeted at once.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use evenkeel_core::remote::{AGENTS_MAX, LinkId};
+use evenkeel_schema::config::{Agents, Secret};
+use evenkeel_tls::Server;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use super::{Said, link};
+use crate::Tls;
+
+/// Strangers greeted at once: agents that all come back after a restart take turns of some milliseconds.
+const GREETED_MAX: usize = 64;
+/// After an accept that failed for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is let in.
+#[derive(Default)]
+pub(crate) struct Rules {
+    /// `None` = clear text.
+    pub(super) tls: Option<Arc<Server>>,
+    /// There should be TLS, and no certificate is good: nobody is let in.
+    pub(super) shut: bool,
+    pub(super) token: Option<Secret>,
+    /// Is a certificate by `client_ca` as good?
+    pub(super) certificates: bool,
+}
+
+impl Rules {
+    /// As the configuration wants it, with the certificate there is.
+    pub(crate) fn of(agents: &Agents, tls: &Tls) -> Rules {
+        let server = tls.agents();
+        let wanted = agents.tls.as_ref();
+        Rules {
+            shut: server.is_none() && wanted.is_some(),
+            tls: server,
+            token: agents.token.clone(),
+            certificates: wanted.is_some_and(|tls| tls.client_ca.is_some()),
+        }
+    }
+}
+
+/// How often somebody was not let in, since this process began.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    /// By what it showed.
+    pub(crate) credentials: AtomicU64,
+    /// By its name, or for want of room.
+    pub(crate) name: AtomicU64,
+    /// It was no agent, or took too long.
+    pub(crate) garbage: AtomicU64,
+}
+
+impl Refusals {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 3] {
+        [
+            ("credentials", self.credentials.load(Relaxed)),
+            ("name", self.name.load(Relaxed)),
+            ("garbage", self.garbage.load(Relaxed)),
+        ]
+    }
+}
+
+/// The way in.
+pub(crate) struct AgentDoor {
+    /// Set at each reload, read once per connection.
+    rules: Mutex<Arc<Rules>>,
+    pub(super) greeted: Semaphore,
+    links: Arc<Semaphore>,
+    last: AtomicU64,
+    pub(crate) refusals: Refusals,
+    pub(super) said: mpsc::Sender<Said>,
+}
+
+impl AgentDoor {
+    /// What comes in goes to `said`.
+    pub(crate) fn new(said: mpsc::Sender<Said>) -> AgentDoor {
+        AgentDoor {
+            rules: Mutex::default(),
+            greeted: Semaphore::new(GREETED_MAX),
+            links: Arc::new(Semaphore::new(AGENTS_MAX + GREETED_MAX)),
+            last: AtomicU64::new(0),
+            refusals: Refusals::default(),
+            said,
+        }
+    }
+
+    /// From the next connection on.
+    pub(crate) fn set(&self, rules: Rules) {
+        *self.lock() = Arc::new(rules);
+    }
+
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.lock().clone()
+    }
+
+    /// Accepts on this socket until the task is ended.
+    ///
+    /// # Errors
+    /// The socket can't be used.
+    pub(crate) fn accept(self: &Arc<Self>, socket: OwnedFd) -> io::Result<JoinHandle<()>> {
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        let listener = TcpListener::from_std(socket.into())?;
+        let door = self.clone();
+        Ok(tokio::spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, from)) => door.admit(stream, from),
+                    Err(error) => {
+                        tracing::debug!("an agent's connection could not be accepted: {error}");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }))
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
+        let Ok(permit) = self.links.clone().try_acquire_owned() else {
+            // Closed at once, which says more than silence.
+            self.refusals.name.fetch_add(1, Relaxed);
+            return;
+        };
+        let (door, id) = (self.clone(), LinkId(self.last.fetch_add(1, Relaxed) + 1));
+        tokio::spawn(async move {
+            link::serve(&door, stream, from, id).await;
+            drop(permit);
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Rules>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,518 @@
+//! Agents of other hosts as the control loop has them: who is connected, what each said last, and the orders that wait for an
+//! answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use evenkeel_core::engine::{AgentNews, Event};
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::remote::{AGENTS_MAX, LinkId, Roster, Verdict};
+use evenkeel_core::time::{Time, WallTime};
+use evenkeel_schema::Stamp;
+use evenkeel_schema::admin::AgentStatus;
+use evenkeel_schema::agent::{
+    Beat, FactsReport, FromAgent, Hello, Order, PROTOCOL, Refusal, ServiceReport, ToAgent,
+};
+use evenkeel_store::Durability;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Driver;
+use crate::agents::{AgentDoor, Rules, Said, What};
+use crate::clock::now;
+
+/// Orders that wait for an answer; a planner has one at a time for a pool.
+const ORDERS_MAX: usize = 256;
+/// The longest an answer is waited for: what frees a disk or runs a command of the operator's takes its time.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(600);
+
+/// What is done with the answer.
+pub(super) type Answer = Box<dyn FnOnce(&mut Driver, Result<String, String>) + Send>;
+
+/// All of them.
+pub(super) struct Agents {
+    door: Arc<AgentDoor>,
+    /// Accepting, and on which address.
+    accepting: Option<(String, JoinHandle<()>)>,
+    roster: Roster,
+    links: BTreeMap<LinkId, Link>,
+    known: BTreeMap<Arc<str>, Known>,
+    /// Endpoints by the service elsewhere that is behind them, where heartbeats are expected.
+    behind: BTreeMap<Arc<str>, Vec<EndpointId>>,
+    orders: BTreeMap<u64, Waiting>,
+    last_order: u64,
+}
+
+struct Link {
+    agent: Arc<str>,
+    says: mpsc::Sender<ToAgent>,
+}
+
+/// What is known of one, connected or not.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    connected: bool,
+    since: WallTime,
+    why: String,
+    from: String,
+    version: String,
+    actions: Vec<String>,
+    services: usize,
+    heard: Option<WallTime>,
+    /// The newest fence given to it, or that it has seen.
+    fence: u64,
+    pub(crate) messages: u64,
+    pub(crate) refused: u64,
+}
+
+struct Waiting {
+    link: LinkId,
+    agent: Arc<str>,
+    until: Time,
+    answer: Answer,
+}
+
+/// An agent among the metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentSample {
+    pub(crate) name: Arc<str>,
+    pub(crate) connected: bool,
+    pub(crate) messages: u64,
+    pub(crate) refused: u64,
+}
+
+impl Agents {
+    pub(super) fn new(door: Arc<AgentDoor>) -> Agents {
+        Agents {
+            door,
+            accepting: None,
+            roster: Roster::default(),
+            links: BTreeMap::new(),
+            known: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            last_order: 0,
+        }
+    }
+
+    pub(super) fn next_wakeup(&self) -> Time {
+        let orders = self.orders.values().map(|order| order.until);
+        orders
+            .min()
+            .unwrap_or(Time::NEVER)
+            .min(self.roster.next_wakeup())
+    }
+
+    /// Of every agent, and of whoever was not let in.
+    pub(super) fn samples(&self) -> (Vec<AgentSample>, [(&'static str, u64); 3]) {
+        let sample = |(name, known): (&Arc<str>, &Known)| AgentSample {
+            name: name.clone(),
+            connected: known.connected,
+            messages: known.messages,
+            refused: known.refused,
+        };
+        let samples = self.known.iter().map(sample).collect();
+        (samples, self.door.refusals.named())
+    }
+
+    /// As the address is; `None` = no agents.
+    pub(super) fn bind(&self) -> Option<String> {
+        self.accepting.as_ref().map(|(address, _)| address.clone())
+    }
+
+    fn known(&mut self, agent: &Arc<str>) -> &mut Known {
+        if self.known.len() >= AGENTS_MAX && !self.known.contains_key(agent) {
+            let gone = self.known.iter().find(|(_, known)| !known.connected);
+            if let Some(gone) = gone.map(|(name, _)| name.clone()) {
+                self.known.remove(&gone);
+            }
+        }
+        self.known.entry(agent.clone()).or_insert_with(|| Known {
+            connected: false,
+            since: now().wall,
+            why: "has not connected yet".into(),
+            from: String::new(),
+            version: String::new(),
+            actions: Vec::new(),
+            services: 0,
+            heard: None,
+            fence: 0,
+            messages: 0,
+            refused: 0,
+        })
+    }
+
+    /// False if it could not be told: its queue is full, and it is cut off.
+    fn say(&mut self, link: LinkId, message: ToAgent) -> bool {
+        let Some(open) = self.links.get(&link) else {
+            return false;
+        };
+        let told = open.says.try_send(message).is_ok();
+        if !told {
+            tracing::warn!(target: "evenkeel::agents", "agent {} takes too little: cut off", open.agent);
+            self.links.remove(&link);
+        }
+        told
+    }
+}
+
+impl Driver {
+    /// The configuration in force: where agents connect, what they must show, whom their heartbeats are for.
+    pub(super) fn configure_agents(&mut self) {
+        let rules = self.config.agents.as_ref();
+        let rules = rules.map(|agents| Rules::of(agents, &self.tls));
+        self.agents.door.set(rules.unwrap_or_default());
+        let wanted = self.host.agents();
+        let accepting = self.agents.accepting.as_ref().map(|(at, _)| at.clone());
+        let address = wanted.as_ref().map(|(address, _)| address.clone());
+        if accepting != address {
+            if let Some((_, task)) = self.agents.accepting.take() {
+                task.abort();
+            }
+            if let Some((address, socket)) = wanted {
+                match self.agents.door.accept(socket) {
+                    Ok(task) => self.agents.accepting = Some((address, task)),
+                    Err(error) => {
+                        tracing::error!("agents can't connect: {address}: {error}");
+                    }
+                }
+            }
+        }
+        if self.config.agents.is_none() {
+            // Each notices the end of its connection, which is told.
+            self.agents.links.clear();
+        }
+        self.note_behind();
+    }
+
+    fn note_behind(&mut self) {
+        let mut behind: BTreeMap<Arc<str>, Vec<EndpointId>> = BTreeMap::new();
+        let mut named = Vec::new();
+        for pool in self.engine.pools() {
+            for endpoint in &pool.endpoints {
+                let Some(service) = endpoint.service_name else {
+                    continue;
+                };
+                let Some((agent, _)) = service.split_once('/') else {
+                    continue;
+                };
+                named.push(Arc::<str>::from(agent));
+                if pool.spec.heartbeat.is_some() {
+                    behind.entry(service.clone()).or_default().push(endpoint.id);
+                }
+            }
+        }
+        self.agents.behind = behind;
+        for agent in named.iter().take(AGENTS_MAX) {
+            self.agents.known(agent);
+        }
+    }
+
+    /// Something came over an agent's connection.
+    pub(super) fn agent_said(&mut self, said: Said) {
+        let Said { link, what } = said;
+        match what {
+            What::Hello { hello, from, says } => self.agent_hello(link, hello, from, says),
+            What::More(message) => {
+                let Some(agent) = self.agents.links.get(&link).map(|l| l.agent.clone()) else {
+                    return; // cut off, or refused
+                };
+                let now = now();
+                self.agents.roster.heard(&agent, link, now.at);
+                let known = self.agents.known(&agent);
+                known.heard = Some(now.wall);
+                known.messages += 1;
+                self.agent_more(link, &agent, message);
+            }
+            What::Ended { closed, why } => self.agent_ended(link, closed, &why),
+        }
+    }
+
+    fn agent_hello(
+        &mut self,
+        link: LinkId,
+        hello: Hello,
+        from: std::net::SocketAddr,
+        says: mpsc::Sender<ToAgent>,
+    ) {
+        let agent: Arc<str> = hello.agent.as_str().into();
+        let from = from.to_string();
+        let refusal = |code: &str, why: String| {
+            let code = code.to_owned();
+            ToAgent::Refused(Refusal { code, why })
+        };
+        if !self.phase.serving() {
+            let why = "this balancer is shutting down".to_owned();
+            // Dropped after this: the connection says it and ends.
+            let _ = says.try_send(refusal("shutting_down", why));
+            return;
+        }
+        let now = now();
+        let who = (hello.instance, from.as_str());
+        match self.agents.roster.hello(&agent, link, who, now.at) {
+            Verdict::Refused(why) => {
+                self.agents.door.refusals.name.fetch_add(1, Relaxed);
+                tracing::warn!(target: "evenkeel::agents", agent = &*agent, "agent {agent} at {from} was refused: {why}");
+                let _ = says.try_send(refusal("name", why));
+                return;
+            }
+            Verdict::Replaces(old) => {
+                self.agents.links.remove(&old);
+            }
+            Verdict::Welcome => {}
+        }
+        let welcome = ToAgent::Welcome {
+            protocol: PROTOCOL,
+            node: self.config.node.name.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let _ = says.try_send(welcome);
+        let open = Link {
+            agent: agent.clone(),
+            says,
+        };
+        self.agents.links.insert(link, open);
+        let named = self.names_agent(&agent);
+        let known = self.agents.known(&agent);
+        known.connected = true;
+        known.since = now.wall;
+        known.why = "connected".into();
+        known.heard = Some(now.wall);
+        known.from = from;
+        known.version = hello.version;
+        known.actions = hello.actions;
+        known.fence = known.fence.max(hello.fence);
+        let stranger = match named {
+            true => "",
+            false => ", of which no endpoint names a service",
+        };
+        tracing::info!(
+            target: "evenkeel::agents", agent = &*agent,
+            "agent {agent} connected from {}{stranger}", known.from
+        );
+    }
+
+    fn names_agent(&self, agent: &str) -> bool {
+        let pools = self.config.pools.iter();
+        let mut named = pools
+            .flat_map(|pool| &pool.endpoints)
+            .filter_map(|endpoint| endpoint.service.as_deref()?.split_once('/'));
+        named.any(|(host, _)| host == agent)
+    }
+
+    fn agent_more(&mut self, link: LinkId, agent: &Arc<str>, message: FromAgent) {
+        match message {
+            // Who says it twice is none of ours.
+            FromAgent::Hello(_) => drop(self.agents.links.remove(&link)),
+            FromAgent::Services { services } => {
+                self.agents.known(agent).services = services.len();
+                let reports = services.iter().map(ServiceReport::report);
+                // Each was checked when it was read.
+                let reports = reports.filter_map(Result::ok).collect();
+                self.agent_news(agent, AgentNews::Connected(reports));
+            }
+            FromAgent::Service(service) => {
+                if let Ok(report) = service.report() {
+                    self.agent_news(agent, AgentNews::Changed(Box::new(report)));
+                }
+            }
+            FromAgent::Beat(beat) => {
+                self.agent_beat(agent, &beat);
+                let sequence = beat.sequence;
+                self.agents.say(link, ToAgent::Acknowledged { sequence });
+            }
+            FromAgent::Facts(facts) => self.agent_facts(agent, &facts),
+            FromAgent::Done { order, done, words } => {
+                let result = if done { Ok(words) } else { Err(words) };
+                self.agent_done(link, order, result);
+            }
+            FromAgent::Bye { why } => {
+                self.agents.links.remove(&link);
+                self.agent_gone(agent, link, true, &format!("it said goodbye: {why}"));
+            }
+        }
+    }
+
+    fn agent_news(&mut self, agent: &Arc<str>, news: AgentNews) {
+        let agent = agent.clone();
+        self.event(Event::Agent { agent, news });
+    }
+
+    /// Each service's heartbeat is that of the endpoints before it.
+    fn agent_beat(&mut self, agent: &str, beat: &Beat) {
+        for service in &beat.services {
+            let name = format!("{agent}/{}", service.name);
+            let Some(endpoints) = self.agents.behind.get(name.as_str()).cloned() else {
+                continue;
+            };
+            for endpoint in endpoints {
+                let known = self.engine.endpoint(endpoint);
+                let known = known.is_some_and(|view| view.heartbeat.carried().is_some());
+                // That it beats at all is on the disk at once: a balancer that replaces this one has to miss it.
+                self.durability = if known {
+                    Durability::Relaxed
+                } else {
+                    Durability::Now
+                };
+                self.event(Event::Beat {
+                    endpoint,
+                    beat: evenkeel_core::engine::Beat {
+                        sequence: beat.sequence,
+                        interval: Some(evenkeel_schema::admin::beat_interval(beat.interval_ms)),
+                        says: service.says(),
+                        utilization: None,
+                    },
+                });
+                self.durability = Durability::Relaxed;
+            }
+        }
+    }
+
+    fn agent_facts(&mut self, agent: &Arc<str>, facts: &FactsReport) {
+        let facts = Arc::new(facts.facts(agent));
+        self.facts.took_elsewhere(agent, facts.clone());
+        self.event(Event::Facts(facts));
+    }
+
+    fn agent_ended(&mut self, link: LinkId, closed: bool, why: &str) {
+        let orders = &self.agents.orders;
+        let lost = orders.iter().filter(|(_, order)| order.link == link);
+        for order in lost.map(|(number, _)| *number).collect::<Vec<_>>() {
+            let why = "its connection ended before the answer came: whether it was done is seen in `evenkeel status`";
+            self.answer_order(order, Err(why.into()));
+        }
+        // Of one that was cut off here, the name is still in the roster.
+        let agent = self.agents.links.remove(&link).map(|link| link.agent);
+        let agent = agent.or_else(|| self.agents.roster.name_of(link));
+        if let Some(agent) = agent {
+            self.agent_gone(&agent, link, closed, why);
+        }
+    }
+
+    fn agent_gone(&mut self, agent: &Arc<str>, link: LinkId, closed: bool, why: &str) {
+        if !self.agents.roster.left(agent, link) {
+            return; // another connection has the name
+        }
+        let known = self.agents.known(agent);
+        known.connected = false;
+        known.since = now().wall;
+        known.why = why.to_owned();
+        tracing::warn!(
+            target: "evenkeel::agents", agent = &**agent,
+            "agent {agent} is gone: {why}; its services are taken to be as they were"
+        );
+        let why = why.to_owned();
+        self.agent_news(agent, AgentNews::Gone { closed, why });
+    }
+
+    /// Whoever is silent for too long is cut off, and orders without an answer are given up.
+    pub(super) fn tick_agents(&mut self, at: Time) {
+        for (agent, link) in self.agents.roster.overdue(at) {
+            self.agents.links.remove(&link);
+            self.agent_gone(&agent, link, false, "not a word for 10 s");
+        }
+        let late = self.agents.orders.iter();
+        let late = late.filter(|(_, order)| order.until <= at);
+        for order in late.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.answer_order(order, Err("no answer within ten minutes".into()));
+        }
+    }
+
+    /// Has an agent carry an action out; the answer comes whatever becomes of it.
+    pub(super) fn order_elsewhere(
+        &mut self,
+        full_name: &str,
+        (action, argument): (&str, Option<String>),
+        why: String,
+        answer: Answer,
+    ) {
+        let sent = self.send_order(full_name, (action, argument), why);
+        match sent {
+            Ok((number, link, agent)) => {
+                let until = now().at + ANSWERED_WITHIN;
+                let waiting = Waiting {
+                    link,
+                    agent,
+                    until,
+                    answer,
+                };
+                self.agents.orders.insert(number, waiting);
+            }
+            Err(refusal) => answer(self, Err(refusal)),
+        }
+    }
+
+    fn send_order(
+        &mut self,
+        full_name: &str,
+        (action, argument): (&str, Option<String>),
+        why: String,
+    ) -> Result<(u64, LinkId, Arc<str>), String> {
+        let (agent, service) = full_name.split_once('/').ok_or("no service of an agent")?;
+        let link = self.agents.links.iter().find(|(_, l)| &*l.agent == agent);
+        let Some((link, agent)) = link.map(|(id, link)| (*id, link.agent.clone())) else {
+            return Err(format!(
+                "agent {agent} is not connected, so nothing can be done to {service} there"
+            ));
+        };
+        if self.agents.orders.len() >= ORDERS_MAX {
+            return Err("too many orders wait for an answer already".into());
+        }
+        self.agents.last_order += 1;
+        let number = self.agents.last_order;
+        // Milliseconds leave room for four thousand orders each, and go on when this host starts anew, as its steady clock does not.
+        let clock = now().wall.0 << 12;
+        let known = self.agents.known(&agent);
+        known.fence = clock.max(known.fence.saturating_add(1));
+        let order = Order {
+            order: number,
+            fence: known.fence,
+            service: service.to_owned(),
+            action: action.to_owned(),
+            argument,
+            why,
+        };
+        match self.agents.say(link, ToAgent::Order(order)) {
+            true => Ok((number, link, agent)),
+            false => Err(format!("agent {agent} takes too little, and was cut off")),
+        }
+    }
+
+    fn agent_done(&mut self, link: LinkId, order: u64, result: Result<String, String>) {
+        let waiting = self.agents.orders.get(&order);
+        if waiting.is_some_and(|waiting| waiting.link == link) {
+            self.answer_order(order, result);
+        }
+    }
+
+    fn answer_order(&mut self, order: u64, result: Result<String, String>) {
+        let Some(waiting) = self.agents.orders.remove(&order) else {
+            return;
+        };
+        if let Err(why) = &result {
+            let agent = &waiting.agent;
+            self.agents.known(agent).refused += 1;
+            tracing::warn!(target: "evenkeel::agents", agent = &**agent, "agent {agent} did not do what was ordered: {why}");
+        }
+        (waiting.answer)(self, result);
+    }
+
+    /// As the admin API shows them.
+    pub(super) fn agent_statuses(&self) -> Vec<AgentStatus> {
+        let status = |(name, known): (&Arc<str>, &Known)| AgentStatus {
+            name: name.to_string(),
+            connected: known.connected,
+            since: Stamp(known.since),
+            why: known.why.clone(),
+            address: Some(known.from.clone()).filter(|from| !from.is_empty()),
+            version: known.version.clone(),
+            actions: known.actions.clone(),
+            services: u32::try_from(known.services).unwrap_or(u32::MAX),
+            named: self.names_agent(name),
+            heard: known.heard.map(Stamp),
+        };
+        self.agents.known.iter().map(status).collect()
+    }
+}
