@@ -3,6 +3,7 @@
 //! A file of a few lines, replaced whole. It is on the disk before an order is carried out; one that cannot be written is a reason
 //! not to carry it out.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,34 +26,47 @@ impl Kept {
         Kept(state_dir.join(FILE_NAME))
     }
 
-    /// What was kept; nothing where nothing ever was.
-    pub(super) fn load(&self) -> io::Result<Fences> {
-        let wrong = |what: String| {
-            let path = self.0.display();
-            let words = format!(
-                "{path} {what}: it says which orders were carried out already; delete it once no balancer is connected"
-            );
-            io::Error::new(io::ErrorKind::InvalidData, words)
+    /// What was kept; nothing where nothing ever was. What can't be read is set aside, and said.
+    ///
+    /// `floor` is what no order decided until now is above.
+    pub(super) fn load(&self, floor: Epoch) -> Fences {
+        let why = match self.read() {
+            Ok(fences) => return fences,
+            Err(why) => why,
         };
+        let aside = self.0.with_extension("json.damaged");
+        let kept = fs::rename(&self.0, &aside);
+        let kept = kept.map_or_else(
+            |e| e.to_string(),
+            |()| format!("kept as {}", aside.display()),
+        );
+        tracing::error!(
+            "{}: {why} ({kept}); it says which orders were taken already, so none is taken that was decided before now",
+            self.0.display()
+        );
+        Fences::lost(floor)
+    }
+
+    fn read(&self) -> Result<Fences, String> {
         let about = match fs::metadata(&self.0) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Fences::default()),
-            about => about?,
+            about => about.map_err(|e| e.to_string())?,
         };
-        if about.len() > BYTES_MAX {
-            return Err(wrong(format!("has {} bytes", about.len())));
+        if !about.is_file() || about.len() > BYTES_MAX {
+            return Err("no file of fences".into());
         }
-        let read =
-            serde_json::from_slice::<std::collections::BTreeMap<String, u64>>(&fs::read(&self.0)?);
-        let map = read.map_err(|e| wrong(format!("can't be read ({e})")))?;
-        let kept = map.into_iter();
-        Ok(Fences::carried(kept.map(|(service, fence)| {
-            (Arc::from(service), Epoch(fence))
-        })))
+        let bytes = fs::read(&self.0).map_err(|e| e.to_string())?;
+        let map = serde_json::from_slice::<BTreeMap<String, u64>>(&bytes);
+        let kept = map
+            .map_err(|e| format!("it can't be read: {e}"))?
+            .into_iter();
+        let kept = kept.map(|(service, fence)| (Arc::from(service), Epoch(fence)));
+        Ok(Fences::carried(kept))
     }
 
     /// Writes them, whole or not at all.
     pub(super) fn store(&self, fences: &Fences) -> io::Result<()> {
-        let map: std::collections::BTreeMap<&str, u64> = fences
+        let map: BTreeMap<&str, u64> = fences
             .iter()
             .map(|(name, fence)| (&**name, fence.0))
             .collect();

@@ -97,15 +97,15 @@ const BLOCKING_THREADS: usize = 16;
 /// Runs until [`Input::Shutdown`] has been carried out.
 ///
 /// # Errors
-/// There is no runtime to be had, or the fences it kept can't be read: without them orders could be carried out twice.
+/// There is no runtime to be had.
 pub fn run(start: Start) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("agent-blocking")
         .build()?;
-    let ended = runtime.block_on(async { worker::Worker::start(start)?.run().await });
+    runtime.block_on(async { worker::Worker::start(start).run().await });
     // A file or a command that hangs is not waited for.
     runtime.shutdown_background();
-    ended
+    Ok(())
 }

@@ -176,7 +176,7 @@ async fn send(wire: &mut Box<dyn Wire>, message: &FromAgent) -> Result<(), Strin
 async fn hear(wire: &mut Box<dyn Wire>, frames: &mut Frames) -> Result<ToAgent, String> {
     let mut piece = [0; PIECE];
     loop {
-        if let Some(frame) = frames.next().map_err(|e| e.to_string())? {
+        if let Some(frame) = frames.take().map_err(|e| e.to_string())? {
             return read(&frame).map_err(|why| format!("it said something else: {why}"));
         }
         match wire.read(&mut piece).await {

@@ -6,18 +6,27 @@ use evenkeel_core::remote::Fences;
 use super::fences::Kept;
 
 #[test]
-fn fences_come_back_from_the_disk_and_damage_is_told() {
+fn fences_come_back_from_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let kept = Kept::new(folder.path());
-    assert_eq!(kept.load().unwrap(), Fences::default());
+    assert_eq!(kept.load(Epoch(100)), Fences::default());
     let mut fences = Fences::default();
     fences.admit(&"api".into(), Epoch(7)).unwrap();
     kept.store(&fences).unwrap();
     fences.admit(&"db".into(), Epoch(9)).unwrap();
     kept.store(&fences).unwrap();
-    assert_eq!(kept.load().unwrap(), fences);
+    assert_eq!(kept.load(Epoch(100)), fences);
+}
 
+#[test]
+fn damaged_ones_are_set_aside_and_nothing_decided_before_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::new(folder.path());
     std::fs::write(folder.path().join("fences.json"), "{\"api\":").unwrap();
-    let error = kept.load().unwrap_err().to_string();
-    assert!(error.contains("fences.json can't be read"), "{error}");
+    let mut fences = kept.load(Epoch(100));
+    assert!(fences.admit(&"api".into(), Epoch(100)).is_err());
+    assert!(fences.admit(&"api".into(), Epoch(101)).is_ok());
+    assert!(folder.path().join("fences.json.damaged").exists());
+    kept.store(&fences).unwrap();
+    assert_eq!(kept.load(Epoch(0)).newest(), Epoch(101));
 }

@@ -85,10 +85,11 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Adopts what runs, starts what does not, and calls.
-    pub(super) fn start(start: Start) -> io::Result<Worker> {
+    pub(super) fn start(start: Start) -> Worker {
         let now = now();
         let kept = Kept::new(&start.loaded.config.agent.state_dir);
-        let fences = kept.load()?;
+        // Fences are milliseconds of the calendar with room for some within each.
+        let fences = kept.load(Epoch(now.wall.0 << 12));
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let seed = now.at.as_nanos() ^ u64::from(std::process::id()).rotate_left(40);
         let mut worker = Worker {
@@ -119,10 +120,10 @@ impl Worker {
         let agent = &worker.loaded.config.agent;
         let services = worker.loaded.config.services.len();
         tracing::info!("agent {} supervises {services} services", agent.name);
-        Ok(worker)
+        worker
     }
 
-    pub(super) async fn run(mut self) -> io::Result<()> {
+    pub(super) async fn run(mut self) {
         while self.phase != Phase::Over {
             let wake = instant(self.next_wake());
             tokio::select! {
@@ -133,7 +134,6 @@ impl Worker {
             self.tick();
         }
         self.say_goodbye().await;
-        Ok(())
     }
 
     fn next_wake(&self) -> Time {

@@ -262,7 +262,7 @@ async fn hear<M: Message>(
 ) -> Result<M, (bool, String)> {
     let mut piece = [0; PIECE];
     loop {
-        if let Some(frame) = frames.next().map_err(|e| (true, e.to_string()))? {
+        if let Some(frame) = frames.take().map_err(|e| (true, e.to_string()))? {
             return read(&frame)
                 .map_err(|why| (true, format!("it said what is no message: {why}")));
         }

@@ -1,20 +1,19 @@
 //! Agents of other hosts as the control loop has them: who is connected, what each said last, and the orders that wait for an
 //! answer.
 
+mod hello;
+mod orders;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use evenkeel_core::engine::{AgentNews, Event};
 use evenkeel_core::id::EndpointId;
-use evenkeel_core::remote::{AGENTS_MAX, LinkId, Roster, Verdict};
+use evenkeel_core::remote::{AGENTS_MAX, LinkId, Roster};
 use evenkeel_core::time::{Time, WallTime};
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::AgentStatus;
-use evenkeel_schema::agent::{
-    Beat, FactsReport, FromAgent, Hello, Order, PROTOCOL, Refusal, ServiceReport, ToAgent,
-};
+use evenkeel_schema::agent::{Beat, FactsReport, FromAgent, ServiceReport, ToAgent};
 use evenkeel_store::Durability;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,11 +21,6 @@ use tokio::task::JoinHandle;
 use super::Driver;
 use crate::agents::{AgentDoor, Rules, Said, What};
 use crate::clock::now;
-
-/// Orders that wait for an answer; a planner has one at a time for a pool.
-const ORDERS_MAX: usize = 256;
-/// The longest an answer is waited for: what frees a disk or runs a command of the operator's takes its time.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(600);
 
 /// What is done with the answer.
 pub(super) type Answer = Box<dyn FnOnce(&mut Driver, Result<String, String>) + Send>;
@@ -230,78 +224,6 @@ impl Driver {
         }
     }
 
-    fn agent_hello(
-        &mut self,
-        link: LinkId,
-        hello: Hello,
-        from: std::net::SocketAddr,
-        says: mpsc::Sender<ToAgent>,
-    ) {
-        let agent: Arc<str> = hello.agent.as_str().into();
-        let from = from.to_string();
-        let refusal = |code: &str, why: String| {
-            let code = code.to_owned();
-            ToAgent::Refused(Refusal { code, why })
-        };
-        if !self.phase.serving() {
-            let why = "this balancer is shutting down".to_owned();
-            // Dropped after this: the connection says it and ends.
-            let _ = says.try_send(refusal("shutting_down", why));
-            return;
-        }
-        let now = now();
-        let who = (hello.instance, from.as_str());
-        match self.agents.roster.hello(&agent, link, who, now.at) {
-            Verdict::Refused(why) => {
-                self.agents.door.refusals.name.fetch_add(1, Relaxed);
-                tracing::warn!(target: "evenkeel::agents", agent = &*agent, "agent {agent} at {from} was refused: {why}");
-                let _ = says.try_send(refusal("name", why));
-                return;
-            }
-            Verdict::Replaces(old) => {
-                self.agents.links.remove(&old);
-            }
-            Verdict::Welcome => {}
-        }
-        let welcome = ToAgent::Welcome {
-            protocol: PROTOCOL,
-            node: self.config.node.name.clone(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        };
-        let _ = says.try_send(welcome);
-        let open = Link {
-            agent: agent.clone(),
-            says,
-        };
-        self.agents.links.insert(link, open);
-        let named = self.names_agent(&agent);
-        let known = self.agents.known(&agent);
-        known.connected = true;
-        known.since = now.wall;
-        known.why = "connected".into();
-        known.heard = Some(now.wall);
-        known.from = from;
-        known.version = hello.version;
-        known.actions = hello.actions;
-        known.fence = known.fence.max(hello.fence);
-        let stranger = match named {
-            true => "",
-            false => ", of which no endpoint names a service",
-        };
-        tracing::info!(
-            target: "evenkeel::agents", agent = &*agent,
-            "agent {agent} connected from {}{stranger}", known.from
-        );
-    }
-
-    fn names_agent(&self, agent: &str) -> bool {
-        let pools = self.config.pools.iter();
-        let mut named = pools
-            .flat_map(|pool| &pool.endpoints)
-            .filter_map(|endpoint| endpoint.service.as_deref()?.split_once('/'));
-        named.any(|(host, _)| host == agent)
-    }
-
     fn agent_more(&mut self, link: LinkId, agent: &Arc<str>, message: FromAgent) {
         match message {
             // Who says it twice is none of ours.
@@ -418,85 +340,6 @@ impl Driver {
         for order in late.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.answer_order(order, Err("no answer within ten minutes".into()));
         }
-    }
-
-    /// Has an agent carry an action out; the answer comes whatever becomes of it.
-    pub(super) fn order_elsewhere(
-        &mut self,
-        full_name: &str,
-        (action, argument): (&str, Option<String>),
-        why: String,
-        answer: Answer,
-    ) {
-        let sent = self.send_order(full_name, (action, argument), why);
-        match sent {
-            Ok((number, link, agent)) => {
-                let until = now().at + ANSWERED_WITHIN;
-                let waiting = Waiting {
-                    link,
-                    agent,
-                    until,
-                    answer,
-                };
-                self.agents.orders.insert(number, waiting);
-            }
-            Err(refusal) => answer(self, Err(refusal)),
-        }
-    }
-
-    fn send_order(
-        &mut self,
-        full_name: &str,
-        (action, argument): (&str, Option<String>),
-        why: String,
-    ) -> Result<(u64, LinkId, Arc<str>), String> {
-        let (agent, service) = full_name.split_once('/').ok_or("no service of an agent")?;
-        let link = self.agents.links.iter().find(|(_, l)| &*l.agent == agent);
-        let Some((link, agent)) = link.map(|(id, link)| (*id, link.agent.clone())) else {
-            return Err(format!(
-                "agent {agent} is not connected, so nothing can be done to {service} there"
-            ));
-        };
-        if self.agents.orders.len() >= ORDERS_MAX {
-            return Err("too many orders wait for an answer already".into());
-        }
-        self.agents.last_order += 1;
-        let number = self.agents.last_order;
-        // Milliseconds leave room for four thousand orders each, and go on when this host starts anew, as its steady clock does not.
-        let clock = now().wall.0 << 12;
-        let known = self.agents.known(&agent);
-        known.fence = clock.max(known.fence.saturating_add(1));
-        let order = Order {
-            order: number,
-            fence: known.fence,
-            service: service.to_owned(),
-            action: action.to_owned(),
-            argument,
-            why,
-        };
-        match self.agents.say(link, ToAgent::Order(order)) {
-            true => Ok((number, link, agent)),
-            false => Err(format!("agent {agent} takes too little, and was cut off")),
-        }
-    }
-
-    fn agent_done(&mut self, link: LinkId, order: u64, result: Result<String, String>) {
-        let waiting = self.agents.orders.get(&order);
-        if waiting.is_some_and(|waiting| waiting.link == link) {
-            self.answer_order(order, result);
-        }
-    }
-
-    fn answer_order(&mut self, order: u64, result: Result<String, String>) {
-        let Some(waiting) = self.agents.orders.remove(&order) else {
-            return;
-        };
-        if let Err(why) = &result {
-            let agent = &waiting.agent;
-            self.agents.known(agent).refused += 1;
-            tracing::warn!(target: "evenkeel::agents", agent = &**agent, "agent {agent} did not do what was ordered: {why}");
-        }
-        (waiting.answer)(self, result);
     }
 
     /// As the admin API shows them.

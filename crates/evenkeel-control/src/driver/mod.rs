@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::counters::Histogram;
-use evenkeel_core::engine::{Configure, Engine, Event, Order};
+use evenkeel_core::engine::{Configure, Engine, Event, Order, Running};
 use evenkeel_core::id::{EndpointId, Epoch, PoolId};
 use evenkeel_core::observe::Failure;
 use evenkeel_core::table::PoolTable;
@@ -194,10 +194,15 @@ impl Driver {
             reports,
         };
         driver.load_first(start.resume).await;
-        driver.event(Event::Running(start.running));
-        driver.configure();
-        tracing::info!("serving revision {}", driver.revisions.current());
+        driver.begin(start.running);
         Ok((driver, queues))
+    }
+
+    /// Adopts what runs, and serves.
+    fn begin(&mut self, running: Vec<Running>) {
+        self.event(Event::Running(running));
+        self.configure();
+        tracing::info!("serving revision {}", self.revisions.current());
     }
 
     /// Runs until a shutdown is complete.

@@ -32,22 +32,40 @@ impl std::fmt::Display for Stale {
 
 /// All of an agent's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fences(BTreeMap<Arc<str>, Epoch>);
+pub struct Fences {
+    services: BTreeMap<Arc<str>, Epoch>,
+    /// What nothing may be at or below, whatever is known of the service.
+    floor: Epoch,
+}
 
 impl Fences {
     /// As they were kept; more than [`SERVICES_MAX`] nobody keeps.
     pub fn carried(kept: impl IntoIterator<Item = (Arc<str>, Epoch)>) -> Fences {
-        Fences(kept.into_iter().take(SERVICES_MAX).collect())
+        Fences {
+            services: kept.into_iter().take(SERVICES_MAX).collect(),
+            floor: Epoch::default(),
+        }
+    }
+
+    /// What was kept is lost: nothing that was decided until `floor` is taken.
+    pub fn lost(floor: Epoch) -> Fences {
+        Fences {
+            services: BTreeMap::new(),
+            floor,
+        }
     }
 
     /// Every service and its newest, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, Epoch)> {
-        self.0.iter().map(|(service, fence)| (service, *fence))
+        self.services
+            .iter()
+            .map(|(service, fence)| (service, *fence))
     }
 
     /// The newest of all.
     pub fn newest(&self) -> Epoch {
-        self.0.values().copied().max().unwrap_or_default()
+        let newest = self.services.values().copied().max();
+        newest.unwrap_or_default().max(self.floor)
     }
 
     /// Takes an order's fence, unless it is stale.
@@ -55,16 +73,17 @@ impl Fences {
     /// # Errors
     /// It is not newer than the newest seen of this service.
     pub fn admit(&mut self, service: &Arc<str>, fence: Epoch) -> Result<(), Stale> {
-        let newest = self.0.get(service).copied();
-        if let Some(newest) = newest.filter(|newest| *newest >= fence) {
+        let newest = self.services.get(service).copied().unwrap_or_default();
+        let newest = newest.max(self.floor);
+        if fence <= newest {
             return Err(Stale { fence, newest });
         }
-        self.0.insert(service.clone(), fence);
+        self.services.insert(service.clone(), fence);
         Ok(())
     }
 
     /// Services that are configured no more are forgotten.
     pub fn retain(&mut self, known: impl Fn(&str) -> bool) {
-        self.0.retain(|service, _| known(service));
+        self.services.retain(|service, _| known(service));
     }
 }

@@ -77,6 +77,14 @@ fn an_order_is_taken_once_and_none_that_is_older() {
 }
 
 #[test]
+fn an_agent_that_lost_its_fences_takes_nothing_that_was_decided_before() {
+    let mut fences = Fences::lost(Epoch(100));
+    assert_eq!(fences.newest(), Epoch(100));
+    assert!(fences.admit(&name("api"), Epoch(100)).is_err());
+    assert_eq!(fences.admit(&name("api"), Epoch(101)), Ok(()));
+}
+
+#[test]
 fn of_two_agents_with_one_name_the_second_is_refused_with_the_address_of_the_first() {
     let mut roster = Roster::default();
     let host = name("host-1");

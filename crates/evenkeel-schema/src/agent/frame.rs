@@ -67,7 +67,7 @@ impl Frames {
     ///
     /// # Errors
     /// What comes is none; nothing after it can be understood.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
+    pub fn take(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
         let Some(head) = self.bytes.first_chunk::<HEAD>() else {
             return Ok(None);
         };

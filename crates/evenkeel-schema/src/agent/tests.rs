@@ -57,7 +57,7 @@ fn what_is_sent_arrives_as_it_was_however_it_is_cut() {
         let mut got = Vec::new();
         for piece in bytes.chunks(step) {
             frames.push(piece);
-            while let Some(frame) = frames.next().unwrap() {
+            while let Some(frame) = frames.take().unwrap() {
                 got.push(read::<FromAgent>(&frame).unwrap());
             }
         }
@@ -69,14 +69,14 @@ fn what_is_sent_arrives_as_it_was_however_it_is_cut() {
 fn a_message_that_is_too_long_is_refused_by_its_head_alone() {
     let mut frames = Frames::new(FIRST_FRAME_BYTES_MAX);
     frames.push(&(FIRST_FRAME_BYTES_MAX as u32 + 1).to_be_bytes());
-    assert!(matches!(frames.next(), Err(FrameError::TooLong { .. })));
+    assert!(matches!(frames.take(), Err(FrameError::TooLong { .. })));
     let mut frames = Frames::new(FIRST_FRAME_BYTES_MAX);
     frames.push(b"GET / HTTP/1.1\r\n");
-    let error = frames.next().unwrap_err().to_string();
+    let error = frames.take().unwrap_err().to_string();
     assert!(error.contains("wanted at most 16384"), "{error}");
     frames = Frames::new(10);
     frames.push(&[0, 0, 0, 0]);
-    assert_eq!(frames.next(), Err(FrameError::Empty));
+    assert_eq!(frames.take(), Err(FrameError::Empty));
     let long = FromAgent::Bye {
         why: "x".repeat(FRAME_BYTES_MAX),
     };
@@ -194,7 +194,7 @@ proptest! {
     fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut frames = Frames::new(64);
         frames.push(&bytes);
-        while let Ok(Some(frame)) = frames.next() {
+        while let Ok(Some(frame)) = frames.take() {
             prop_assert!(frame.len() <= 64);
             let _ = read::<FromAgent>(&frame);
             let _ = read::<ToAgent>(&frame);

@@ -1,0 +1,97 @@
+//! Orders to agents: each with its number and its fence, and whatever becomes of it is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::remote::LinkId;
+use evenkeel_schema::agent::{Order, ToAgent};
+
+use super::{Answer, Waiting};
+use crate::clock::now;
+use crate::driver::Driver;
+
+/// Orders that wait for an answer; a planner has one at a time for a pool.
+const ORDERS_MAX: usize = 256;
+/// The longest an answer is waited for: what frees a disk or runs a command of the operator's takes its time.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(600);
+
+impl Driver {
+    /// Has an agent carry an action out; the answer comes whatever becomes of it.
+    pub(in crate::driver) fn order_elsewhere(
+        &mut self,
+        full_name: &str,
+        (action, argument): (&str, Option<String>),
+        why: String,
+        answer: Answer,
+    ) {
+        let sent = self.send_order(full_name, (action, argument), why);
+        match sent {
+            Ok((number, link, agent)) => {
+                let until = now().at + ANSWERED_WITHIN;
+                let waiting = Waiting {
+                    link,
+                    agent,
+                    until,
+                    answer,
+                };
+                self.agents.orders.insert(number, waiting);
+            }
+            Err(refusal) => answer(self, Err(refusal)),
+        }
+    }
+
+    fn send_order(
+        &mut self,
+        full_name: &str,
+        (action, argument): (&str, Option<String>),
+        why: String,
+    ) -> Result<(u64, LinkId, Arc<str>), String> {
+        let (agent, service) = full_name.split_once('/').ok_or("no service of an agent")?;
+        let link = self.agents.links.iter().find(|(_, l)| &*l.agent == agent);
+        let Some((link, agent)) = link.map(|(id, link)| (*id, link.agent.clone())) else {
+            return Err(format!(
+                "agent {agent} is not connected, so nothing can be done to {service} there"
+            ));
+        };
+        if self.agents.orders.len() >= ORDERS_MAX {
+            return Err("too many orders wait for an answer already".into());
+        }
+        self.agents.last_order += 1;
+        let number = self.agents.last_order;
+        // Milliseconds leave room for four thousand orders each, and go on when this host starts anew, as its steady clock does not.
+        let clock = now().wall.0 << 12;
+        let known = self.agents.known(&agent);
+        known.fence = clock.max(known.fence.saturating_add(1));
+        let order = Order {
+            order: number,
+            fence: known.fence,
+            service: service.to_owned(),
+            action: action.to_owned(),
+            argument,
+            why,
+        };
+        match self.agents.say(link, ToAgent::Order(order)) {
+            true => Ok((number, link, agent)),
+            false => Err(format!("agent {agent} takes too little, and was cut off")),
+        }
+    }
+
+    pub(super) fn agent_done(&mut self, link: LinkId, order: u64, result: Result<String, String>) {
+        let waiting = self.agents.orders.get(&order);
+        if waiting.is_some_and(|waiting| waiting.link == link) {
+            self.answer_order(order, result);
+        }
+    }
+
+    pub(super) fn answer_order(&mut self, order: u64, result: Result<String, String>) {
+        let Some(waiting) = self.agents.orders.remove(&order) else {
+            return;
+        };
+        if let Err(why) = &result {
+            let agent = &waiting.agent;
+            self.agents.known(agent).refused += 1;
+            tracing::warn!(target: "evenkeel::agents", agent = &**agent, "agent {agent} did not do what was ordered: {why}");
+        }
+        (waiting.answer)(self, result);
+    }
+}
