@@ -10,6 +10,7 @@ mod facts;
 mod incidents;
 mod journal;
 mod page;
+mod paths;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,6 +34,7 @@ use crate::tls::Certificate;
 use page::Page;
 
 pub(crate) use account::AccountSample;
+pub(crate) use paths::PathSample;
 
 /// One endpoint's.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub(crate) struct EndpointSample {
     pub(crate) checks: Option<Arc<Histogram>>,
     /// Of its heartbeats, once there was one.
     pub(crate) heartbeat: Option<BeatsView>,
+    /// Where it has several addresses.
+    pub(crate) path: Option<PathSample>,
 }
 
 /// Everything a scrape shows.
@@ -314,6 +318,7 @@ impl Sample {
             })?;
         }
         self.ejections(page)?;
+        self.paths(page)?;
         let help = "How long the endpoint's checks took";
         page.family(
             "evenkeel_check_seconds",

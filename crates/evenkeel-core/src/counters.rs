@@ -123,7 +123,7 @@ pub struct EndpointWorker {
     pub failures: Counter,
     /// Connections opened to it.
     pub connects: Counter,
-    /// Of the failures, those in which nothing was heard of it: time-outs.
+    /// Of the failures, those in which nothing was heard of it: time-outs, and no way there.
     pub unheard: Counter,
     /// Tries in which it was the endpoint's turn: the whole request was there to be given to it.
     pub handed: Counter,

@@ -25,6 +25,11 @@ id!(
     EndpointId(u32)
 );
 id!(
+    /// By which address an endpoint is reached: grows whenever another one comes into use, so that what was seen on the one
+    /// before can be told from what is seen now.
+    PathId(u32)
+);
+id!(
     /// A supervised service, by its name.
     ServiceId(u32)
 );

@@ -2,14 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::EndpointId;
+use crate::id::{EndpointId, PathId};
 use crate::time::Time;
 
 /// How a try at an endpoint failed. The layer is part of the name, as in HAProxy's L4TOUT and L7STS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FailureKind {
-    /// The connection was refused or could not be routed.
+    /// The connection was refused.
     Connect,
+    /// There is no way there: no route, host or network unreachable.
+    Unreachable,
     /// No connection within `connect_timeout`.
     ConnectTimeout,
     /// The connection ended before the answer did.
@@ -74,6 +76,7 @@ impl FailureKind {
     pub const fn name(self) -> &'static str {
         match self {
             FailureKind::Connect => "connection refused",
+            FailureKind::Unreachable => "unreachable",
             FailureKind::ConnectTimeout => "connect timeout",
             FailureKind::Reset => "connection reset",
             FailureKind::Timeout => "response timeout",
@@ -102,6 +105,8 @@ impl FailureKind {
 pub struct Failure {
     /// Whose.
     pub endpoint: EndpointId,
+    /// Over which of its addresses.
+    pub path: PathId,
     /// How.
     pub kind: FailureKind,
     /// How many failed in a row with this one, over all workers.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::counters::EndpointShared;
-use crate::id::{EndpointId, Epoch, PoolId};
+use crate::id::{EndpointId, Epoch, PathId, PoolId};
 use crate::settings::{
     FailoverSettings, LimitSettings, PolicySpec, RetrySettings, TransportSettings,
 };
@@ -86,9 +86,13 @@ pub struct EndpointRow {
     pub id: EndpointId,
     /// Its name within the pool.
     pub name: Arc<str>,
-    /// Where it is; `None` while its host name does not resolve (then its state is `Unknown`).
+    /// Where it is; `None` while its host name does not resolve (then its state is `Unknown`). Of several, the one in use.
     pub address: Option<Address>,
-    /// The name it is configured by, if it is not an address: what its certificate is expected to be made for.
+    /// Which of its addresses that is: another one means that connections to the one before are used no more.
+    pub path: PathId,
+    /// What waits for an answer over one below this waits in vain: no packet gets through there.
+    pub cut_below: PathId,
+    /// What its certificate is expected to be made for: the name it is configured by; its first address, if another one is in use.
     pub host: Option<Arc<str>>,
     /// 0–256; 0 = no new work.
     pub weight: u32,

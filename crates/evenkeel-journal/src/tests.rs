@@ -24,6 +24,7 @@ fn now(ms: u64) -> Now {
 fn configuration() -> Event {
     let endpoint = |name: &str| EndpointSpec {
         name: name.into(),
+        others: Vec::new(),
         target: Target::Address(Address::Unix(name.into())),
         weight: 100,
         tier: 0,
@@ -94,6 +95,7 @@ fn story() -> (Vec<u8>, Vec<Command>) {
                 });
                 if !passed {
                     events.push_back(Event::Failed(Failure {
+                        path: Default::default(),
                         endpoint,
                         kind: FailureKind::Connect,
                         run: 1,

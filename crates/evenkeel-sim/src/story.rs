@@ -209,6 +209,7 @@ fn endpoints(pool: &str, is_static: bool, rng: &mut Rng) -> Vec<EndpointSpec> {
         let name = format!("e{index}");
         EndpointSpec {
             target: Target::Address(Address::Unix(format!("/{pool}/{name}").into())),
+            others: Vec::new(),
             weight: if even { 100 } else { 1 + rng.below(200) as u32 },
             tier: if is_static {
                 0

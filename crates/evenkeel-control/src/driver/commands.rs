@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use evenkeel_core::engine::{Command, Remark, ServiceTransition, Transition};
+use evenkeel_core::engine::{Carried, Command, Remark, ServiceTransition, Transition};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
@@ -32,13 +32,15 @@ impl Driver {
             } => self.start_trial(endpoint, permits),
             Command::Probe {
                 endpoint,
+                address,
                 timeout,
                 epoch,
-            } => self.probe(endpoint, timeout, epoch),
+            } => self.probe(endpoint, address, timeout, epoch),
             Command::Weigh {
                 endpoint, burden, ..
             } => self.weigh(endpoint, burden),
             Command::Said(remark) => log_remark(&remark),
+            Command::Switched(switch) => self.switched(&switch),
             Command::Alone(cut) => log_alone(&cut.why),
             Command::Back(after) => log_back(after),
             Command::Changed(transition) => {
@@ -46,12 +48,7 @@ impl Driver {
                 log_transition(&transition, begins);
                 self.account_changed(&transition);
             }
-            // What is seen of endpoints whose services are being stopped says nothing of the next start.
-            Command::Persist(_)
-                if self.phase.stopping() && self.durability == Durability::Relaxed => {}
-            Command::Persist(carried) => {
-                self.storage.put_endpoint(&carried.into(), self.durability);
-            }
+            Command::Persist(carried) => self.persist(carried),
             Command::Forget { pool, endpoint } => self.storage.delete_endpoint(&pool, &endpoint),
             Command::StartService { service, epoch } => {
                 if let Some(view) = self.engine.service(service) {
@@ -73,6 +70,19 @@ impl Driver {
             Command::ServiceChanged(transition) => log_service(&transition),
             Command::IncidentChanged(change) => self.incident_changed(*change),
         }
+    }
+
+    fn persist(&mut self, carried: Carried) {
+        // What is seen of endpoints whose services are being stopped says nothing of the next start.
+        if self.phase.stopping() && self.durability == Durability::Relaxed {
+            return;
+        }
+        // A balancer that replaces this one is not to begin with a path that is cut.
+        let durability = match carried.path {
+            Some(_) => Durability::Now,
+            None => self.durability,
+        };
+        self.storage.put_endpoint(&carried.into(), durability);
     }
 
     /// Is it only that its service has just been started and does not listen yet? That happens at every start.

@@ -24,6 +24,15 @@ const LOOKS_MAX: usize = 512;
 /// One look at whether a service is ready; the engine asks again.
 const READY_WITHIN: Duration = Duration::from_secs(1);
 
+/// A probe ended.
+pub(crate) struct Probed {
+    endpoint: EndpointId,
+    /// Where it was made to.
+    address: Address,
+    epoch: Epoch,
+    outcome: Outcome,
+}
+
 /// Starts looks, with a bound on how many run at once.
 pub(super) struct Looks {
     permits: Arc<Semaphore>,
@@ -80,11 +89,14 @@ impl Looks {
 }
 
 impl Driver {
-    pub(super) fn probe(&self, endpoint: EndpointId, timeout: Duration, epoch: Epoch) {
+    pub(super) fn probe(
+        &self,
+        endpoint: EndpointId,
+        address: Address,
+        timeout: Duration,
+        epoch: Epoch,
+    ) {
         let Some(view) = self.engine.endpoint(endpoint) else {
-            return;
-        };
-        let Some(address) = view.address.cloned() else {
             return;
         };
         let (mut check, host) = (view.check.clone(), host_field(view.target));
@@ -102,17 +114,33 @@ impl Driver {
                 });
                 let outcome = evenkeel_probe::run(&check, &address, &host, tls).await;
                 if !blind.is(&outcome) {
-                    return Report::Probed(endpoint, epoch, outcome);
+                    return Report::Probed(Probed {
+                        endpoint,
+                        address,
+                        epoch,
+                        outcome,
+                    });
                 }
                 tokio::time::sleep(check.fast_interval).await;
             }
         });
     }
 
-    pub(super) fn probed(&mut self, endpoint: EndpointId, epoch: Epoch, outcome: Outcome) {
-        let us = u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX);
-        self.checks.entry(endpoint).or_default().observe_us(us);
-        if let Some(evidence) = outcome.evidence {
+    pub(super) fn probed(&mut self, probed: Probed) {
+        let Probed {
+            endpoint,
+            address,
+            epoch,
+            outcome,
+        } = probed;
+        // What is seen at another address than the one in use says nothing of how the endpoint serves.
+        let used = self.engine.endpoint(endpoint);
+        let used = used.is_some_and(|view| view.address == Some(&address));
+        if used {
+            let us = u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX);
+            self.checks.entry(endpoint).or_default().observe_us(us);
+        }
+        if let Some(evidence) = outcome.evidence.filter(|_| used) {
             self.event(Event::Observed(Observation {
                 about: About::Endpoint(endpoint),
                 evidence,
@@ -152,8 +180,10 @@ impl Driver {
     pub(super) fn look_up_names(&mut self) {
         let mut names = BTreeSet::new();
         for endpoint in self.config.pools.iter().flat_map(|p| &p.endpoints) {
-            if let Target::Name { host, port } = &endpoint.target {
-                names.insert((host.clone(), *port));
+            for target in std::iter::once(&endpoint.target).chain(&endpoint.others) {
+                if let Target::Name { host, port } = target {
+                    names.insert((host.clone(), *port));
+                }
             }
         }
         self.names.look_up(names);
@@ -162,27 +192,28 @@ impl Driver {
     pub(super) fn resolved(&mut self, resolved: Resolved) {
         self.names.done(&resolved);
         let addresses = resolved.addresses.as_deref().unwrap_or_default();
-        for (endpoint, current) in self.named(&resolved.name) {
-            let address = choose(current, addresses).map(Address::Ip);
-            self.event(Event::Resolved { endpoint, address });
+        let (host, port) = resolved.name.clone();
+        let target = Target::Name { host, port };
+        for (endpoint, current) in self.named(&target) {
+            self.event(Event::Resolved {
+                endpoint,
+                target: target.clone(),
+                address: choose(current, addresses).map(Address::Ip),
+            });
         }
     }
 
     /// The endpoints of this name, with where they are now.
-    fn named(&self, name: &(String, u16)) -> Vec<(EndpointId, Option<SocketAddr>)> {
+    fn named(&self, name: &Target) -> Vec<(EndpointId, Option<SocketAddr>)> {
         let mut found = Vec::new();
-        for pool in self.engine.pools() {
-            for endpoint in pool.endpoints {
-                let Target::Name { host, port } = endpoint.target else {
-                    continue;
+        for endpoint in self.engine.pools().flat_map(|pool| pool.endpoints) {
+            let (ways, _) = endpoint.path.ways();
+            if let Some(way) = ways.iter().find(|way| way.target() == name) {
+                let current = match way.address() {
+                    Some(Address::Ip(ip)) => Some(*ip),
+                    _ => None,
                 };
-                if (host, *port) == (&name.0, name.1) {
-                    let current = match endpoint.address {
-                        Some(Address::Ip(ip)) => Some(*ip),
-                        _ => None,
-                    };
-                    found.push((endpoint.id, current));
-                }
+                found.push((endpoint.id, current));
             }
         }
         found

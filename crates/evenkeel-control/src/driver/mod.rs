@@ -15,6 +15,7 @@ mod incidents;
 mod journal;
 mod load;
 mod looks;
+mod paths;
 mod restores;
 mod shutdown;
 mod sweep;
@@ -63,7 +64,7 @@ pub(crate) use facts::Newest;
 
 /// What a task brings back.
 pub(crate) enum Report {
-    Probed(EndpointId, Epoch, evenkeel_probe::Outcome),
+    Probed(looks::Probed),
     Ready(evenkeel_core::id::ServiceId, Epoch, evenkeel_probe::Outcome),
     Changed(
         Result<Prepared, ErrorAnswer>,
@@ -321,7 +322,7 @@ impl Driver {
 
     fn report(&mut self, report: Report) {
         match report {
-            Report::Probed(endpoint, epoch, outcome) => self.probed(endpoint, epoch, outcome),
+            Report::Probed(probed) => self.probed(probed),
             Report::Ready(service, epoch, outcome) => self.looked_ready(service, epoch, &outcome),
             Report::Changed(result, revision, answer) => self.changed(result, revision, answer),
             Report::Acted(acted) => self.acted(acted),

@@ -14,6 +14,7 @@ use evenkeel_core::table::PoolTable;
 use evenkeel_core::time::Time;
 
 use super::Driver;
+use super::paths::Paths;
 
 /// How long answers take is read this often: eighty-five numbers a worker and endpoint.
 const TIMES_EVERY: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ pub(super) struct Swept {
     lanes: BTreeMap<EndpointId, Vec<Lane>>,
     at: Time,
     times_at: Time,
+    /// Not swept, but counted here.
+    pub(super) paths: Paths,
 }
 
 impl Driver {
@@ -99,6 +102,7 @@ impl Driver {
         self.swept.counts.retain(|id, _| there.contains(id));
         self.swept.lanes.retain(|id, _| there.contains(id));
         self.checks.retain(|id, _| there.contains(id));
+        self.swept.paths.keep(&there);
     }
 }
 

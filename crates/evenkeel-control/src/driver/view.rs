@@ -14,7 +14,7 @@ use evenkeel_schema::admin::{
 };
 
 use super::beats::millis;
-use super::{Driver, Newest};
+use super::{Driver, Newest, paths};
 use crate::clock::now;
 use crate::metrics::{EndpointSample, Sample};
 
@@ -90,6 +90,7 @@ impl Driver {
                     shared: endpoint.shared.clone(),
                     checks: self.checks.get(&endpoint.id).cloned(),
                     heartbeat: endpoint.heartbeat.view(at),
+                    path: self.swept.paths.sample(endpoint),
                 });
             }
         }
@@ -195,6 +196,7 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
             .view(now().at)
             .map(|beats| heartbeat(&beats, view.detector)),
         next: Some(view.next.clone()).filter(|next| !next.is_empty()),
+        path: paths::status(view.path),
     }
 }
 

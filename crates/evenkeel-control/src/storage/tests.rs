@@ -26,6 +26,7 @@ fn record(endpoint: &str) -> EndpointRecord {
         order: None,
         weight: Some(7),
         heartbeat: None,
+        path: None,
     }
 }
 

@@ -107,6 +107,7 @@ fn failures_of_real_traffic_eject_at_once() {
         let kind = FailureKind::Reset;
         let failure = Failure {
             endpoint,
+            path: Default::default(),
             kind,
             run,
             at: Time::ZERO,

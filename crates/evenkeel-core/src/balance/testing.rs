@@ -19,6 +19,8 @@ pub(crate) fn row(state: State, weight: u32) -> EndpointRow {
     EndpointRow {
         id: EndpointId(0),
         name: "e".into(),
+        path: Default::default(),
+        cut_below: Default::default(),
         host: None,
         address: Some(Address::Ip(([127, 0, 0, 1], 9001).into())),
         weight,

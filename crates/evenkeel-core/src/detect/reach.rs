@@ -67,7 +67,7 @@ impl Reach {
 
     /// A machine answered, in whatever way.
     pub fn heard(&mut self, machine: IpAddr, now: Now) -> Option<Found> {
-        self.lost.remove(&machine)?;
+        self.lost.remove(&machine);
         let cut = self.cut.take()?;
         // Nobody else was asked again yet; who is lost still will be seen to be.
         self.lost.clear();

@@ -52,6 +52,7 @@ pub enum Evidence {
     EverythingToo,
     OtherPoolDown,
     SelfPaused,
+    AnswersElsewhere,
 }
 
 /// What evidence is about: symptoms of one class may have one cause.
@@ -173,6 +174,8 @@ pub const EVIDENCE: &[EvidenceEntry] = &[
     e(E::EverythingToo, "nothing at all can be reached", "other things can be reached", Company, SEEN, 0.001, &[]),
     e(E::OtherPoolDown, "another pool is down as well", "the other pools are well", Company, SEEN, 0.02, &[]),
     e(E::SelfPaused, "the balancer itself stood still", "the balancer itself did not stand still", Company, SEEN, 0.002, &[]),
+    // Whoever answers its check by another way is well, and so is its machine: only the first way can be at fault.
+    e(E::AnswersElsewhere, "it answers on another address", "it answers on no other address", Company, SEEN, 0.0005, &[]),
 ];
 
 impl Evidence {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::failover::path::CarriedPath;
 use crate::health::{CarriedBeats, DecidedBy, Endpoint, Heartbeat, Order, Standing, clip};
 use crate::settings::PoolSpec;
 use crate::table::State;
@@ -39,6 +40,8 @@ pub struct Carried {
     pub weight: Option<u32>,
     /// Its heartbeats, where it is known to send them.
     pub beats: Option<CarriedBeats>,
+    /// The address in use, if it is not the first.
+    pub path: Option<CarriedPath>,
 }
 
 impl Carried {
@@ -65,6 +68,7 @@ impl Carried {
             order: endpoint.order,
             weight: endpoint.weight,
             beats: endpoint.heartbeat.carried(),
+            path: endpoint.path.carried(),
         }
     }
 
@@ -72,6 +76,9 @@ impl Carried {
     pub(crate) fn restore(self, endpoint: &mut Endpoint, spec: &PoolSpec, now: Now) {
         let failback_auto = spec.failover.failback_auto;
         if self.target == endpoint.spec.target.to_string() {
+            if let Some(path) = self.path {
+                endpoint.restore_path(path);
+            }
             if let (Some(beats), Some(settings)) = (self.beats, &spec.heartbeat) {
                 endpoint.heartbeat = Heartbeat::restored(beats, settings, failback_auto, now.at);
             }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::detect::Cut;
+use crate::failover::path::Change;
 use crate::health::DecidedBy;
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::incident::IncidentChange;
@@ -91,6 +93,19 @@ impl fmt::Display for ServiceTransition {
     }
 }
 
+/// An endpoint is reached by another of its addresses from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// Which endpoint.
+    pub endpoint: EndpointId,
+    /// Its pool's name.
+    pub pool: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The addresses before and now, as configured; why; and whether it is a return.
+    pub change: Change,
+}
+
 /// Something to do, in the order they are polled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
@@ -127,6 +142,8 @@ pub enum Command {
     Probe {
         /// Whom: see [`Engine::endpoint`](super::Engine::endpoint).
         endpoint: EndpointId,
+        /// At which of its addresses.
+        address: Address,
         /// At most this long.
         timeout: Duration,
         /// The fence, new for each probe.
@@ -140,6 +157,8 @@ pub enum Command {
     Changed(Transition),
     /// For the log.
     Said(Remark),
+    /// For the log and the metrics; the table with the new address is published beside this.
+    Switched(Switch),
     /// Store this under its key.
     Persist(Carried),
     /// Delete the record of this endpoint: the configuration has it no more and no operator's word is kept for it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failover::ramp;
-use crate::health::{Endpoint, Verdict};
+use crate::health::{Endpoint, Verdict, path_rules};
 use crate::id::{EndpointId, PoolId, ServiceId};
 use crate::settings::PoolSpec;
 use crate::table::State;
@@ -86,6 +86,7 @@ impl Engine {
             name: &endpoint.spec.name,
             target: &endpoint.spec.target,
             address: endpoint.address.as_ref(),
+            path: &endpoint.path,
             state: endpoint.shown.state,
             since: endpoint.shown.since,
             why: &endpoint.shown.why,
@@ -137,7 +138,10 @@ fn next(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> String {
     if let Some(evidence) = &endpoint.suspicion {
         return format!("suspected, a probe decides: {evidence}");
     }
-    let plain = plainly(endpoint, spec, now);
+    let mut plain = plainly(endpoint, spec, now);
+    if let Some(waits) = endpoint.path.waits(path_rules(spec), now.at) {
+        plain = format!("{plain}; {waits}");
+    }
     match endpoint.note.is_empty() {
         true => plain,
         false => format!("{plain}; {}", endpoint.note),

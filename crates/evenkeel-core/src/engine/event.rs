@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
+use crate::address::{Address, Target};
 use crate::detect::Pause;
 use crate::diagnose::Cause;
 use crate::facts::Facts;
@@ -68,9 +68,13 @@ pub enum Event {
     Resolved {
         /// Whose name.
         endpoint: EndpointId,
+        /// Which of its addresses, as configured.
+        target: Target,
         /// Where it is.
         address: Option<Address>,
     },
+    /// An endpoint is to be reached by another of its addresses, if one of them answers.
+    SwitchNetwork(EndpointId),
     /// A probe ended.
     Probed {
         /// Whose.

@@ -14,7 +14,7 @@ use crate::settings::{PoolSpec, ServiceSpec};
 use crate::table::State;
 
 use super::Engine;
-use super::command::{Command, Remark, ServiceTransition, Transition};
+use super::command::{Command, Remark, ServiceTransition, Switch, Transition};
 
 impl Engine {
     /// Every incident, newest first.
@@ -38,11 +38,13 @@ impl Engine {
         let mut endpoints: Vec<Transition> = Vec::new();
         let mut services: Vec<ServiceTransition> = Vec::new();
         let mut remarks: Vec<Remark> = Vec::new();
+        let mut switches: Vec<Switch> = Vec::new();
         for command in self.commands.iter().skip(from) {
             match command {
                 Command::Changed(transition) => endpoints.push(transition.clone()),
                 Command::ServiceChanged(transition) => services.push(transition.clone()),
                 Command::Said(remark) => remarks.push(remark.clone()),
+                Command::Switched(switch) => switches.push(switch.clone()),
                 _ => {}
             }
         }
@@ -68,6 +70,9 @@ impl Engine {
                     self.sign(neighbour, Sign::Look);
                 }
             }
+        }
+        for switch in switches.iter().filter(|switch| !switch.change.back) {
+            self.ledger.switched(switch.endpoint, self.now);
         }
     }
 
@@ -115,7 +120,22 @@ impl Engine {
     }
 
     /// A name was looked up.
-    pub(super) fn resolved(&mut self, endpoint: EndpointId, address: Option<&Address>) {
+    pub(super) fn resolved(
+        &mut self,
+        endpoint: EndpointId,
+        target: &Target,
+        address: Option<&Address>,
+    ) {
+        let sign = match address {
+            Some(address) => Sign::Resolved(target, address),
+            None => Sign::Unresolved(target),
+        };
+        if self
+            .place_of(endpoint)
+            .is_some_and(|e| e.path.target() != target)
+        {
+            return self.sign(endpoint, sign);
+        }
         let seen = Observation {
             about: About::Endpoint(endpoint),
             evidence: Evidence::NameUnknown,
@@ -124,14 +144,15 @@ impl Engine {
             value: String::new(),
         };
         self.ledger.observed(&seen, self.now);
-        if let Some(address) = address {
-            self.sign(endpoint, Sign::Resolved(address));
-        }
+        self.sign(endpoint, sign);
     }
 
     /// A try failed.
     pub(super) fn failed(&mut self, failure: &Failure) {
-        self.ledger.failed(failure, self.now);
+        let known = self.place_of(failure.endpoint);
+        if known.is_some_and(|known| known.path.id() == failure.path) {
+            self.ledger.failed(failure, self.now);
+        }
         self.sign(failure.endpoint, Sign::Failed(failure));
     }
 

@@ -26,9 +26,10 @@ mod snapshot;
 mod view;
 mod watch;
 
+pub use crate::failover::path::{CarriedPath, Look};
 pub use crate::health::{Beat, BeatsView, CarriedBeats, DecidedBy, Order, Says};
 pub use carried::Carried;
-pub use command::{Command, Remark, ServiceTransition, Transition};
+pub use command::{Command, Remark, ServiceTransition, Switch, Transition};
 pub use elsewhere::{AgentNews, ServiceReport};
 pub use event::{Configure, Event, Running};
 pub use view::{AgentView, EndpointView, PoolView, ServiceView};
@@ -128,7 +129,12 @@ impl Engine {
             Event::Incidents(records) => self.ledger.carry(records, now),
             Event::Observed(seen) => self.ledger.observed(&seen, now),
             Event::Label { incident, cause } => drop(self.ledger.label(incident, cause, now)),
-            Event::Resolved { endpoint, address } => self.resolved(endpoint, address.as_ref()),
+            Event::Resolved {
+                endpoint,
+                target,
+                address,
+            } => self.resolved(endpoint, &target, address.as_ref()),
+            Event::SwitchNetwork(endpoint) => self.sign(endpoint, Sign::Leave),
             Event::Probed {
                 endpoint,
                 epoch,
@@ -143,13 +149,7 @@ impl Engine {
                 endpoint,
                 successes,
                 failures,
-            } => {
-                let sign = Sign::Swept {
-                    successes,
-                    failures,
-                };
-                self.sign(endpoint, sign);
-            }
+            } => self.swept(endpoint, successes, failures),
             Event::Measured {
                 pool,
                 since,
@@ -211,6 +211,14 @@ impl Engine {
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.on(index, sign, &mut ctx);
         }
+    }
+
+    fn swept(&mut self, endpoint: EndpointId, successes: u64, failures: u64) {
+        let sign = Sign::Swept {
+            successes,
+            failures,
+        };
+        self.sign(endpoint, sign);
     }
 
     fn measured(&mut self, id: PoolId, measured: &BTreeMap<EndpointId, Measured>, since: Time) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Target;
+use crate::address::{Address, Target};
 use crate::health::traffic::{Look, Measured, Traffic, burden};
 use crate::health::{Around, Endpoint, Outcome, Sign};
 use crate::id::{EndpointId, Epoch, PoolId};
@@ -17,7 +17,7 @@ use crate::table::{EndpointRow, PoolTable};
 use crate::time::Time;
 
 use super::carried::Carried;
-use super::command::{Command, Remark, Transition};
+use super::command::{Command, Remark, Switch, Transition};
 use super::context::Context;
 
 /// How many are how, kept beside the endpoints so that a failed try does not count a thousand of them.
@@ -130,7 +130,7 @@ impl Pool {
                 id: endpoint.id,
                 place: endpoint.place(),
                 ramps: endpoint.ramps(at),
-                excused: endpoint.is_excused(at),
+                excused: endpoint.is_excused(at) || endpoint.has_late_failures(&self.spec, at),
                 measured: measured.get(&endpoint.id)?,
             })
         });
@@ -235,9 +235,26 @@ impl Pool {
         if let Some(permits) = outcome.permits {
             self.trials.push((endpoint.id, permits));
         }
+        self.switched(index, ctx);
         if outcome.row || outcome.record {
             self.tally = self.count();
         }
+    }
+
+    /// Did another of its addresses come into use?
+    fn switched(&mut self, index: usize, ctx: &mut Context<'_>) {
+        let endpoint = &mut self.endpoints[index];
+        let Some(change) = endpoint.change.take() else {
+            return;
+        };
+        endpoint.path.fenced(ctx.fences.next());
+        self.traffic.restart(endpoint.id);
+        ctx.command(Command::Switched(Switch {
+            endpoint: endpoint.id,
+            pool: self.spec.name.clone(),
+            name: endpoint.spec.name.clone(),
+            change,
+        }));
     }
 
     /// Nobody is usable any more: everybody is looked at soon, wherever in its interval it is.
@@ -256,9 +273,21 @@ impl Pool {
             let sent = endpoint
                 .schedule
                 .send(|| fences.next(), &self.spec.check, ctx.now.at);
-            if let Some(epoch) = sent {
+            if let (Some(epoch), Some(address)) = (sent, endpoint.address.clone()) {
                 ctx.commands.push_back(Command::Probe {
                     endpoint: endpoint.id,
+                    address,
+                    timeout,
+                    epoch,
+                });
+            }
+            let timeout = self.spec.check.timeout;
+            while let Some((epoch, address)) =
+                endpoint.send_elsewhere(|| ctx.fences.next(), timeout, ctx.now.at)
+            {
+                ctx.commands.push_back(Command::Probe {
+                    endpoint: endpoint.id,
+                    address,
                     timeout,
                     epoch,
                 });
@@ -324,7 +353,9 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         id: endpoint.id,
         name: endpoint.spec.name.clone(),
         address: endpoint.address.clone(),
-        host: host(&endpoint.spec.target),
+        path: endpoint.path.id(),
+        cut_below: endpoint.path.cut_below(),
+        host: host(endpoint),
         weight: endpoint.weight(),
         tier: endpoint.spec.tier,
         standby: None,
@@ -337,10 +368,13 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
     }
 }
 
-/// The name of one that is configured by name.
-fn host(target: &Target) -> Option<Arc<str>> {
-    match target {
+/// The name of one that is configured by name. It is the same endpoint by whatever address it is reached.
+fn host(endpoint: &Endpoint) -> Option<Arc<str>> {
+    match &endpoint.spec.target {
         Target::Name { host, .. } => Some(host.as_str().into()),
+        Target::Address(Address::Ip(ip)) if endpoint.path.target() != &endpoint.spec.target => {
+            Some(ip.ip().to_string().into())
+        }
         Target::Address(_) => None,
     }
 }

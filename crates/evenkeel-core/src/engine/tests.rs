@@ -4,6 +4,7 @@ mod agents;
 mod beats;
 mod bench;
 mod incidents;
+mod paths;
 mod relief;
 mod traffic;
 
@@ -29,6 +30,7 @@ fn three() -> Bench {
 fn fail(bench: &mut Bench, name: &str, run: u32) {
     let failure = Failure {
         endpoint: bench.id(name),
+        path: bench.path(name),
         kind: FailureKind::Connect,
         run,
         at: bench.now.at,
@@ -345,10 +347,7 @@ fn an_answer_under_an_old_fence_is_refused() {
 fn a_name_is_unknown_until_resolved_and_followed_after_that() {
     let mut bench = Bench::new();
     let mut named = endpoint("n1");
-    named.target = crate::address::Target::Name {
-        host: "db".into(),
-        port: 1,
-    };
+    named.target = named_target();
     bench.configure(vec![pool("app", [named])]);
     bench.run(5.0);
     assert_eq!(
@@ -357,7 +356,12 @@ fn a_name_is_unknown_until_resolved_and_followed_after_that() {
     );
     let endpoint = bench.id("n1");
     let at = |port| Some(crate::address::Address::Ip(([127, 0, 0, 1], port).into()));
-    let resolved = |address| Event::Resolved { endpoint, address };
+    let target = named_target();
+    let resolved = |address| Event::Resolved {
+        endpoint,
+        target: target.clone(),
+        address,
+    };
     bench.handle(resolved(at(1)));
     bench.run(0.5);
     assert_eq!(bench.states("app"), [State::Up]);
@@ -367,6 +371,13 @@ fn a_name_is_unknown_until_resolved_and_followed_after_that() {
     bench.handle(resolved(at(2)));
     assert_eq!(bench.states("app"), [State::Unknown]);
     assert_eq!(bench.table("app").endpoints[0].address, at(2));
+}
+
+fn named_target() -> crate::address::Target {
+    crate::address::Target::Name {
+        host: "db".into(),
+        port: 1,
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::address::{Address, Target};
 use crate::counters::EndpointShared;
+use crate::failover::path::Path;
 use crate::health::traffic::By;
 use crate::health::{DecidedBy, Heartbeat, Order};
 use crate::id::{EndpointId, PoolId, ServiceId};
@@ -39,8 +40,10 @@ pub struct EndpointView<'a> {
     pub name: &'a Arc<str>,
     /// As configured.
     pub target: &'a Target,
-    /// Resolved, where it could be.
+    /// Resolved, where it could be. Of several, the one in use.
     pub address: Option<&'a Address>,
+    /// All its addresses, and which is in use.
+    pub path: &'a Path,
     /// As everybody sees it.
     pub state: State,
     /// Since when.

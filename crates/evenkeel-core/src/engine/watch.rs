@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::detect::{Cut, Found, Pause};
-use crate::diagnose::Evidence;
+use crate::address::Address;
+use crate::detect::{Cut, Found, Pause, machine};
+use crate::diagnose::{Evidence, Source};
 use crate::health::{Beat, Endpoint, Order, Sign};
 use crate::id::{EndpointId, Epoch};
+use crate::incident::{About, Observation};
 use crate::observe::Contact;
 
 use super::Engine;
@@ -42,7 +44,19 @@ impl Engine {
         (passed, contact): (bool, Contact),
         detail: &str,
     ) {
-        self.contacted(endpoint, contact);
+        let Some(known) = self.place_of(endpoint) else {
+            return;
+        };
+        if known.path.is_former(epoch) {
+            return; // of an address that is in use no more
+        }
+        if let Some(address) = known.path.asked(epoch).cloned() {
+            return self.elsewhere(endpoint, &address, epoch, (passed, contact), detail);
+        }
+        let slept = known.slept_through(contact);
+        if let Some(machine) = known.machine().filter(|_| !slept) {
+            self.contacted(machine, contact);
+        }
         self.ledger
             .probed(endpoint, epoch, passed, detail, self.now);
         let sign = Sign::Probed {
@@ -54,15 +68,38 @@ impl Engine {
         self.sign(endpoint, sign);
     }
 
+    /// A probe of another address than the one in use ended: whether it is the path that is cut shows here.
+    fn elsewhere(
+        &mut self,
+        endpoint: EndpointId,
+        address: &Address,
+        epoch: Epoch,
+        (passed, contact): (bool, Contact),
+        detail: &str,
+    ) {
+        if let Some(machine) = machine(address) {
+            self.contacted(machine, contact);
+        }
+        if self.place_of(endpoint).is_some_and(|e| e.path.in_doubt()) {
+            let seen = Observation {
+                about: About::Endpoint(endpoint),
+                evidence: Evidence::AnswersElsewhere,
+                present: passed,
+                source: Source::Check,
+                value: format!("{address}: {detail}"),
+            };
+            self.ledger.observed(&seen, self.now);
+        }
+        let sign = Sign::Elsewhere {
+            epoch,
+            passed,
+            detail,
+        };
+        self.sign(endpoint, sign);
+    }
+
     /// It says which machines answer, before it says anything of its endpoint.
-    fn contacted(&mut self, id: EndpointId, contact: Contact) {
-        let Some(endpoint) = self.place_of(id) else {
-            return;
-        };
-        let slept = endpoint.slept_through(contact);
-        let Some(machine) = endpoint.machine().filter(|_| !slept) else {
-            return;
-        };
+    fn contacted(&mut self, machine: IpAddr, contact: Contact) {
         let found = match contact.reached() {
             true => self.reach.heard(machine, self.now),
             false => {
@@ -94,7 +131,7 @@ impl Engine {
     /// One endpoint of each of these machines is looked at now.
     fn ask(&mut self, machines: &[IpAddr]) {
         for machine in machines {
-            let there = |endpoint: &&Endpoint| endpoint.machine() == Some(*machine);
+            let there = |endpoint: &&Endpoint| machines_of(endpoint).any(|m| m == *machine);
             let asked = self.everybody().find(there).map(|endpoint| endpoint.id);
             if let Some(endpoint) = asked {
                 self.sign(endpoint, Sign::Look);
@@ -116,11 +153,17 @@ impl Engine {
     }
 
     fn machines(&self) -> BTreeSet<IpAddr> {
-        self.everybody().filter_map(Endpoint::machine).collect()
+        self.everybody().flat_map(machines_of).collect()
     }
 
     pub(super) fn place_of(&self, endpoint: EndpointId) -> Option<&Endpoint> {
         let (pool, index) = self.places.get(&endpoint)?;
         self.pools.get(pool)?.endpoints.get(*index)
     }
+}
+
+/// The machines its addresses are on: another address counts as another machine, since it is another network's.
+fn machines_of(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> {
+    let (ways, _) = endpoint.path.ways();
+    ways.iter().filter_map(|way| machine(way.address()?))
 }

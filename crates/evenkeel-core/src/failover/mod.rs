@@ -1,5 +1,7 @@
-//! Who takes over when somebody cannot serve, and how one comes back: tiers, ramp, hold.
+//! Who takes over when somebody cannot serve, and how one comes back: tiers, ramp, hold; and by which of its addresses an
+//! endpoint is reached.
 
 pub mod hold;
+pub mod path;
 pub mod ramp;
 pub mod tiers;

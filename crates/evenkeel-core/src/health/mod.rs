@@ -10,6 +10,7 @@ mod standing;
 pub mod traffic;
 
 pub use check::{Check, Seen, Turn, Verdict};
+pub(crate) use endpoint::rules as path_rules;
 pub use endpoint::{Around, Endpoint, Outcome, Sign};
 pub use heartbeat::{Beat, BeatsView, CarriedBeats, Heartbeat, Says};
 pub use outlier::{Outlier, Ruling, TRIAL_REQUESTS};

@@ -244,6 +244,7 @@ mod tests {
     fn failure(run: u32, at: Time) -> Failure {
         Failure {
             endpoint: EndpointId(1),
+            path: Default::default(),
             kind: FailureKind::Reset,
             run,
             at,

@@ -102,6 +102,11 @@ impl Schedule {
         self.due = Time::NEVER;
     }
 
+    /// Probes at once, after [`Schedule::stop`].
+    pub fn begin(&mut self) {
+        self.due = Time::ZERO;
+    }
+
     /// What is under way means nothing any more: its address is another one now.
     pub fn abandon(&mut self) {
         self.under_way = None;

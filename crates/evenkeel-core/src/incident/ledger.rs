@@ -240,7 +240,7 @@ impl Ledger {
     }
 
     /// Numbers go on where the stored ones ended, so the store is waited for; but not for ever.
-    fn may_begin(&mut self, at: Time) -> bool {
+    pub(super) fn may_begin(&mut self, at: Time) -> bool {
         if !self.configured {
             return false;
         }
@@ -354,6 +354,19 @@ impl Ledger {
     pub(super) fn judge_soon(&mut self, at: Time) {
         for open in self.open.values_mut() {
             open.judge_at = open.judge_at.min((open.judged + JUDGE_EVERY).max(at));
+        }
+    }
+
+    /// Ranks the causes of this one, whatever else is new.
+    pub(super) fn judge_now(&mut self, id: u64, now: Now) {
+        if let Some(open) = self.open.get_mut(&id)
+            && let Some(step) = open.judge(&self.subjects, &mut self.reasoner, now)
+        {
+            let news = match step {
+                Step::Blamed => News::Blamed,
+                _ => News::Updated,
+            };
+            self.news.entry(id).or_default().push(news);
         }
     }
 

@@ -19,6 +19,7 @@ mod open;
 mod record;
 mod signs;
 mod subject;
+mod switched;
 mod words;
 
 pub use ledger::{IncidentChange, Ledger, News};

@@ -48,6 +48,7 @@ pub fn of_failure(kind: FailureKind) -> Evidence {
     match kind {
         FailureKind::Connect => Evidence::ConnectionRefused,
         FailureKind::ConnectTimeout => Evidence::ConnectTimeout,
+        FailureKind::Unreachable => Evidence::Unreachable,
         FailureKind::Reset => Evidence::ConnectionReset,
         FailureKind::Timeout => Evidence::NoAnswer,
         FailureKind::Garbage => Evidence::Garbage,

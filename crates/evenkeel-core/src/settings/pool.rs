@@ -271,6 +271,8 @@ pub struct EndpointSpec {
     pub name: Arc<str>,
     /// Where.
     pub target: Target,
+    /// Where else: the same endpoint on other networks, the next best first.
+    pub others: Vec<Target>,
     /// 0–256.
     pub weight: u32,
     /// 0 first.

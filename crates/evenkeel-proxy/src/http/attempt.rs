@@ -155,7 +155,7 @@ impl Job<'_> {
                     false => Try::Failed(FailureKind::ConnectTimeout),
                 }));
             }
-            if self.client.conn.moved.take() && self.pool.has_untried(&exchange.tried) {
+            if self.client.conn.moved.take() && self.has_elsewhere(exchange, attempt) {
                 return Poll::Ready(Err(Try::Moved));
             }
             if self.client.stream.poll_gone(cx) {

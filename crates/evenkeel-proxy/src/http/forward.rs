@@ -114,10 +114,7 @@ impl Job<'_> {
                 attempt.failed(FailureKind::Timeout, now);
                 return Err(Failed::Own(own::failed(FailureKind::Timeout)));
             }
-            Try::Moved => {
-                drop(attempt);
-                return self.moved(exchange, now).await;
-            }
+            Try::Moved => return self.moved(exchange, attempt, now).await,
             Try::TooSlow => return Err(Failed::Own(own::BODY_TOO_SLOW)),
             Try::Client(e) => return Err(client_failed(&e)),
             Try::Answered(_) => return Err(Failed::Gone),
@@ -202,13 +199,24 @@ impl Job<'_> {
         ended.is_some_and(|ended| now.since(ended) >= self.route.timeout)
     }
 
-    /// Where to go on after the endpoint went down under the request. Counted by the budget, but not held back by it: the
-    /// load was there already.
-    async fn moved(&self, exchange: &Exchange, now: Time) -> Result<(Attempt, bool), Failed> {
+    /// Where to go on after the endpoint, or the path to it, went down under the request. Counted by the budget, but not held
+    /// back by it: the load was there already.
+    async fn moved(
+        &self,
+        exchange: &Exchange,
+        from: Attempt,
+        now: Time,
+    ) -> Result<(Attempt, bool), Failed> {
         let _ = self.pool.spend_retry(now);
-        let attempt = match self.pool.pick(&exchange.tried, now) {
+        let mut tried = exchange.tried.clone();
+        if self.pool.is_elsewhere(&from.endpoint) {
+            // By its other address it was not tried yet.
+            tried.retain(|id| *id != from.endpoint.id);
+        }
+        drop(from);
+        let attempt = match self.pool.pick(&tried, now) {
             Pick::Attempt(attempt) => attempt,
-            Pick::Full => self.wait(&exchange.tried, now).await?,
+            Pick::Full => self.wait(&tried, now).await?,
             Pick::Nobody => return Err(Failed::Own(own::NO_ENDPOINT)),
         };
         let again = exchange.tried.contains(&attempt.endpoint.id);
@@ -222,7 +230,12 @@ impl Job<'_> {
         exchange.down.data.is_empty()
             && tried.tries <= retry.retries
             && may_replay(retry, &tried)
-            && self.pool.has_untried(&exchange.tried)
+            && self.has_elsewhere(exchange, attempt)
+    }
+
+    /// Is there another endpoint, or another way to this one?
+    pub(super) fn has_elsewhere(&self, exchange: &Exchange, attempt: &Attempt) -> bool {
+        self.pool.has_untried(&exchange.tried) || self.pool.is_elsewhere(&attempt.endpoint)
     }
 
     fn tried(&self, exchange: &Exchange, tries: u32) -> Tried {

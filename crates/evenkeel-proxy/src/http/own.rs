@@ -107,6 +107,12 @@ pub(crate) const fn failed(kind: FailureKind) -> Own {
             "the endpoint refused the connection",
             Reject::BadGateway,
         ),
+        FailureKind::Unreachable => own(
+            502,
+            "destination_ip_unroutable",
+            "there is no way to the endpoint from here",
+            Reject::BadGateway,
+        ),
         FailureKind::ConnectTimeout => own(
             504,
             "connection_timeout",

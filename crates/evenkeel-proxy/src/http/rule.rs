@@ -21,7 +21,10 @@ pub(crate) struct Tried {
 pub(crate) fn may_retry(settings: &RetrySettings, failure: FailureKind, tried: &Tried) -> bool {
     let on = &settings.on;
     let listed = match failure {
-        FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Tls(_) => on.connect,
+        FailureKind::Connect
+        | FailureKind::Unreachable
+        | FailureKind::ConnectTimeout
+        | FailureKind::Tls(_) => on.connect,
         FailureKind::Reset => on.reset,
         FailureKind::Timeout => on.timeout,
         FailureKind::Garbage => on.garbage,
@@ -53,9 +56,10 @@ mod tests {
     use super::*;
     use evenkeel_core::observe::TlsFailure;
 
-    const KINDS: [FailureKind; 8] = [
+    const KINDS: [FailureKind; 9] = [
         FailureKind::Tls(TlsFailure::Expired),
         FailureKind::Connect,
+        FailureKind::Unreachable,
         FailureKind::ConnectTimeout,
         FailureKind::Reset,
         FailureKind::Timeout,

@@ -108,7 +108,10 @@ impl Attempt {
     /// It failed: counted, and control is told.
     pub(crate) fn failed(&self, kind: FailureKind, at: Time) {
         self.settle();
-        if matches!(kind, FailureKind::ConnectTimeout | FailureKind::Timeout) {
+        if matches!(
+            kind,
+            FailureKind::ConnectTimeout | FailureKind::Unreachable | FailureKind::Timeout
+        ) {
             self.counters().unheard.inc();
         }
         self.pool.report(&self.endpoint, kind, at);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use evenkeel_core::address::Address;
 use evenkeel_core::counters::EndpointShared;
-use evenkeel_core::id::EndpointId;
+use evenkeel_core::id::{EndpointId, PathId};
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::table::EndpointRow;
 use evenkeel_core::time::Time;
@@ -22,7 +22,9 @@ use crate::wire::{self, Stream};
 pub(crate) struct Endpoint {
     pub(crate) id: EndpointId,
     pub(crate) address: Option<Address>,
-    /// The name it is configured by.
+    /// Which of its addresses that is.
+    pub(crate) path: PathId,
+    /// The name its certificate is made for, if that is not the address.
     pub(crate) host: Option<Arc<str>>,
     pub(crate) shared: Arc<EndpointShared>,
     /// Its last answer was so long that it was spliced: the next will be, too, more often than not.
@@ -54,6 +56,7 @@ impl Endpoint {
         Endpoint {
             id: row.id,
             address: row.address.clone(),
+            path: row.path,
             host: row.host.clone(),
             shared: row.shared.clone(),
             gives_much: Cell::new(false),
@@ -148,6 +151,9 @@ impl Endpoint {
                     | Errno::NOSPC,
                 ) => ConnectError::Local(e),
                 Some(Errno::TIMEDOUT) => ConnectError::Endpoint(FailureKind::ConnectTimeout),
+                Some(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::NETDOWN | Errno::HOSTDOWN) => {
+                    ConnectError::Endpoint(FailureKind::Unreachable)
+                }
                 _ => refused,
             }
         })

@@ -88,7 +88,8 @@ impl Pool {
         self.cell.counters.of(self.worker)
     }
 
-    /// Goes over to the newest table, if there is a newer one. Names the endpoints that are down now and were not.
+    /// Goes over to the newest table, if there is a newer one. Names the endpoints that are down now and were not, and those
+    /// whose path is known to be cut now.
     pub(crate) fn refresh(&self, now: Time, fallen: &mut Vec<EndpointId>) {
         let table = self.cell.table.load();
         let tls = self.cell.tls.load_full();
@@ -101,13 +102,16 @@ impl Pool {
         self.picker.borrow_mut().adopt(&new.table, now);
         self.budget.borrow_mut().set_share(new.table.retry.budget);
         for (row, endpoint) in new.table.endpoints.iter().zip(&new.endpoints) {
+            let before = old.table.endpoints.iter().find(|r| r.id == row.id);
             if row.state == State::Down {
                 // After a freeze or a crash they may be stale.
                 endpoint.drop_idle();
-                let before = old.table.endpoints.iter().find(|r| r.id == row.id);
                 if before.is_none_or(|r| r.state != State::Down) {
                     fallen.push(row.id);
                 }
+            }
+            if before.is_some_and(|r| r.path < row.cut_below) {
+                fallen.push(row.id);
             }
         }
         if !same(&new.tls, &old.tls) {
@@ -172,6 +176,13 @@ impl Pool {
         })
     }
 
+    /// Is it reached by another of its addresses now?
+    pub(crate) fn is_elsewhere(&self, endpoint: &Endpoint) -> bool {
+        let current = self.current.borrow();
+        let now = current.endpoints.iter().find(|e| e.id == endpoint.id);
+        now.is_some_and(|now| now.path != endpoint.path)
+    }
+
     /// Counts a request for the retry budget.
     pub(crate) fn count_request(&self, now: Time) {
         self.budget.borrow_mut().request(now);
@@ -197,6 +208,7 @@ impl Pool {
             .saturating_add(1);
         let failure = Failure {
             endpoint: endpoint.id,
+            path: endpoint.path,
             kind,
             run,
             at,
@@ -208,7 +220,7 @@ impl Pool {
 }
 
 impl Current {
-    /// An endpoint keeps its idle connections if its address is still the same.
+    /// An endpoint keeps its idle connections if its address is still the same, and has been all the time.
     fn of(
         table: Arc<PoolTable>,
         tls: Option<Arc<Client>>,
@@ -219,7 +231,8 @@ impl Current {
             .iter()
             .map(|row| match known.get(&row.id) {
                 Some(endpoint)
-                    if endpoint.address == row.address
+                    if endpoint.path == row.path
+                        && endpoint.address == row.address
                         && endpoint.host == row.host
                         && Arc::ptr_eq(&endpoint.shared, &row.shared) =>
                 {

@@ -32,6 +32,8 @@ pub fn table(addresses: &[Address], workers: usize) -> PoolTable {
             id: EndpointId(i as u32),
             name: format!("a{}", i + 1).into(),
             address: Some(address.clone()),
+            path: Default::default(),
+            cut_below: Default::default(),
             host: None,
             weight: 100,
             tier: 0,

@@ -240,6 +240,33 @@ pub struct EndpointStatus {
     /// What happens next, if nothing else is seen.
     #[serde(default)]
     pub next: Option<String>,
+    /// By which of its addresses it is reached; absent where it has one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathStatus>,
+}
+
+/// [`EndpointStatus::path`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathStatus {
+    /// The address in use, as configured.
+    pub address: String,
+    /// In use since then.
+    pub since: Stamp,
+    /// Why it is this one.
+    pub why: String,
+    /// All of them, the first is the endpoint's `address`.
+    pub addresses: Vec<AddressStatus>,
+}
+
+/// One of [`PathStatus::addresses`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressStatus {
+    /// As configured: a host name stays a name.
+    pub address: String,
+    /// `in_use`, `answers`, `fails`, or `unknown` while nobody has looked.
+    pub state: String,
+    /// What the last look at it showed.
+    pub why: String,
 }
 
 /// [`EndpointStatus::relief`]: less work than the weight says, and why.

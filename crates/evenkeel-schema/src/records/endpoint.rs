@@ -1,6 +1,6 @@
 //! An endpoint as it was last known, so that a restart neither serves one known to be down nor forgets an order.
 
-use evenkeel_core::engine::{Carried, CarriedBeats, DecidedBy, Order};
+use evenkeel_core::engine::{Carried, CarriedBeats, CarriedPath, DecidedBy, Order};
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,20 @@ pub struct EndpointRecord {
     /// Its heartbeats: absent where it never sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<HeartbeatRecord>,
+    /// The address in use: absent where that is the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathRecord>,
+}
+
+/// Which of its addresses an endpoint is reached by, so that a restart does not begin with one that is cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathRecord {
+    /// As configured.
+    pub address: String,
+    /// In use since then.
+    pub since: Stamp,
+    /// Why.
+    pub why: String,
 }
 
 /// That an endpoint beats, so that its silence counts over a restart.
@@ -94,6 +108,7 @@ impl From<Carried> for EndpointRecord {
             order: carried.order.filter(kept).map(StateOrder::from),
             weight: carried.weight,
             heartbeat: carried.beats.map(HeartbeatRecord::from),
+            path: carried.path.map(PathRecord::from),
         }
     }
 }
@@ -116,6 +131,27 @@ impl From<EndpointRecord> for Carried {
             order: record.order.map(Order::from),
             weight: record.weight,
             beats: record.heartbeat.map(CarriedBeats::from),
+            path: record.path.map(CarriedPath::from),
+        }
+    }
+}
+
+impl From<CarriedPath> for PathRecord {
+    fn from(path: CarriedPath) -> PathRecord {
+        PathRecord {
+            address: path.target,
+            since: path.since.into(),
+            why: path.why,
+        }
+    }
+}
+
+impl From<PathRecord> for CarriedPath {
+    fn from(record: PathRecord) -> CarriedPath {
+        CarriedPath {
+            target: record.address,
+            since: record.since.0,
+            why: record.why,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel_core::account::{AccountEvent, Kept, PoolAccount, Seen};
-use evenkeel_core::engine::{Carried, CarriedBeats, DecidedBy, Order, Says};
+use evenkeel_core::engine::{Carried, CarriedBeats, CarriedPath, DecidedBy, Order, Says};
 use evenkeel_core::settings::ObjectiveSettings;
 use evenkeel_core::table::State;
 use evenkeel_core::time::{Now, Time, WallTime};
@@ -30,6 +30,11 @@ fn carried() -> Carried {
             down: true,
             says: Says::Draining,
         }),
+        path: Some(CarriedPath {
+            target: "10.1.0.1:9001".into(),
+            since: WallTime(1_767_225_600_000),
+            why: "no packet gets to 127.0.0.1:9001".into(),
+        }),
     }
 }
 
@@ -43,6 +48,7 @@ fn what_the_engine_carries_comes_back_as_it_was() {
         order: None,
         weight: None,
         beats: None,
+        path: None,
         ..carried()
     };
     let read = EndpointRecord::decode(&EndpointRecord::from(plain.clone()).encode().unwrap());

@@ -49,11 +49,9 @@ impl World {
                 endpoint,
                 timeout,
                 epoch,
-            } => {
-                self.fence(epoch);
-                self.probe(endpoint, timeout, epoch);
-            }
-            Command::Alone(_) | Command::Back(_) => {}
+                ..
+            } => self.probe(endpoint, timeout, epoch),
+            Command::Alone(_) | Command::Back(_) | Command::Switched(_) => {}
             Command::Said(_) => self.summary.remarks += 1,
             Command::Weigh {
                 endpoint, burden, ..
@@ -158,6 +156,7 @@ impl World {
 
     /// Most answers come soon, some come when nobody waits for them any more, a few never.
     pub(super) fn probe(&mut self, endpoint: EndpointId, timeout: Duration, epoch: Epoch) {
+        self.fence(epoch);
         let view = self
             .engine
             .endpoint(endpoint)

@@ -112,6 +112,7 @@ impl World {
         if !self.rng.chance(1, 20) {
             self.feed(Event::Failed(Failure {
                 endpoint: ended.endpoint,
+                path: Default::default(),
                 kind: match ended.unheard {
                     true => FailureKind::Timeout,
                     false => FailureKind::Reset,

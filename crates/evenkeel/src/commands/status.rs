@@ -217,7 +217,10 @@ fn endpoint(e: &Value, tiers: bool) -> Row {
         word(&e["name"]),
         word(&e["state"]),
         age(&e["since"]),
-        word(&e["address"]),
+        word(match &e["path"]["address"] {
+            Value::Null => &e["address"],
+            used => used,
+        }),
         word(&e["service"]["pid"]),
     ];
     if tiers {
@@ -243,7 +246,13 @@ fn note(e: &Value) -> String {
         note.push_str(&format!("; weight {weight}, {now} now: {why}"));
     }
     let next = e["next"].as_str().unwrap_or_default();
-    let news = e["state"] != "up" || !next.starts_with("a check");
+    let path = &e["path"];
+    let elsewhere = path["address"].is_string() && path["address"] != e["address"];
+    if elsewhere {
+        let (since, why) = (age(&path["since"]), word(&path["why"]));
+        note = format!("{note}; on its other address for {since}: {why}");
+    }
+    let news = e["state"] != "up" || elsewhere || !next.starts_with("a check");
     if news && !next.is_empty() {
         note.push_str("; next: ");
         note.push_str(next);

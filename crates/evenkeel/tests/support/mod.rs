@@ -418,10 +418,17 @@ impl Endpoint {
     }
 
     pub fn start_on(name: &str, port: u16) -> Endpoint {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        Endpoint::start_at(name, Ipv4Addr::LOCALHOST, port)
+    }
+
+    pub fn start_at(name: &str, ip: Ipv4Addr, port: u16) -> Endpoint {
+        let listener = TcpListener::bind((ip, port)).unwrap();
         let endpoint = Endpoint {
             name: name.to_owned(),
-            address: listener.local_addr().unwrap(),
+            address: match ip.is_unspecified() {
+                true => (Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port()).into(),
+                false => listener.local_addr().unwrap(),
+            },
             hits: Arc::default(),
             posts: Arc::default(),
             health: Arc::new(AtomicU16::new(200)),

@@ -14,6 +14,7 @@ const EVIDENCE: &[(E, f64)] = &[
     (E::PoolToo, 0.08),
     (E::EverythingToo, 0.02),
     (E::ProcessEnded, 0.0005),
+    (E::AnswersElsewhere, 0.9), // unless the other way is cut, too
 ];
 
 pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {

@@ -16,6 +16,7 @@ const EVIDENCE: &[(E, f64)] = &[
     (E::MachineToo, 0.3),
     (E::ZoneToo, 0.15),
     (E::CpuHigh, 0.02),
+    (E::AnswersElsewhere, 0.1), // where none got through for a while
 ];
 
 pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {

@@ -62,6 +62,11 @@ const STORIES: &[(&[Evidence], &[Evidence], Cause)] = &[
         Cause::NetworkPathCut,
     ),
     (
+        &[ConnectTimeout, CheckFails, MachineToo, AnswersElsewhere],
+        &[PoolToo],
+        Cause::NetworkPathCut,
+    ),
+    (
         &[SlowAnswers, ConnectTimeout],
         &[CpuHigh, MemoryHigh, DiskSlow, CheckFails],
         Cause::NetworkSlow,

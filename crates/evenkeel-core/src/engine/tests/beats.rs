@@ -192,6 +192,7 @@ fn what_ran_out_while_we_slept_is_nobodys_fault() {
     for endpoint in pending {
         let failure = Failure {
             endpoint,
+            path: Default::default(),
             kind: FailureKind::Timeout,
             run: 100,
             at: bench.now.at,

@@ -19,6 +19,10 @@ pub(crate) struct Bench {
     pub(crate) published: usize,
     /// Names of endpoints whose probes fail.
     pub(crate) dead: BTreeSet<String>,
+    /// Addresses that no packet gets to.
+    pub(crate) cut: BTreeSet<Address>,
+    /// Every change of an address in use.
+    pub(crate) switches: Vec<Switch>,
     /// Probes are not answered.
     pub(crate) hold_probes: bool,
     /// How far those of the dead get.
@@ -44,6 +48,7 @@ pub(crate) fn endpoint(name: &str) -> EndpointSpec {
     EndpointSpec {
         name: name.into(),
         target: Target::Address(Address::Unix(name.into())),
+        others: Vec::new(),
         weight: 100,
         tier: 0,
         standby: None,
@@ -108,6 +113,8 @@ impl Bench {
             tables: BTreeMap::new(),
             published: 0,
             dead: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            switches: Vec::new(),
             hold_probes: false,
             contact: Contact::Answered,
             probes: Vec::new(),
@@ -221,8 +228,11 @@ impl Bench {
                 self.trials.push((name, permits));
             }
             Command::Probe {
-                endpoint, epoch, ..
-            } => return self.probe(endpoint, epoch),
+                endpoint,
+                address,
+                epoch,
+                ..
+            } => return self.probe(endpoint, &address, epoch),
             Command::StartService { service, .. } => {
                 let name = self.engine.service(service).unwrap().spec.name.to_string();
                 *self.starts.entry(name).or_default() += 1;
@@ -248,6 +258,7 @@ impl Bench {
                 return Some(Event::Service { service, event });
             }
             Command::IncidentChanged(change) => self.incidents.push(*change),
+            Command::Switched(switch) => self.switches.push(switch),
             Command::Changed(_)
             | Command::Said(_)
             | Command::Weigh { .. }
@@ -258,18 +269,19 @@ impl Bench {
         None
     }
 
-    fn probe(&mut self, endpoint: EndpointId, epoch: Epoch) -> Option<Event> {
+    fn probe(&mut self, endpoint: EndpointId, address: &Address, epoch: Epoch) -> Option<Event> {
         let name = self.name(endpoint);
-        let passed = !self.dead.contains(&name);
+        let cut = self.cut.contains(address);
+        let passed = !cut && !self.dead.contains(&name);
         self.probes.push(name);
         (!self.hold_probes).then(|| Event::Probed {
             endpoint,
             epoch,
             passed,
-            contact: if passed {
-                Contact::Answered
-            } else {
-                self.contact
+            contact: match passed {
+                true => Contact::Answered,
+                false if cut => Contact::Silent,
+                false => self.contact,
             },
             detail: if passed { "200" } else { "refused" }.into(),
         })
@@ -285,6 +297,11 @@ impl Bench {
 
     pub(crate) fn id(&self, name: &str) -> EndpointId {
         self.engine.endpoint_id("app", name).unwrap()
+    }
+
+    /// What its address in use goes by.
+    pub(crate) fn path(&self, name: &str) -> crate::id::PathId {
+        self.engine.endpoint(self.id(name)).unwrap().path.id()
     }
 
     pub(crate) fn table(&self, name: &str) -> &Arc<PoolTable> {

@@ -91,7 +91,10 @@ impl Endpoint {
     /// Is a failed try of a client's to be put down to us?
     pub(super) fn traffic_excused(&self, kind: FailureKind, around: &Around<'_>, at: Time) -> bool {
         let ran_out = matches!(kind, FailureKind::ConnectTimeout | FailureKind::Timeout);
-        let unreached = matches!(kind, FailureKind::ConnectTimeout | FailureKind::Connect);
+        let unreached = matches!(
+            kind,
+            FailureKind::ConnectTimeout | FailureKind::Connect | FailureKind::Unreachable
+        );
         (ran_out && self.is_excused(at)) || (unreached && self.is_cut(around))
     }
 

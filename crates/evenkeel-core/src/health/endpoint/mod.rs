@@ -9,6 +9,7 @@
 
 mod beating;
 mod operator;
+mod pathing;
 mod probing;
 mod ruling;
 mod suspicion;
@@ -17,9 +18,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
+use crate::address::{Address, Target};
 use crate::counters::EndpointShared;
 use crate::detect::Pause;
+use crate::failover::path::{Change, Path};
 use crate::id::{EndpointId, Epoch};
 use crate::observe::{Contact, Failure};
 use crate::prevent::{Relief, Reliever};
@@ -33,6 +35,7 @@ use super::outlier::Outlier;
 use super::schedule::{Pace, Schedule};
 use super::standing::{DecidedBy, Order, Standing, clip};
 use super::traffic::{By, Finding, NO_BURDEN};
+pub(crate) use pathing::rules;
 use probing::Durations;
 
 /// What an endpoint needs to know of its pool.
@@ -83,8 +86,21 @@ pub enum Sign<'a> {
     },
     /// What was found by comparing it with the others.
     Found(&'a Finding),
-    /// Its name was resolved.
-    Resolved(&'a Address),
+    /// A probe of another address than the one in use ended.
+    Elsewhere {
+        /// Its fence.
+        epoch: Epoch,
+        /// As expected?
+        passed: bool,
+        /// What was seen.
+        detail: &'a str,
+    },
+    /// One of its names was resolved.
+    Resolved(&'a Target, &'a Address),
+    /// One of its names could not be.
+    Unresolved(&'a Target),
+    /// It is to be reached by another of its addresses.
+    Leave,
     /// An operator's state.
     Order(Order),
     /// An operator's weight.
@@ -119,7 +135,13 @@ pub struct Outcome {
 pub struct Endpoint {
     pub(crate) id: EndpointId,
     pub(crate) spec: EndpointSpec,
+    /// The one in use, resolved.
     pub(crate) address: Option<Address>,
+    pub(crate) path: Path,
+    /// Another address came into use, and nobody was told yet.
+    pub(crate) change: Option<Change>,
+    /// It was ejected while there was doubt about its path.
+    ejected_in_doubt: bool,
     #[serde(with = "crate::keep::shared")]
     pub(crate) shared: Arc<EndpointShared>,
     pub(crate) check: Check,
@@ -169,7 +191,8 @@ impl Endpoint {
         place: u32,
         wall: WallTime,
     ) -> Endpoint {
-        let address = spec.target.fixed().cloned();
+        let path = Path::new(&spec, wall);
+        let address = path.address().cloned();
         let why = match address {
             Some(_) => "not seen yet",
             None => "its name is not resolved yet",
@@ -187,6 +210,9 @@ impl Endpoint {
         Endpoint {
             id,
             address,
+            path,
+            change: None,
+            ejected_in_doubt: false,
             shared: Arc::new(EndpointShared::new(workers)),
             check: Check::new(),
             heartbeat: Heartbeat::default(),
@@ -234,10 +260,10 @@ impl Endpoint {
 
     /// A reload brings another specification. With another address it is the same endpoint with nothing known.
     pub fn respecify(&mut self, spec: EndpointSpec, around: &Around<'_>, now: Now) -> Outcome {
-        let moved = spec.target != self.spec.target;
+        let moved = !self.path.respecify(&spec, now);
         self.spec = spec;
         if moved {
-            self.address = self.spec.target.fixed().cloned();
+            self.address = self.path.address().cloned();
             self.forget(now.at);
         }
         let pace = if moved { Pace::Now } else { self.pace(around) };
@@ -261,6 +287,7 @@ impl Endpoint {
     pub fn next_wakeup(&self) -> Time {
         let own = self.schedule.next_wakeup().min(self.outlier.next_wakeup());
         own.min(self.heartbeat.next_wakeup())
+            .min(self.path_wakeup())
     }
 
     /// Takes one sign in.
@@ -282,11 +309,21 @@ impl Endpoint {
                 failures,
             } => self.on_swept(successes, failures, around, now),
             Sign::Found(finding) => self.on_found(finding, around, now),
-            Sign::Resolved(address) => self.on_resolved(address, around, now),
+            Sign::Elsewhere {
+                epoch,
+                passed,
+                detail,
+            } => self.on_elsewhere(epoch, passed, detail, around, now),
+            Sign::Resolved(target, address) => self.on_resolved(target, address, around, now),
+            Sign::Unresolved(target) => self.on_unresolved(target, around, now),
+            Sign::Leave => self.on_leave(around, now),
             Sign::Order(order) => self.on_order(order, around, now),
             Sign::Weight(weight) => self.on_weight(weight),
             Sign::Relieve(by, wanted) => self.on_relief(by, wanted),
-            Sign::Look => self.hurry(Pace::Now, around, now),
+            Sign::Look => {
+                self.path.hurry(now.at);
+                self.hurry(Pace::Now, around, now)
+            }
             Sign::Alone => self.hurry(Pace::Fast, around, now),
             Sign::Tick => {
                 let waits = !around.spec.failover.failback_auto;
@@ -295,22 +332,6 @@ impl Endpoint {
                 self.rule(ruling, By::Trial, why, around, now)
             }
         }
-    }
-
-    fn on_resolved(&mut self, address: &Address, around: &Around<'_>, now: Now) -> Outcome {
-        let before = self.address.replace(address.clone());
-        if before.as_ref() == Some(address) {
-            return Outcome::default();
-        }
-        if before.is_some() {
-            self.forget(now.at);
-        }
-        self.schedule
-            .set(self.pace(around), &around.spec.check, now.at);
-        self.hurry(Pace::Now, around, now);
-        let mut outcome = self.settle(format!("resolved to {address}"), DecidedBy::Config, now);
-        outcome.row = true;
-        outcome
     }
 
     fn hurry(&mut self, pace: Pace, around: &Around<'_>, now: Now) -> Outcome {

@@ -43,7 +43,12 @@ impl Endpoint {
             Order::Maintenance => {
                 self.schedule.stop();
             }
-            Order::Ready => outcome = self.agree(around, now),
+            Order::Ready => {
+                outcome = self.agree(around, now);
+                self.path.agree();
+                let gone = self.follow(around, now);
+                outcome.permits = outcome.permits.or(gone.permits);
+            }
             Order::Draining => {}
         }
         self.show(now);

@@ -67,6 +67,13 @@ impl Endpoint {
             return Outcome::default();
         };
         self.probed = true;
+        if !self.slept_through(contact) {
+            self.path.contacted(contact, now.at);
+            let gone = self.follow(around, now);
+            if gone != Outcome::default() {
+                return gone;
+            }
+        }
         if passed {
             self.took.note(took);
         }

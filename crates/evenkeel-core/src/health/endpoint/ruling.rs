@@ -23,6 +23,16 @@ impl Endpoint {
         around: &Around<'_>,
         now: Now,
     ) -> Outcome {
+        if failure.path != self.path.id() {
+            return Outcome::default(); // over an address that is in use no more
+        }
+        if !self.is_excused(now.at) {
+            self.path.tried(failure.kind, now.at);
+            let gone = self.follow(around, now);
+            if gone != Outcome::default() {
+                return gone;
+            }
+        }
         if self.found.state == State::Down || self.found.state == State::Unknown {
             return Outcome::default();
         }
@@ -50,7 +60,9 @@ impl Endpoint {
         now: Now,
     ) -> Outcome {
         // After a pause of our own only failures that are told one by one count: these do not say how they failed.
-        let failures = if now.at < self.excused.1 { 0 } else { failures };
+        // The same holds for a while after another address came into use.
+        let vague = now.at < self.excused.1 || self.has_late_failures(around.spec, now.at);
+        let failures = if vague { 0 } else { failures };
         if successes > 0 && failures == 0 {
             self.note.clear();
         }
@@ -107,6 +119,7 @@ impl Endpoint {
         self.spare(around)?;
         self.unsuspected();
         self.ramp = None;
+        self.ejected_in_doubt = self.path.in_doubt();
         Ok(self.outlier.eject(&around.spec.outlier, at))
     }
 

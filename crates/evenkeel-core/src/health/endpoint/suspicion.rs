@@ -61,6 +61,7 @@ impl Endpoint {
             };
         }
         self.suspicion = Some(clip(why.to_owned()));
+        self.path.silent(now.at);
         // What is under way was given more time than there is now.
         self.schedule.abandon();
         self.schedule.set(Pace::Now, &around.spec.check, now.at);

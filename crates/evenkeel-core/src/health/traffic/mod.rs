@@ -377,6 +377,14 @@ impl Traffic {
         findings
     }
 
+    /// What was seen of this one until now means nothing any more: it is reached by another address.
+    pub fn restart(&mut self, endpoint: EndpointId) {
+        if let Some(track) = self.tracks.get_mut(&endpoint) {
+            track.restart();
+        }
+        self.rules.iter_mut().for_each(|rule| rule.forget(endpoint));
+    }
+
     /// Forgets whoever is gone: bounded by the configuration.
     fn keep(&mut self, looks: &[Look<'_>]) {
         if self.tracks.len() <= looks.len()

@@ -160,6 +160,8 @@ pub enum Kind {
     Binds,
     /// `"HOST:PORT"` or `"unix:PATH"`.
     Target,
+    /// A list of `"HOST:PORT"`.
+    Targets,
     /// A text, or a table of its own.
     TextOr(&'static TableDef),
     /// A table of its own.

@@ -155,7 +155,7 @@ pub static ENDPOINT: TableDef = TableDef {
     keys: &[
         Key::required("name", Kind::Name, "unique within its pool"),
         Key::required("address", Kind::Target, "\"host:port\", \"[v6]:port\" or \"unix:PATH\"; host names are resolved and followed"),
-        Key::later("other_addresses", "the same endpoint on other networks: used when the path to the first fails"),
+        Key::new("other_addresses", Kind::Targets, "[]", "the same endpoint on other networks, the next best first: used while no packet gets to the first and one of these answers; back after failover.hold"),
         Key::new("weight", Kind::Number(0, WEIGHT_MAX as u64), "100", "0 = no new work"),
         Key::new("tier", Kind::Number(0, 255), "0", "0 first; 1, 2 … only for what the tiers before cannot carry"),
         Key::new("zone", Kind::Name, "", "the zone it is in: groups faults"),

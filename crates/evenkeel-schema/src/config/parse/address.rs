@@ -11,6 +11,8 @@ use crate::config::Bind;
 
 pub(super) const BIND_WANTED: &str = "\"IP:PORT\", \"[IPV6]:PORT\" or \"unix:PATH\"";
 pub(super) const TARGET_WANTED: &str = "\"HOST:PORT\", \"[IPV6]:PORT\" or \"unix:PATH\"";
+/// What an endpoint's further address is: a unix socket is on no network.
+pub(super) const OTHER_WANTED: &str = "\"HOST:PORT\" or \"[IPV6]:PORT\"";
 pub(super) const CIDR_WANTED: &str = "an address or a block like \"10.0.0.0/8\" or \"fd00::/8\"";
 
 /// What a unix socket's path may have, its end included (`sun_path`).

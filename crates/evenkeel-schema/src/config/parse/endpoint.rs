@@ -16,6 +16,9 @@ use crate::text::is_name;
 /// An endpoint's weight, if nothing is said: in the middle, so that others can be given more or less.
 const WEIGHT: u32 = 100;
 
+/// Other addresses of one endpoint: who has more networks than this has one that routes between them.
+const OTHERS_MAX: usize = 8;
+
 pub(super) fn endpoints(
     tables: &[Table<'_, '_>],
     mode: FailoverMode,
@@ -35,9 +38,11 @@ pub(super) fn endpoints(
 }
 
 fn endpoint(table: &Table<'_, '_>, name: &str, names: &Names<'_>) -> EndpointSpec {
+    let target = target(table);
     EndpointSpec {
         name: name.into(),
-        target: target(table),
+        others: others(table, &target),
+        target,
         weight: table.number("weight").unwrap_or(WEIGHT),
         tier: table.number("tier").unwrap_or(0),
         standby: table.name("standby").map(|name| Arc::from(name.value)),
@@ -80,6 +85,54 @@ fn target(table: &Table<'_, '_>) -> Target {
     });
     // Only stands in for a value that was refused.
     parsed.unwrap_or_else(|| Target::Address(Address::Unix("/".into())))
+}
+
+/// The same endpoint on other networks. A bound, since each is asked again and again for as long as evenkeel runs.
+fn others(table: &Table<'_, '_>, first: &Target) -> Vec<Target> {
+    let texts = table.texts("other_addresses").unwrap_or_default();
+    if let (Target::Address(Address::Unix(_)), true) = (first, table.has("address"))
+        && let Some(text) = texts.first()
+    {
+        let wrong = Wrong::value(quote(text.value), "no other address beside a unix socket");
+        let hint = "a unix socket is on this machine, so there is no other way to it".to_owned();
+        let wrong = wrong.kind(MistakeKind::Pair).hint(Some(hint));
+        table.report.add(&text.spot, wrong);
+        return Vec::new();
+    }
+    if let Some(text) = texts.get(OTHERS_MAX) {
+        let wanted = format!("at most {OTHERS_MAX} other addresses");
+        let wrong = Wrong::value(format!("{} of them", texts.len()), wanted);
+        table.report.add(&text.spot, wrong);
+    }
+    let mut others: Vec<Target> = Vec::new();
+    for text in &texts {
+        let Some(other) = other(table, text) else {
+            continue;
+        };
+        if other == *first || others.contains(&other) {
+            let found = format!("{} twice", quote(text.value));
+            let wrong = Wrong::value(found, "each address of an endpoint once");
+            table.report.add(&text.spot, wrong.kind(MistakeKind::Pair));
+        } else {
+            others.push(other);
+        }
+    }
+    others
+}
+
+fn other(table: &Table<'_, '_>, text: &Text<'_>) -> Option<Target> {
+    let refuse = |hint: Option<String>| {
+        let wrong = Wrong::value(quote(text.value), address::OTHER_WANTED).hint(hint);
+        table.report.add(&text.spot, wrong);
+        None
+    };
+    match address::target(text.value, table.report) {
+        Ok(Target::Address(Address::Unix(_))) => {
+            refuse(Some("a unix socket is on no network".into()))
+        }
+        Ok(target) => Some(target),
+        Err(hint) => refuse(hint),
+    }
 }
 
 /// A standby is another endpoint of the pool, which has no standby itself: chains would leave open who takes over.

@@ -2,7 +2,7 @@
 
 use evenkeel_core::settings::Decimal;
 
-use super::address::{BIND_WANTED, TARGET_WANTED};
+use super::address::{BIND_WANTED, OTHER_WANTED, TARGET_WANTED};
 use super::report::Wrong;
 use super::words::{one_of, tick};
 use crate::config::keys::{Kind, ROOT, SIGNALS, TableDef, Word};
@@ -84,6 +84,7 @@ pub(super) fn wanted(kind: Kind) -> String {
         Kind::Bind => BIND_WANTED.into(),
         Kind::Binds => format!("a list of addresses, each {}", BIND_WANTED),
         Kind::Target => TARGET_WANTED.into(),
+        Kind::Targets => format!("a list of addresses, each {OTHER_WANTED}"),
         Kind::TextOr(_) => "a text or a table".into(),
         Kind::Table(_) => "a table".into(),
         Kind::Tables(_) => "a list of tables".into(),
@@ -95,6 +96,7 @@ pub(super) fn wanted(kind: Kind) -> String {
 pub(super) fn wanted_item(kind: Kind) -> String {
     match kind {
         Kind::Binds => wanted(Kind::Bind),
+        Kind::Targets => OTHER_WANTED.into(),
         _ => wanted(Kind::Text),
     }
 }

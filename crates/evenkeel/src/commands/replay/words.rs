@@ -18,6 +18,10 @@ pub(super) fn command(command: &Command, engine: &Engine) -> Option<String> {
             t.decided_by.name()
         ),
         Command::Said(remark) => format!("{}/{}: {}", remark.pool, remark.name, remark.text),
+        Command::Switched(switch) => format!(
+            "{}/{} from {} to {}: {}",
+            switch.pool, switch.name, switch.change.from, switch.change.to, switch.change.why
+        ),
         Command::StartTrial {
             endpoint, permits, ..
         } => format!(
@@ -119,9 +123,11 @@ pub(super) fn event(event: &Event, engine: &Engine) -> String {
             failure.run
         ),
         Event::Beat { endpoint, .. } => format!("a heartbeat of {}", name(*endpoint)),
-        Event::Resolved { endpoint, address } => match address {
+        Event::Resolved {
+            endpoint, address, ..
+        } => match address {
             Some(address) => format!("{} is at {address}", name(*endpoint)),
-            None => format!("the name of {} was not found", name(*endpoint)),
+            None => format!("a name of {} was not found", name(*endpoint)),
         },
         Event::Order { endpoint, order } => {
             format!(

@@ -1,0 +1,233 @@
+//! An endpoint on two networks, in the whole engine.
+
+use std::net::IpAddr;
+
+use super::super::*;
+use super::bench::{Bench, endpoint, pool};
+use crate::address::{Address, Target};
+use crate::diagnose::{Cause, Evidence, Scope};
+use crate::observe::{Failure, FailureKind};
+use crate::settings::EndpointSpec;
+use crate::table::State;
+
+fn ip(network: u8, host: u8) -> Address {
+    Address::Ip((IpAddr::from([10, network, 0, host]), 80).into())
+}
+
+fn twice(name: &str, host: u8) -> EndpointSpec {
+    EndpointSpec {
+        target: Target::Address(ip(1, host)),
+        others: vec![Target::Address(ip(2, host))],
+        machine: Some(format!("m{host}").into()),
+        ..endpoint(name)
+    }
+}
+
+fn two() -> Bench {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.configure(vec![pool("app", [twice("a1", 1), twice("a2", 2)])]);
+    bench.run(5.0);
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+    bench
+}
+
+fn address(bench: &Bench, at: usize) -> Address {
+    bench.table("app").endpoints[at].address.clone().unwrap()
+}
+
+fn fail(bench: &mut Bench, name: &str, kind: FailureKind, path: crate::id::PathId, run: u32) {
+    let failure = Failure {
+        endpoint: bench.id(name),
+        path,
+        kind,
+        run,
+        at: bench.now.at,
+    };
+    bench.handle(Event::Failed(failure));
+}
+
+#[test]
+fn a_cut_path_is_left_before_the_endpoint_is_down_and_that_is_an_incident_of_the_path() {
+    let mut bench = two();
+    let path = bench.path("a1");
+    bench.cut.insert(ip(1, 1));
+    for run in 1..=4 {
+        fail(&mut bench, "a1", FailureKind::ConnectTimeout, path, run);
+    }
+    bench.run(0.6);
+    assert_eq!(address(&bench, 0), ip(2, 1));
+    assert_eq!(address(&bench, 1), ip(1, 2));
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+    bench.run(4.0);
+    let incident = bench.engine.incident(1).expect("one incident");
+    assert_eq!(
+        incident.cause(),
+        Cause::NetworkPathCut,
+        "{:?}",
+        incident.causes
+    );
+    assert_eq!(incident.scope, Scope::Path);
+    assert!(incident.closed.is_some());
+    let actions: Vec<_> = incident.actions.iter().collect();
+    assert_eq!(actions.len(), 1);
+    assert_eq!(actions[0].action, "switch_network");
+    assert_eq!(actions[0].outcome, crate::incident::Outcome::Cured);
+    let elsewhere =
+        |e: &crate::incident::EvidenceRecord| e.evidence == Evidence::AnswersElsewhere && e.present;
+    assert!(incident.evidence.iter().any(elsewhere));
+}
+
+#[test]
+fn an_idle_endpoint_whose_path_is_cut_is_reached_by_the_other_too() {
+    let mut bench = two();
+    bench.cut.insert(ip(1, 1));
+    bench.run(4.0);
+    assert_eq!(address(&bench, 0), ip(2, 1));
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+}
+
+#[test]
+fn late_failures_of_the_old_path_do_not_count_against_the_new_one() {
+    let mut bench = two();
+    let old = bench.path("a1");
+    bench.cut.insert(ip(1, 1));
+    bench.run(4.0);
+    let switches = bench.switches.len();
+    for run in 1..=50 {
+        fail(&mut bench, "a1", FailureKind::ConnectTimeout, old, run);
+    }
+    let endpoint = bench.id("a1");
+    bench.handle(Event::Swept {
+        endpoint,
+        successes: 0,
+        failures: 50,
+    });
+    bench.run(5.0);
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+    assert_eq!(bench.switches.len(), switches);
+    // Those of the new one do.
+    let new = bench.path("a1");
+    for run in 1..=5 {
+        fail(&mut bench, "a1", FailureKind::Reset, new, run);
+    }
+    assert_eq!(bench.states("app")[0], State::Down);
+}
+
+#[test]
+fn an_ejection_for_want_of_connections_ends_with_the_path() {
+    let mut bench = two();
+    let path = bench.path("a1");
+    bench.cut.extend([ip(1, 1), ip(2, 1)]);
+    for run in 1..=5 {
+        fail(&mut bench, "a1", FailureKind::ConnectTimeout, path, run);
+    }
+    bench.run(0.2);
+    assert_eq!(bench.states("app")[0], State::Down);
+    bench.cut.remove(&ip(2, 1));
+    bench.run(1.0);
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+    assert_eq!(address(&bench, 0), ip(2, 1));
+}
+
+#[test]
+fn a_dead_process_is_not_looked_for_on_another_network() {
+    let mut bench = two();
+    bench.dead.insert("a1".into());
+    let path = bench.path("a1");
+    for run in 1..=20 {
+        fail(&mut bench, "a1", FailureKind::Connect, path, run);
+    }
+    bench.run(10.0);
+    assert_eq!(bench.states("app")[0], State::Down);
+    assert!(bench.switches.is_empty());
+    assert_eq!(address(&bench, 0), ip(1, 1));
+    let incident = bench.engine.incident(1).expect("one incident");
+    assert_ne!(incident.cause(), Cause::NetworkPathCut);
+}
+
+#[test]
+fn a_network_that_fails_for_all_is_left_by_all_and_is_not_taken_for_our_own_fault() {
+    let mut bench = two();
+    bench.cut.extend([ip(1, 1), ip(1, 2)]);
+    bench.run(6.0);
+    assert_eq!(address(&bench, 0), ip(2, 1));
+    assert_eq!(address(&bench, 1), ip(2, 2));
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+    assert!(bench.engine.cut().is_none());
+}
+
+#[test]
+fn the_first_path_comes_back_without_anybody_being_down_or_an_incident() {
+    let mut bench = two();
+    bench.cut.insert(ip(1, 1));
+    bench.run(5.0);
+    let incidents = bench.engine.incidents().len();
+    bench.cut.clear();
+    bench.run(20.0);
+    assert_eq!(address(&bench, 0), ip(1, 1));
+    assert!(bench.switches.last().unwrap().change.back);
+    assert_eq!(bench.engine.incidents().len(), incidents);
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+}
+
+#[test]
+fn with_manual_failback_ready_brings_the_first_path_back() {
+    let mut bench = Bench::new();
+    let mut spec = pool("app", [twice("a1", 1), twice("a2", 2)]);
+    spec.failover.failback_auto = false;
+    bench.configure(vec![spec]);
+    bench.run(5.0);
+    bench.cut.insert(ip(1, 1));
+    bench.run(5.0);
+    bench.cut.clear();
+    bench.run(60.0);
+    assert_eq!(address(&bench, 0), ip(2, 1));
+    let view = bench.engine.endpoint(bench.id("a1")).unwrap();
+    assert!(
+        view.next.contains("when an operator says ready"),
+        "{}",
+        view.next
+    );
+    bench.order("a1", Order::Ready);
+    assert_eq!(address(&bench, 0), ip(1, 1));
+}
+
+#[test]
+fn the_address_in_use_outlives_a_restart() {
+    let mut bench = two();
+    bench.cut.insert(ip(1, 1));
+    bench.run(5.0);
+    bench.restart();
+    bench.configure(vec![pool("app", [twice("a1", 1), twice("a2", 2)])]);
+    assert_eq!(address(&bench, 0), ip(2, 1));
+    bench.run(2.0);
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+}
+
+#[test]
+fn told_to_switch_it_goes_where_it_is_answered_and_nowhere_else() {
+    let mut bench = two();
+    let endpoint = bench.id("a1");
+    bench.handle(Event::SwitchNetwork(endpoint));
+    assert_eq!(address(&bench, 0), ip(2, 1));
+    bench.cut.insert(ip(1, 2));
+    let endpoint = bench.id("a2");
+    bench.cut.insert(ip(2, 2));
+    bench.run(15.0);
+    let before = address(&bench, 1);
+    bench.handle(Event::SwitchNetwork(endpoint));
+    assert_eq!(address(&bench, 1), before);
+}
+
+#[test]
+fn in_maintenance_no_address_is_asked() {
+    let mut bench = two();
+    bench.order("a1", Order::Maintenance);
+    let before = bench.probes_of("a1");
+    bench.run(60.0);
+    assert_eq!(bench.probes_of("a1"), before);
+    bench.order("a1", Order::Ready);
+    bench.run(20.0);
+    assert!(bench.probes_of("a1") > before + 10);
+}
