@@ -20,7 +20,8 @@ use evenkeel_keeper::wire;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
+    ("agent_messages", agent_messages),
     ("answers", answers),
     ("certificates", certificates),
     ("chunked", chunked),
@@ -55,6 +56,45 @@ pub fn keeper_messages(data: &[u8]) {
     if let Ok(message) = wire::decode_from_keeper(data) {
         let again = wire::encode_from_keeper(&message).expect("what was read can be written");
         assert_eq!(again, data, "{message:?}");
+    }
+}
+
+/// What agents and balancers say to each other over the network: no bytes do harm, however they are cut, and what can be read is
+/// written back to what is read the same.
+pub fn agent_messages(data: &[u8]) {
+    use evenkeel_schema::agent::{FIRST_FRAME_BYTES_MAX, Frames, FromAgent, Message, ToAgent, encode, read};
+    fn again<M: Message + PartialEq + std::fmt::Debug>(frame: &[u8]) -> Option<M> {
+        let message: M = read(frame).ok()?;
+        let bytes = encode(&message).expect("what was read can be written");
+        let back: M = read(&bytes[4..]).expect("what was written can be read");
+        assert_eq!(back, message);
+        Some(message)
+    }
+    let (ends, bytes) = splits(data);
+    let mut frames = Frames::new(FIRST_FRAME_BYTES_MAX);
+    let mut from = 0;
+    for end in ends {
+        frames.push(&bytes[from..end]);
+        from = end;
+        loop {
+            let frame = match frames.take() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(_) => return,
+            };
+            assert!(!frame.is_empty() && frame.len() <= FIRST_FRAME_BYTES_MAX);
+            match again::<FromAgent>(&frame) {
+                Some(FromAgent::Service(service)) => {
+                    service.report().expect("it was checked when it was read");
+                }
+                Some(FromAgent::Facts(facts)) => {
+                    let facts_of = facts.facts("host-1");
+                    assert_eq!(facts_of.services.len(), facts.services.len());
+                }
+                _ => {}
+            }
+            again::<ToAgent>(&frame);
+        }
     }
 }
 

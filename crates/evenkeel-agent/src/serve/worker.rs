@@ -326,21 +326,18 @@ impl Worker {
     async fn say_goodbye(&mut self) {
         let why = "the agent ends".to_owned();
         self.say(&FromAgent::Bye { why });
-        let mut tasks = Vec::new();
-        for open in self.lines.values_mut() {
-            // Without a sender its line says what waits, and hangs up.
-            if let Some(says) = open.says.take() {
-                tasks.push(says.downgrade());
+        // Without a sender a line says what waits, hangs up, and tells that it ended.
+        let says = self.lines.values_mut().map(|open| open.says.take());
+        let mut connected = says.flatten().count();
+        let ended = async {
+            while connected > 0
+                && let Some(report) = self.reports_in.recv().await
+            {
+                let over = matches!(report, Report::Line(_, LineSays::Ended { .. }));
+                connected -= usize::from(over);
             }
-        }
-        let _ = tokio::time::timeout(GOODBYE_WITHIN, async {
-            while tasks.iter().any(|says| says.upgrade().is_some()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            // What was taken from the queue still has to leave.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        })
-        .await;
+        };
+        let _ = tokio::time::timeout(GOODBYE_WITHIN, ended).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The way in for agents: which certificate is shown, what they must show, and how many strangers are greeted at once.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -11,7 +12,7 @@ use evenkeel_core::remote::{AGENTS_MAX, LinkId};
 use evenkeel_schema::config::{Agents, Secret};
 use evenkeel_tls::Server;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::{Said, link};
@@ -73,7 +74,8 @@ impl Refusals {
 pub(crate) struct AgentDoor {
     /// Set at each reload, read once per connection.
     rules: Mutex<Arc<Rules>>,
-    pub(super) greeted: Semaphore,
+    /// Strangers that are being greeted, the oldest first.
+    greeting: Mutex<BTreeMap<LinkId, Arc<Notify>>>,
     links: Arc<Semaphore>,
     last: AtomicU64,
     pub(crate) refusals: Refusals,
@@ -85,7 +87,7 @@ impl AgentDoor {
     pub(crate) fn new(said: mpsc::Sender<Said>) -> AgentDoor {
         AgentDoor {
             rules: Mutex::default(),
-            greeted: Semaphore::new(GREETED_MAX),
+            greeting: Mutex::default(),
             links: Arc::new(Semaphore::new(AGENTS_MAX + GREETED_MAX)),
             last: AtomicU64::new(0),
             refusals: Refusals::default(),
@@ -100,6 +102,29 @@ impl AgentDoor {
 
     pub(super) fn rules(&self) -> Arc<Rules> {
         self.lock().clone()
+    }
+
+    /// A place among those that are greeted, and the word that it is taken away. Where all are taken the one that has kept its place
+    /// for longest loses it: an agent needs some milliseconds, and whoever sits there to keep others out is out first.
+    pub(super) fn greet(&self, id: LinkId) -> Arc<Notify> {
+        let leave = Arc::new(Notify::new());
+        let mut greeting = self.greeting();
+        greeting.insert(id, leave.clone());
+        if greeting.len() > GREETED_MAX
+            && let Some((_, oldest)) = greeting.pop_first()
+        {
+            oldest.notify_one();
+        }
+        leave
+    }
+
+    /// It is not a stranger any more, or is gone.
+    pub(super) fn greeted(&self, id: LinkId) {
+        self.greeting().remove(&id);
+    }
+
+    fn greeting(&self) -> MutexGuard<'_, BTreeMap<LinkId, Arc<Notify>>> {
+        self.greeting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Accepts on this socket until the task is ended.

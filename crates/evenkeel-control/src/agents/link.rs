@@ -57,17 +57,17 @@ enum Stranger {
 pub(super) async fn serve(door: &AgentDoor, stream: TcpStream, from: SocketAddr, id: LinkId) {
     // Orders are small and must not wait for one another.
     let _ = stream.set_nodelay(true);
-    let greeted = match greet(door, stream).await {
-        Ok(greeted) => greeted,
-        Err(Stranger::Garbage(why)) => {
+    let leave = door.greet(id);
+    let greeted = tokio::select! {
+        greeted = greet(door, stream, from) => greeted,
+        () = leave.notified() => {
             door.refusals.garbage.fetch_add(1, Relaxed);
-            return tracing::debug!(target: "evenkeel::agents", "somebody at {from} who is no agent: {why}");
+            None
         }
-        Err(Stranger::Refused(wire, refusal)) => {
-            door.refusals.credentials.fetch_add(1, Relaxed);
-            tracing::warn!(target: "evenkeel::agents", "an agent at {from} was refused: {}", refusal.why);
-            return turn_away(wire, refusal).await;
-        }
+    };
+    door.greeted(id);
+    let Some(greeted) = greeted else {
+        return;
     };
     let (says, said) = mpsc::channel(SAYS_MAX);
     let hello = What::Hello {
@@ -86,19 +86,29 @@ async fn tell(door: &AgentDoor, link: LinkId, what: What) -> bool {
     door.said.send(Said { link, what }).await.is_ok()
 }
 
-async fn greet(door: &AgentDoor, stream: TcpStream) -> Result<Greeted, Stranger> {
-    let Ok(_permit) = door.greeted.try_acquire() else {
-        return Err(Stranger::Garbage("too many are greeted already".into()));
-    };
+/// Who comes of it, if it is an agent that may come in.
+async fn greet(door: &AgentDoor, stream: TcpStream, from: SocketAddr) -> Option<Greeted> {
     let rules = door.rules();
-    if rules.shut {
-        let why = "there is no certificate of ours that is good";
-        return Err(Stranger::Garbage(why.into()));
+    let stranger = match rules.shut {
+        true => Stranger::Garbage("there is no certificate of ours that is good".into()),
+        false => match timeout(GREETED_WITHIN, welcome(&rules, stream)).await {
+            Ok(Ok(greeted)) => return Some(greeted),
+            Ok(Err(stranger)) => stranger,
+            Err(_) => Stranger::Garbage("it took too long".into()),
+        },
+    };
+    match stranger {
+        Stranger::Garbage(why) => {
+            door.refusals.garbage.fetch_add(1, Relaxed);
+            tracing::debug!(target: "evenkeel::agents", "somebody at {from} who is no agent: {why}");
+        }
+        Stranger::Refused(wire, refusal) => {
+            door.refusals.credentials.fetch_add(1, Relaxed);
+            tracing::warn!(target: "evenkeel::agents", "an agent at {from} was refused: {}", refusal.why);
+            turn_away(wire, refusal).await;
+        }
     }
-    match timeout(GREETED_WITHIN, welcome(&rules, stream)).await {
-        Ok(greeted) => greeted,
-        Err(_) => Err(Stranger::Garbage("it took too long".into())),
-    }
+    None
 }
 
 async fn welcome(rules: &Rules, stream: TcpStream) -> Result<Greeted, Stranger> {

@@ -1,8 +1,8 @@
 //! Where agents of other hosts connect: the listening socket, who is let in, and both directions of each connection. What an
 //! agent says is handed to the control loop, which decides; what it is to be told comes from there.
 //!
-//! A stranger costs little and not for long: few may be greeted at once, each has ten seconds for its handshake and its hello
-//! together, and a hello is short. Whoever is in is bound by the size and the number of its messages, and waits when the loop does.
+//! A stranger costs little and not for long: few are greeted at once, and where more come the oldest goes; each has ten seconds for
+//! its handshake and its hello together, and a hello is short. Whoever is in is bound by the size and the number of its messages, and waits when the loop does.
 
 mod door;
 mod link;

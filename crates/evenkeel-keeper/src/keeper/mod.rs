@@ -48,6 +48,8 @@ pub struct Settings {
     pub trampoline: Vec<OsString>,
     /// Of the first lines; the child may say otherwise later.
     pub log_format: LogFormat,
+    /// What the child is called in the log: `balancer`, `agent`.
+    pub called: &'static str,
 }
 
 /// Runs the keeper until its child ends on purpose, fails before its first `Ready`, or a signal asks for the end.
@@ -245,7 +247,8 @@ impl Keeper {
             Some(Verdict::NeverReady) => "did not come to serve within 30 s",
         };
         self.log.warn(&format!(
-            "balancer (pid {}) {verdict}: killing it",
+            "{} (pid {}) {verdict}: killing it",
+            self.settings.called,
             child.number()
         ));
         child.kill();

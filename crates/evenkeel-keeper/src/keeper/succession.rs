@@ -21,7 +21,7 @@ impl Keeper {
             &self.settings.first_args
         };
         let start = Start {
-            name: "balancer".to_owned(),
+            name: self.settings.called.to_owned(),
             program: self.settings.program.clone(),
             args: args.clone(),
             directory: None,
@@ -41,14 +41,16 @@ impl Keeper {
         };
         match children::launch(&self.settings.trampoline, &launch, false, |_| {}) {
             Ok(launched) => {
+                let called = self.settings.called;
                 self.log
-                    .say(&format!("balancer started as pid {}", number(launched.pid)));
+                    .say(&format!("{called} started as pid {}", number(launched.pid)));
                 self.children_started += 1;
                 self.child = Some(Balancer::new(launched, self.now));
             }
             Err(error) => {
+                let called = self.settings.called;
                 self.log
-                    .say(&format!("the balancer cannot be started: {error}"));
+                    .say(&format!("the {called} cannot be started: {error}"));
                 self.died(Duration::ZERO, Ending::Code(1));
             }
         }
@@ -94,7 +96,8 @@ impl Keeper {
         };
         let lived = self.now.saturating_sub(child.started);
         let ended = format!(
-            "balancer (pid {}) ended after {:.1} s: {ending}",
+            "{} (pid {}) ended after {:.1} s: {ending}",
+            self.settings.called,
             child.number(),
             lived.as_secs_f64()
         );

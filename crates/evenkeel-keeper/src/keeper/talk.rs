@@ -38,7 +38,8 @@ impl Keeper {
                 return;
             };
             self.log.warn(&format!(
-                "balancer (pid {}) is not to be believed any more: {wrong}: killing it",
+                "{} (pid {}) is not to be believed any more: {wrong}: killing it",
+                self.settings.called,
                 child.number()
             ));
             child.kill();
@@ -204,7 +205,8 @@ impl Keeper {
         };
         if !child.say(message, descriptors) {
             self.log.warn(&format!(
-                "balancer (pid {}) does not read what it is told: killing it",
+                "{} (pid {}) does not read what it is told: killing it",
+                self.settings.called,
                 child.number()
             ));
             child.kill();

@@ -26,6 +26,7 @@ pub(crate) fn keeper(args: impl Iterator<Item = OsString>) -> ExitCode {
         environment: vec![("PUPPET".into(), "yes".into())],
         trampoline: vec!["__exec".into()],
         log_format: evenkeel_keeper::LogFormat::Text,
+        called: "balancer",
     })
 }
 

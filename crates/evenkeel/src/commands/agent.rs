@@ -14,7 +14,7 @@ use crate::style::complain;
 pub(crate) fn agent(file: &Path) -> End {
     match prepare(file) {
         Ok((part, lock, format)) => {
-            let settings = keeper_settings(part.args(false), part.args(true), format);
+            let settings = keeper_settings(part.args(false), part.args(true), format, "agent");
             let end = evenkeel_keeper::run(settings);
             drop(lock);
             End::Exit(end)

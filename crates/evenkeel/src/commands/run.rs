@@ -23,7 +23,8 @@ use crate::user::User;
 pub(crate) fn run(file: &Path) -> End {
     match prepare(file) {
         Ok((part, lock, log_format)) => {
-            let settings = keeper_settings(part.args(false), part.args(true), log_format);
+            let settings =
+                keeper_settings(part.args(false), part.args(true), log_format, "balancer");
             let end = evenkeel_keeper::run(settings);
             drop(lock);
             End::Exit(end)
@@ -40,6 +41,7 @@ pub(super) fn keeper_settings(
     first_args: Vec<OsString>,
     replacement_args: Vec<OsString>,
     log_format: config::LogFormat,
+    called: &'static str,
 ) -> Settings {
     Settings {
         program: "/proc/self/exe".into(),
@@ -51,6 +53,7 @@ pub(super) fn keeper_settings(
             config::LogFormat::Text => LogFormat::Text,
             config::LogFormat::Json => LogFormat::Json,
         },
+        called,
     }
 }
 

@@ -67,6 +67,7 @@ fn print_all(out: &Out, status: &Value) {
         out.line(&line);
     }
     print_certificates(out, list(&status["certificates"]));
+    print_agents(out, status);
     print_rejected(out, &status["rejected"]);
     print_own(out, &status["own"]);
     print_journal(out, &status["journal"]);
@@ -151,6 +152,35 @@ fn print_journal(out: &Out, journal: &Value) {
 }
 
 /// Faults of the node itself.
+/// A line for each, and what is old because it is not connected.
+fn print_agents(out: &Out, status: &Value) {
+    if let Some(bind) = status["agents_bind"].as_str() {
+        out.line(&format!("agents connect to {bind}"));
+    }
+    for agent in list(&status["agents"]) {
+        let (name, since) = (word(&agent["name"]), age(&agent["since"]));
+        if agent["connected"] != true {
+            let text = format!(
+                "agent {name} is not connected for {since}: {}; its services are shown as it told last",
+                word(&agent["why"])
+            );
+            out.line(&out.state("trial", &text));
+            continue;
+        }
+        let actions: Vec<String> = list(&agent["actions"]).iter().map(word).collect();
+        let stranger = match agent["named"] == true {
+            true => "",
+            false => "; no endpoint names a service of it",
+        };
+        out.line(&format!(
+            "agent {name}  from {} for {since}, {} services, allows {}{stranger}",
+            word(&agent["address"]),
+            agent["services"],
+            actions.join(", ")
+        ));
+    }
+}
+
 fn print_own(out: &Out, own: &Value) {
     if let Some(why) = own["alone"].as_str() {
         let since = age(&own["alone_since"]);
@@ -264,7 +294,10 @@ fn print_services(out: &Out, services: &[Value]) {
     let row = |s: &Value| Row {
         cells: vec![
             word(&s["name"]),
-            word(&s["state"]),
+            match s["agent"]["connected"] == false {
+                true => format!("{}?", word(&s["state"])),
+                false => word(&s["state"]),
+            },
             age(&s["since"]),
             word(&s["pid"]),
             word(&s["restarts"]),
