@@ -15,6 +15,7 @@ mod incidents;
 mod journal;
 mod load;
 mod looks;
+mod operator;
 mod paths;
 mod restores;
 mod shutdown;
@@ -28,16 +29,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::counters::Histogram;
-use evenkeel_core::engine::{Configure, Engine, Event, Order, Running};
+use evenkeel_core::engine::{Configure, Engine, Event, Running};
 use evenkeel_core::id::{EndpointId, Epoch, PoolId};
 use evenkeel_core::observe::Failure;
 use evenkeel_core::table::PoolTable;
 use evenkeel_core::time::{Now, Time};
 use evenkeel_journal::Recorder;
 use evenkeel_schema::Config;
-use evenkeel_schema::admin::{
-    EndpointStatus, ErrorAnswer, ErrorCode, RecoveryAnswer, Rejected, RevisionAnswer, StateOrder,
-};
+use evenkeel_schema::admin::{ErrorAnswer, RecoveryAnswer, Rejected, RevisionAnswer};
 use evenkeel_schema::config::etag;
 use evenkeel_store::Durability;
 use tokio::sync::{mpsc, oneshot};
@@ -410,47 +409,5 @@ impl Driver {
                 .is_some_and(|tls| tls.client_ca.is_some()),
             node: self.config.node.name.clone(),
         }
-    }
-
-    fn order(&mut self, pool: &str, endpoint: &str, state: StateOrder) -> Outcome<EndpointStatus> {
-        let order = Order::from(state);
-        self.operate(pool, endpoint, |endpoint| Event::Order { endpoint, order })
-    }
-
-    fn weight(
-        &mut self,
-        pool: &str,
-        endpoint: &str,
-        weight: Option<u32>,
-    ) -> Outcome<EndpointStatus> {
-        self.operate(pool, endpoint, |endpoint| Event::Weight {
-            endpoint,
-            weight,
-        })
-    }
-
-    /// An operator's word about one endpoint: on the disk at once, since nobody will say it again.
-    fn operate(
-        &mut self,
-        pool: &str,
-        endpoint: &str,
-        event: impl FnOnce(EndpointId) -> Event,
-    ) -> Outcome<EndpointStatus> {
-        let id = self.find(pool, endpoint)?;
-        if self.loading.is_some() {
-            self.ordered.insert((pool.to_owned(), endpoint.to_owned()));
-        }
-        self.durability = Durability::Now;
-        self.event(event(id));
-        self.durability = Durability::Relaxed;
-        let view = self.engine.endpoint(id);
-        let view = view.ok_or_else(|| {
-            ErrorAnswer::new(
-                ErrorCode::Internal,
-                "the endpoint is gone",
-                "look at the status again",
-            )
-        })?;
-        Ok(view::endpoint(&self.engine, &view, &self.facts))
     }
 }
