@@ -6,6 +6,7 @@
 //! (restart, signals) is not here.
 
 mod free_disk;
+mod program;
 mod rollback_release;
 mod run;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 use evenkeel_core::settings::ServiceSpec;
 
 pub use free_disk::free_disk;
+pub use program::Program;
 pub use rollback_release::exchange;
 
 /// How one action is carried out.

@@ -10,14 +10,13 @@
 
 mod copy;
 mod manifest;
+mod restore;
 #[cfg(test)]
 mod tests;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{RenameFlags, renameat_with};
 
 use crate::facts;
 use crate::files;
@@ -144,65 +143,6 @@ impl Points {
         let data = open(&path.join("data"))?;
         copy::compare(&data, &manifest.items).map_err(|e| format!("{}: {e}", path.display()))?;
         Ok(manifest.point)
-    }
-
-    /// Puts a point in the place of `directory`, which is kept aside beside it. The service should not run meanwhile.
-    ///
-    /// # Errors
-    /// For a person; `directory` is then as it was.
-    pub fn restore(
-        &self,
-        service: &str,
-        id: &str,
-        directory: &Path,
-        now_ms: u64,
-    ) -> Result<Restored, String> {
-        let path = self.path(service, id)?;
-        let point = self.check(&path)?;
-        let name = directory
-            .file_name()
-            .ok_or("the root of a disk can't be replaced")?;
-        let above = directory.parent().unwrap_or(Path::new("/"));
-        let beside = |what: &str| {
-            let mut beside = name.to_owned();
-            beside.push(format!(".{what}-{now_ms}"));
-            beside
-        };
-        let folder = open(above)?;
-        let (new, aside) = (beside("restoring"), beside("before-restore"));
-        let said = |e: io::Error| format!("{}: {e}", directory.display());
-        fs::create_dir(above.join(&new)).map_err(said)?;
-        let whole = self.fill(&path, &above.join(&new)).and_then(|()| {
-            let exists =
-                rustix::fs::statat(&folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok();
-            let flags = if exists {
-                RenameFlags::EXCHANGE
-            } else {
-                RenameFlags::NOREPLACE
-            };
-            renameat_with(&folder, &new, &folder, name, flags).map_err(|e| said(e.into()))?;
-            if exists {
-                rustix::fs::renameat(&folder, &new, &folder, &aside).map_err(|e| said(e.into()))?;
-            }
-            sync_folder(above).map_err(said)?;
-            Ok(exists.then(|| above.join(&aside)))
-        });
-        match whole {
-            Ok(kept_aside) => Ok(Restored { point, kept_aside }),
-            Err(why) => {
-                let _ = fs::remove_dir_all(above.join(&new));
-                Err(why)
-            }
-        }
-    }
-
-    fn fill(&self, point: &Path, new: &Path) -> Result<(), String> {
-        let manifest = Manifest::read(point).map_err(|e| format!("{}: {e}", point.display()))?;
-        let (from, to) = (open(&point.join("data"))?, open(new)?);
-        copy_tree(&from, &to).map_err(|e| format!("{}: {e}", new.display()))?;
-        rustix::fs::syncfs(&to).map_err(|e| io::Error::from(e).to_string())?;
-        copy::compare(&to, &manifest.items).map_err(|e| format!("{}: {e}", new.display()))?;
-        copy::dress(&to, &manifest.items).map_err(|e| format!("{}: {e}", new.display()))
     }
 
     /// Takes away all but the newest `keep` points; says which went.

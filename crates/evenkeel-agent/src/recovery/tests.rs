@@ -293,3 +293,75 @@ fn times_are_written_as_people_read_them() {
     assert_eq!(manifest::stamp(951_827_696_000), "20000229T123456Z");
     assert_eq!(manifest::stamp(4_102_444_799_000), "20991231T235959Z");
 }
+
+/// What a death leaves: `work` is the folder under the name it has in the middle of a restoration.
+fn leave(bed: &Bed, work: &Path, inode: Option<u64>) -> PathBuf {
+    let mark = inode.map_or(String::new(), |inode| format!("-{inode}"));
+    let name = bed
+        .folder
+        .path()
+        .join(format!("data.restoring-{NOW}{mark}"));
+    fs::rename(work, &name).unwrap();
+    name
+}
+
+#[test]
+fn a_death_before_the_exchange_leaves_the_data_and_the_copy_goes() {
+    use std::os::unix::fs::MetadataExt;
+    let bed = Bed::new();
+    for with_mark in [false, true] {
+        let work = bed.folder.path().join("work");
+        fs::create_dir(&work).unwrap();
+        fs::write(work.join("half"), "x").unwrap();
+        let inode = fs::metadata(&work).unwrap().ino();
+        leave(&bed, &work, with_mark.then_some(inode));
+        let said = Points::finish_restoration(&bed.data());
+        assert!(
+            said.len() == 1 && said[0].contains("is as it was"),
+            "{said:?}"
+        );
+        assert_eq!(bed.beside(), ["data"]);
+        assert_eq!(fs::read_to_string(bed.data().join("a")).unwrap(), "alpha");
+        assert_eq!(Points::finish_restoration(&bed.data()), [""; 0]);
+    }
+}
+
+#[test]
+fn a_death_right_after_the_exchange_loses_nothing_of_the_old_data() {
+    use std::os::unix::fs::MetadataExt;
+    let bed = Bed::new();
+    // What is in the place of the data now was the copy.
+    let copy = bed.folder.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::write(copy.join("a"), "restored").unwrap();
+    let inode = fs::metadata(&copy).unwrap().ino();
+    leave(&bed, &bed.data(), Some(inode));
+    fs::rename(&copy, bed.data()).unwrap();
+    let said = Points::finish_restoration(&bed.data());
+    let aside = bed.folder.path().join(format!("data.before-restore-{NOW}"));
+    assert!(
+        said.len() == 1 && said[0].contains(aside.to_str().unwrap()),
+        "{said:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(bed.data().join("a")).unwrap(),
+        "restored"
+    );
+    assert_eq!(fs::read_to_string(aside.join("a")).unwrap(), "alpha");
+}
+
+#[test]
+fn folders_that_only_look_like_a_restoration_are_nobodys_business() {
+    let bed = Bed::new();
+    for name in [
+        "data.restoring-",
+        "data.restoring-x",
+        "database.restoring-1",
+        "data.before-restore-1",
+    ] {
+        fs::create_dir(bed.folder.path().join(name)).unwrap();
+    }
+    let before = bed.beside();
+    assert_eq!(Points::finish_restoration(&bed.data()), [""; 0]);
+    assert_eq!(bed.beside(), before);
+}

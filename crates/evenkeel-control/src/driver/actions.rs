@@ -6,6 +6,7 @@ use evenkeel_core::supervise::ServiceOrder;
 use evenkeel_schema::admin::{ActionAnswer, ActionRequest, ErrorAnswer, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::underway::noted;
 use super::{Driver, Report};
 use crate::ask::{Outcome, unavailable};
 
@@ -69,16 +70,21 @@ impl Driver {
             (Hand::Host, name_of) if name_of != "restore_data" => {
                 let (host, reports) = (self.host.clone(), self.reports.clone());
                 let (service, command) = (name.to_owned(), request.command);
-                tokio::task::spawn_blocking(move || {
-                    let result = host.act(&spec, name_of, command.as_deref());
+                let written = self.under_way(name, name_of, command.as_deref());
+                tokio::spawn(async move {
+                    noted(written).await;
                     let action = name_of.to_owned();
+                    let acting = move || host.act(&spec, name_of, command.as_deref());
+                    let result = tokio::task::spawn_blocking(acting).await;
+                    let result = result.unwrap_or_else(|e| Err(e.to_string()));
                     // A loop that ended wants no report.
-                    let _ = reports.blocking_send(Report::Acted(Acted {
+                    let acted = Acted {
                         service,
                         action,
                         result,
                         answer,
-                    }));
+                    };
+                    let _ = reports.send(Report::Acted(acted)).await;
                 });
             }
             _ => return Err(Box::new((not_here(&request.action), answer))),
@@ -113,6 +119,7 @@ impl Driver {
             result,
             answer,
         } = acted;
+        self.not_under_way(&service, &action);
         match &result {
             Ok(done) => {
                 tracing::warn!(target: "evenkeel::recovery", service, action, "{service}: {action}: {done}")

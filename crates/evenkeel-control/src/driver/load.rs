@@ -43,6 +43,7 @@ impl Driver {
         };
         if self.loading.is_none() {
             self.remember_accounts(loaded.accounts);
+            self.say_interrupted(loaded.underway);
         }
         let known = self.keep_known(loaded.endpoints);
         self.event(Event::Carried(known.into_iter().map(Into::into).collect()));
@@ -109,6 +110,7 @@ impl Driver {
         }
         self.ordered.clear();
         self.remember_accounts(loaded.accounts);
+        self.say_interrupted(loaded.underway);
         self.catch_up_on_incidents();
         let before = self.revisions.current();
         let noted = self.revisions.merge(loaded.revisions);

@@ -20,6 +20,7 @@ mod paths;
 mod restores;
 mod shutdown;
 mod sweep;
+mod underway;
 mod view;
 mod written;
 

@@ -40,6 +40,8 @@ impl Driver {
         match self.may_restore(&name, &id) {
             Ok((service, stop_timeout)) => {
                 let why = format!("its data is restored from {id}");
+                // No need to wait for the note: the service has to end first.
+                drop(self.under_way(&name, "restore_data", Some(&id)));
                 self.tell_service(service, ServiceOrder::Hold, why);
                 self.restoring = Some(Restoring {
                     service,
@@ -170,6 +172,7 @@ impl Driver {
             }
         }
         self.tell_service(service, ServiceOrder::Release, why);
+        self.not_under_way(&name, "restore_data");
         let _ = answer.send(result.map_err(|why| recovery_failed(&why)));
     }
 }

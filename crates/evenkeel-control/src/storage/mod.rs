@@ -16,6 +16,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use evenkeel_schema::records::{
     AccountRecord, EndpointRecord, IncidentRecord, Record, RecordError, RevisionRecord,
+    UnderwayRecord,
 };
 use evenkeel_store::Durability;
 use tokio::sync::oneshot;
@@ -30,6 +31,7 @@ const ACCOUNTS: &str = "account/";
 const ENDPOINTS: &str = "endpoint/";
 const REVISIONS: &str = "revision/";
 const INCIDENTS: &str = "incident/";
+const UNDERWAY: &str = "underway/";
 
 /// What was found at the start.
 #[derive(Debug, Default)]
@@ -40,6 +42,7 @@ pub(crate) struct Loaded {
     pub(crate) revisions: Vec<RevisionRecord>,
     /// By number, ascending.
     pub(crate) incidents: Vec<IncidentRecord>,
+    pub(crate) underway: Vec<UnderwayRecord>,
 }
 
 impl Loaded {
@@ -53,6 +56,8 @@ impl Loaded {
             self.accounts.push(AccountRecord::decode(value)?);
         } else if key.starts_with(INCIDENTS) {
             self.incidents.push(IncidentRecord::decode(value)?);
+        } else if key.starts_with(UNDERWAY) {
+            self.underway.push(UnderwayRecord::decode(value)?);
         }
         Ok(())
     }
@@ -150,6 +155,16 @@ impl Storage {
     pub(crate) fn delete_incident(&mut self, id: u64) {
         let key = format!("{INCIDENTS}{}", IncidentRecord::key(id));
         self.send(key, Job::Delete);
+    }
+
+    pub(crate) fn put_underway(&mut self, record: &UnderwayRecord) {
+        let key = UnderwayRecord::key(&record.service, &record.action);
+        self.put(format!("{UNDERWAY}{key}"), record, Durability::Now);
+    }
+
+    pub(crate) fn delete_underway(&mut self, service: &str, action: &str) {
+        let key = UnderwayRecord::key(service, action);
+        self.send(format!("{UNDERWAY}{key}"), Job::Delete);
     }
 
     /// Writes the file that a replacing balancer starts from.

@@ -12,6 +12,7 @@ mod incident;
 mod revision;
 #[cfg(test)]
 mod tests;
+mod underway;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub use case::{CaseRecord, ClientsRecord};
 pub use endpoint::EndpointRecord;
 pub use incident::IncidentRecord;
 pub use revision::RevisionRecord;
+pub use underway::UnderwayRecord;
 
 /// A stored record is never larger: a configuration of the largest size fits, even if JSON writes each byte as six.
 pub const RECORD_BYTES_MAX: usize = 6 * crate::config::TEXT_BYTES_MAX + 64 * 1024;

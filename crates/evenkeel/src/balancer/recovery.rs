@@ -85,6 +85,11 @@ impl Recovery {
         let wanted = lock(&self.wanted).clone();
         for (service, data) in &wanted {
             let _work = lock(&self.work);
+            if !lock(&self.shown).points.contains_key(service) {
+                for found in Points::finish_restoration(&data.directory) {
+                    tracing::error!(target: "evenkeel::recovery", service, "{service}: {found}");
+                }
+            }
             let newest = self.refresh(service).map(|point| WallTime(point.made_ms));
             let failed = lock(&self.shown).problems.get(service).map(|(at, _)| *at);
             if due(newest, failed, data.every) <= now() {
