@@ -2,6 +2,10 @@
 //! supervisor does is an order to it; files and programs are the host's, off the loop.
 
 use evenkeel_core::recover::actions::{ACTIONS, Action, Hand, find, supervisors_order};
+    }
+
+use evenkeel_core::recover::actions::{ACTIONS, Hand, find};
+use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceOrder;
 use evenkeel_schema::admin::{ActionAnswer, ActionRequest, ErrorAnswer, ErrorCode};
 use tokio::sync::oneshot;
@@ -68,24 +72,7 @@ impl Driver {
                 let _ = answer.send(Ok(acted(name, name_of, done)));
             }
             (Hand::Host, name_of) if name_of != "restore_data" => {
-                let (host, reports) = (self.host.clone(), self.reports.clone());
-                let (service, command) = (name.to_owned(), request.command);
-                let written = self.under_way(name, name_of, command.as_deref());
-                tokio::spawn(async move {
-                    noted(written).await;
-                    let action = name_of.to_owned();
-                    let acting = move || host.act(&spec, name_of, command.as_deref());
-                    let result = tokio::task::spawn_blocking(acting).await;
-                    let result = result.unwrap_or_else(|e| Err(e.to_string()));
-                    // A loop that ended wants no report.
-                    let acted = Acted {
-                        service,
-                        action,
-                        result,
-                        answer,
-                    };
-                    let _ = reports.send(Report::Acted(acted)).await;
-                });
+                self.act_on_host(spec, name_of, request.command, answer);
             }
             _ => return Err(Box::new((not_here(&request.action), answer))),
         }
@@ -110,6 +97,32 @@ impl Driver {
             }));
         });
         self.order_elsewhere(name, (action, argument), why, answered);
+    }
+
+    /// Off the loop, once it is written down that it begins.
+    fn act_on_host(
+        &mut self,
+        spec: ServiceSpec,
+        name_of: &'static str,
+        command: Option<String>,
+        answer: Answer,
+    ) {
+        let service = spec.name.to_string();
+        let (host, reports) = (self.host.clone(), self.reports.clone());
+        let written = self.under_way(&service, name_of, command.as_deref());
+        tokio::spawn(async move {
+            noted(written).await;
+            let acting = move || host.act(&spec, name_of, command.as_deref());
+            let result = tokio::task::spawn_blocking(acting).await;
+            let acted = Acted {
+                service,
+                action: name_of.to_owned(),
+                result: result.unwrap_or_else(|e| Err(e.to_string())),
+                answer,
+            };
+            // A loop that ended wants no report.
+            let _ = reports.send(Report::Acted(acted)).await;
+        });
     }
 
     pub(super) fn acted(&mut self, acted: Acted) {
