@@ -2,9 +2,6 @@
 //! supervisor does is an order to it; files and programs are the host's, off the loop.
 
 use evenkeel_core::recover::actions::{ACTIONS, Action, Hand, find, supervisors_order};
-    }
-
-use evenkeel_core::recover::actions::{ACTIONS, Hand, find};
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceOrder;
 use evenkeel_schema::admin::{ActionAnswer, ActionRequest, ErrorAnswer, ErrorCode};
