@@ -133,6 +133,8 @@ pub struct ServiceFacts {
     pub cpu_limit: Option<Limit>,
     /// The disks of its directories, each file system once.
     pub disks: Vec<DiskFacts>,
+    /// Where the link of its present release leads.
+    pub release: Option<PathBuf>,
 }
 
 /// What a process is doing, as the kernel says it.

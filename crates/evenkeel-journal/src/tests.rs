@@ -35,6 +35,7 @@ fn configuration() -> Event {
     };
     Event::Configure(Configure {
         pools: vec![PoolSpec {
+            recovery: Default::default(),
             name: "app".into(),
             policy: Default::default(),
             check: Default::default(),

@@ -187,7 +187,7 @@ fn the_agents_example_parses_to_the_documented_defaults() {
 fn an_agent_may_be_allowed_what_is_done_on_a_host_and_nothing_else() {
     let there = ACTIONS
         .iter()
-        .filter(|action| matches!(action.hand, Hand::Supervisor | Hand::Host));
+        .filter(|action| matches!(action.hand(), Hand::Supervisor | Hand::Host));
     let mut there: Vec<&str> = there.map(|action| action.part.name).collect();
     let key = keys::AGENT.key("allow").expect("it is listed");
     let Kind::Words(words) = key.kind else {

@@ -128,6 +128,13 @@ fn frames() -> Vec<Frame> {
             POOL,
         ),
         frame(
+            &keys::RECOVERY,
+            "pool.p.recovery",
+            "[pool.p.recovery]\n",
+            "",
+            POOL,
+        ),
+        frame(
             &keys::OBJECTIVE,
             "pool.p.objective",
             "[pool.p.objective]\n",

@@ -181,6 +181,7 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
         },
         transport: Default::default(),
         objective: Default::default(),
+        recovery: Default::default(),
         tls: None,
         endpoints: endpoints(&name, is_static, rng),
         name,

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use evenkeel_core::recover::actions::{Hand, find};
+use evenkeel_core::recover::actions::{Step, find};
 use evenkeel_core::settings::{Care, Ready, ServiceSpec};
 
 use super::*;
@@ -77,7 +77,7 @@ fn spec(care: Care) -> ServiceSpec {
 fn every_executor_is_an_action_of_the_hosts() {
     for executor in ACTIONS {
         let action = find(executor.name).expect("core describes it");
-        assert_eq!(action.hand, Hand::Host, "{}", executor.name);
+        assert_eq!(action.steps[0], Step::Host, "{}", executor.name);
         let why = carry_out(executor.name, &spec(Care::default()), None, &[]).unwrap_err();
         assert!(why.contains("not allowed"), "{why}");
         let allowed = [executor.name.to_owned()];

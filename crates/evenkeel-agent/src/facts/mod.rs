@@ -37,6 +37,8 @@ pub struct Subject {
     pub limits: Limits,
     /// The directories whose disks matter to it.
     pub directories: Vec<PathBuf>,
+    /// The link of its present release.
+    pub release: Option<PathBuf>,
 }
 
 /// Reads facts; remembers what the next reading's rates need.

@@ -26,6 +26,7 @@ impl Real {
 
     fn subject(&self) -> Subject {
         Subject {
+            release: None,
             name: "s".into(),
             pid: self.0.id(),
             memory_max: Some(1 << 20),

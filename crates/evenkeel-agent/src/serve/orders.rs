@@ -152,7 +152,7 @@ impl Worker {
         } = pending.order.clone();
         tracing::warn!(target: "evenkeel::recovery", service, action, "{service}: {action}, ordered: {why}");
         let known = find(&action);
-        match known.map(|known| (known.hand, known.part.summary)) {
+        match known.map(|known| (known.hand(), known.part.summary)) {
             Some((Hand::Supervisor, summary)) => {
                 let done = self.tell_supervisor(&service, &action, &why);
                 let done = done.map(|pid| format!("process {pid} was told: {summary}"));

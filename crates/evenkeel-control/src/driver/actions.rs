@@ -56,7 +56,7 @@ impl Driver {
             self.act_elsewhere(name, action, request.command, answer);
             return Ok(());
         }
-        match (action.hand, action.part.name) {
+        match (action.hand(), action.part.name) {
             (Hand::Supervisor, name_of) => {
                 let order = supervisors_order(name_of);
                 let running = view.pid;
@@ -173,7 +173,7 @@ fn not_here(action: &str) -> ErrorAnswer {
     let here = |hand| matches!(hand, Hand::Supervisor | Hand::Host);
     let names = ACTIONS
         .iter()
-        .filter(|a| here(a.hand) && a.part.name != "restore_data");
+        .filter(|a| here(a.hand()) && a.part.name != "restore_data");
     let names: Vec<_> = names.map(|a| a.part.name).collect();
     let message = format!("{action:?} is no action of a service");
     let hint = format!(

@@ -69,6 +69,8 @@ impl Driver {
             Command::ProbeReady { service, epoch } => self.look_ready(service, epoch),
             Command::ServiceChanged(transition) => log_service(&transition),
             Command::IncidentChanged(change) => self.incident_changed(*change),
+            Command::PersistRecovery(carried) => self.note_recovery(carried),
+            Command::Act(order) => self.carry_order(order),
         }
     }
 

@@ -76,7 +76,15 @@ fn log(record: &Record, news: &News) {
         News::Acted => match record.actions.last() {
             Some(last) => {
                 let outcome = last.outcome.name();
-                format!("action {} of {}: {outcome}", last.action, last.target)
+                let more = match (last.outcome, last.detail.as_str()) {
+                    (evenkeel_core::incident::Outcome::Running, _) => &last.why,
+                    (_, detail) => detail,
+                };
+                let colon = if more.is_empty() { "" } else { ": " };
+                format!(
+                    "action {} of {} is {outcome}{colon}{more}",
+                    last.action, last.target
+                )
             }
             None => return,
         },
@@ -90,10 +98,20 @@ fn log(record: &Record, news: &News) {
             let label = record.label.map_or("nothing", Cause::name);
             format!("labelled {label}")
         }
+        News::NeedsPerson => {
+            let why = record.person.join("; ");
+            format!(
+                "needs a person: {} is not cured, and nothing is left to be tried: {why}",
+                story(record)
+            )
+        }
         News::Updated | News::Forgotten => return,
     };
     let line = format!("incident {id} {line}");
     match news {
+        News::NeedsPerson => {
+            tracing::error!(target: "evenkeel::incident", id, cause, scope, "{line}");
+        }
         News::Opened => tracing::warn!(target: "evenkeel::incident", id, cause, scope, "{line}"),
         _ => tracing::info!(target: "evenkeel::incident", id, cause, scope, "{line}"),
     }

@@ -31,6 +31,7 @@ impl Driver {
                 self.loading = None;
                 let mut loaded = result.unwrap_or_default();
                 self.remember_incidents(&mut loaded);
+                self.remember_recoveries(std::mem::take(&mut loaded.recoveries));
                 loaded
             }
             None => {
@@ -105,6 +106,7 @@ impl Driver {
         tracing::info!("the store is open");
         let mut loaded = loaded;
         self.remember_incidents(&mut loaded);
+        self.remember_recoveries(std::mem::take(&mut loaded.recoveries));
         for record in loaded.endpoints {
             self.remember_orders(&record);
         }

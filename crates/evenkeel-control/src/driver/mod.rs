@@ -17,6 +17,7 @@ mod load;
 mod looks;
 mod operator;
 mod paths;
+mod recovery;
 mod restores;
 mod shutdown;
 mod sweep;
@@ -73,6 +74,7 @@ pub(crate) enum Report {
     ),
     Looked(certificates::Looked),
     Acted(actions::Acted),
+    Recovery(recovery::Recovered),
     Restored(Result<RecoveryAnswer, String>),
 }
 
@@ -326,6 +328,7 @@ impl Driver {
             Report::Ready(service, epoch, outcome) => self.looked_ready(service, epoch, &outcome),
             Report::Changed(result, revision, answer) => self.changed(result, revision, answer),
             Report::Acted(acted) => self.acted(acted),
+            Report::Recovery(recovered) => self.recovered(recovered),
             Report::Restored(result) => self.restored(result),
             Report::Looked(looked) => self.looked_at_certificates(looked),
         }

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use evenkeel_schema::records::{
-    AccountRecord, EndpointRecord, IncidentRecord, Record, RecordError, RevisionRecord,
-    UnderwayRecord,
+    AccountRecord, EndpointRecord, IncidentRecord, Record, RecordError, RecoveryRecord,
+    RevisionRecord, UnderwayRecord,
 };
 use evenkeel_store::Durability;
 use tokio::sync::oneshot;
@@ -32,6 +32,7 @@ const ENDPOINTS: &str = "endpoint/";
 const REVISIONS: &str = "revision/";
 const INCIDENTS: &str = "incident/";
 const UNDERWAY: &str = "underway/";
+const RECOVERIES: &str = "recovery/";
 
 /// What was found at the start.
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ pub(crate) struct Loaded {
     /// By number, ascending.
     pub(crate) incidents: Vec<IncidentRecord>,
     pub(crate) underway: Vec<UnderwayRecord>,
+    /// By pool.
+    pub(crate) recoveries: Vec<RecoveryRecord>,
 }
 
 impl Loaded {
@@ -58,6 +61,8 @@ impl Loaded {
             self.incidents.push(IncidentRecord::decode(value)?);
         } else if key.starts_with(UNDERWAY) {
             self.underway.push(UnderwayRecord::decode(value)?);
+        } else if key.starts_with(RECOVERIES) {
+            self.recoveries.push(RecoveryRecord::decode(value)?);
         }
         Ok(())
     }
@@ -150,6 +155,15 @@ impl Storage {
     pub(crate) fn put_incident(&mut self, record: &IncidentRecord, durability: Durability) {
         let key = format!("{INCIDENTS}{}", IncidentRecord::key(record.0.id));
         self.put(key, record, durability);
+    }
+
+    pub(crate) fn put_recovery(&mut self, record: &RecoveryRecord) {
+        let key = format!("{RECOVERIES}{}", record.pool);
+        self.put(key, record, Durability::Now);
+    }
+
+    pub(crate) fn delete_recovery(&mut self, pool: &str) {
+        self.send(format!("{RECOVERIES}{pool}"), Job::Delete);
     }
 
     pub(crate) fn delete_incident(&mut self, id: u64) {

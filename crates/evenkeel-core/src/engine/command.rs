@@ -13,6 +13,7 @@ use crate::failover::path::Change;
 use crate::health::DecidedBy;
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::incident::IncidentChange;
+use crate::recover::{CarriedRecovery, Order};
 use crate::supervise::ServiceState;
 use crate::table::{PoolTable, State};
 use crate::time::WallTime;
@@ -197,4 +198,8 @@ pub enum Command {
     ServiceChanged(ServiceTransition),
     /// For the log, the metrics and the store.
     IncidentChanged(Box<IncidentChange>),
+    /// Carry this out; answer with [`Event::Acted`](super::Event::Acted) and its fence.
+    Act(Order),
+    /// Store what the recovery of a pool did; answer with [`Event::RecoveryNoted`](super::Event::RecoveryNoted) once it is on disk.
+    PersistRecovery(CarriedRecovery),
 }

@@ -14,6 +14,7 @@ use crate::health::{Beat, Order};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::incident::{Observation, Record};
 use crate::observe::{Contact, Failure};
+use crate::recover::CarriedRecovery;
 use crate::settings::{PoolSpec, ServiceSpec};
 use crate::supervise::ServiceEvent;
 use crate::time::Time;
@@ -148,6 +149,17 @@ pub enum Event {
     /// What was read of this machine and the services on it; or of an agent's host, and then its services are named
     /// `AGENT/SERVICE`.
     Facts(Arc<Facts>),
+    /// What the recovery did before this engine began. Before the first [`Event::Configure`], or later if the store was slow.
+    CarriedRecovery(Vec<CarriedRecovery>),
+    /// What the recovery of this pool wanted to be written down is on disk.
+    RecoveryNoted(Arc<str>),
+    /// An action was carried out, or could not be.
+    Acted {
+        /// The fence of its [`Command::Act`](super::Command::Act).
+        epoch: Epoch,
+        /// What was done, or why not; for people.
+        result: Result<String, String>,
+    },
     /// A graceful end: all services are stopped and none is started any more.
     StopServices,
     /// Nothing but time passed: [`Engine::next_wakeup`](super::Engine::next_wakeup) is reached.

@@ -179,6 +179,7 @@ impl Engine {
                 spec.fingerprint =
                     common ^ fingerprint(&endpoint.spec).rotate_left(1) ^ fingerprint(&service);
                 if let Some(service) = service {
+                    spec.tended = !service.care.disk_paths.is_empty();
                     unnamed.remove(&service.name);
                 }
                 subjects.push(spec);
@@ -204,6 +205,7 @@ fn subject(pool: &PoolSpec, endpoint: &Endpoint) -> SubjectSpec {
         machine,
         zone: spec.zone.clone(),
         state: endpoint.shown.state,
+        tended: false,
         fingerprint: 0,
     }
 }
@@ -218,6 +220,7 @@ fn service(spec: &ServiceSpec) -> SubjectSpec {
         machine: None,
         zone: None,
         state: State::Up,
+        tended: !spec.care.disk_paths.is_empty(),
         fingerprint: fingerprint(spec),
     }
 }

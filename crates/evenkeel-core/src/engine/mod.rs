@@ -20,6 +20,7 @@ mod elsewhere;
 mod event;
 mod faults;
 mod pool;
+mod recovery;
 mod relief;
 mod services;
 mod snapshot;
@@ -45,9 +46,10 @@ use crate::health::traffic::Measured;
 use crate::health::{Endpoint, Sign};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
 use crate::incident::Ledger;
+use crate::recover::Planner;
 use crate::rng::Rng;
 use crate::settings::PoolSpec;
-use crate::supervise::ServiceEvent;
+use crate::supervise::{ServiceEvent, ServiceState};
 use crate::time::{Now, Time};
 
 use context::{Context, Fences};
@@ -80,6 +82,7 @@ pub struct Engine {
     /// Pools that the present event has touched.
     touched: BTreeSet<PoolId>,
     ledger: Ledger,
+    planner: Planner,
     /// How processes ended in the present event, by service.
     ending: Vec<(Arc<str>, String)>,
     /// Of the queue of commands the ledger was told so far in the present event.
@@ -107,6 +110,7 @@ impl Engine {
             running: BTreeMap::new(),
             touched: BTreeSet::new(),
             ledger: Ledger::default(),
+            planner: Planner::default(),
             ending: Vec::new(),
             accounted: 0,
         }
@@ -163,6 +167,9 @@ impl Engine {
             Event::Service { service, event } => self.on_service(service, event),
             Event::Agent { agent, news } => self.on_agent(&agent, news),
             Event::Facts(facts) => self.on_facts(&facts),
+            Event::CarriedRecovery(records) => self.carried_recovery(records),
+            Event::RecoveryNoted(pool) => self.planner.noted(&pool, now),
+            Event::Acted { epoch, result } => self.acted(epoch, result),
             Event::StopServices => self.stop_services(),
             Event::Tick => self.tick(),
         }
@@ -175,6 +182,7 @@ impl Engine {
         self.finish();
         self.tell_incidents();
         self.accounted = self.commands.len();
+        self.recover();
     }
 
     /// The next command, until there is none.
@@ -193,7 +201,8 @@ impl Engine {
         let next = pools
             .unwrap_or(Time::NEVER)
             .min(self.services.next_wakeup())
-            .min(self.ledger.next_wakeup());
+            .min(self.ledger.next_wakeup())
+            .min(self.planner.next_wakeup());
         (next != Time::NEVER).then_some(next)
     }
 
@@ -300,8 +309,11 @@ impl Engine {
             return;
         };
         if before != after {
+            let renewed = after
+                .as_ref()
+                .is_some_and(|(s, _)| *s == ServiceState::Ready);
             for endpoint in self.endpoints_of(name) {
-                self.sign(endpoint, Sign::Look);
+                self.sign(endpoint, if renewed { Sign::Renewed } else { Sign::Look });
             }
         }
     }
@@ -334,6 +346,7 @@ impl Engine {
         let running = std::mem::take(&mut self.running);
         let (all, mut ctx) = self.supervision();
         all.configure(services, running, &mut ctx);
+        self.configure_recovery();
     }
 
     fn withdraw_all_but(&mut self, names: &BTreeSet<Arc<str>>) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Target};
+use crate::counters::Lane;
 use crate::health::traffic::{Look, Measured, Traffic, burden};
 use crate::health::{Around, Endpoint, Outcome, Sign};
 use crate::id::{EndpointId, Epoch, PoolId};
@@ -125,6 +126,11 @@ impl Pool {
         ctx: &mut Context<'_>,
     ) {
         let at = ctx.now.at;
+        for endpoint in &mut self.endpoints {
+            let lanes = measured.get(&endpoint.id).map(|m| &m.lanes);
+            let waiting = lanes.into_iter().flatten().map(Lane::waiting).sum();
+            endpoint.waiting = (waiting, at);
+        }
         let looks = self.endpoints.iter().filter_map(|endpoint| {
             Some(Look {
                 id: endpoint.id,

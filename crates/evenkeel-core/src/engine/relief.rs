@@ -9,10 +9,6 @@ use super::Engine;
 impl Engine {
     /// `by` wants the endpoint at so many thousandths of its weight, for this reason; `None` = not any more. The table that
     /// says so is published at the end of the present event.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whoever plans begins to use it")
-    )]
     pub(crate) fn relieve(
         &mut self,
         endpoint: EndpointId,

@@ -5,6 +5,7 @@ mod beats;
 mod bench;
 mod incidents;
 mod paths;
+mod recovery;
 mod relief;
 mod traffic;
 
@@ -532,6 +533,7 @@ fn memory(bench: &mut Bench, bytes: u64, way: LimitWay) {
         descriptors: None,
         descriptors_max: None,
         oom_kills: None,
+        release: None,
         memory_limit: Some(limit),
         cpu_limit: None,
         disks: Vec::new(),

@@ -21,16 +21,19 @@ pub enum DecidedBy {
     Outlier,
     /// A person.
     Operator,
+    /// The recovery: something is being done about it.
+    Recovery,
 }
 
 impl DecidedBy {
     /// All, for whoever reads the word back.
-    pub const ALL: [DecidedBy; 5] = [
+    pub const ALL: [DecidedBy; 6] = [
         DecidedBy::Config,
         DecidedBy::Check,
         DecidedBy::Heartbeat,
         DecidedBy::Outlier,
         DecidedBy::Operator,
+        DecidedBy::Recovery,
     ];
 
     /// The word in status, API and records.
@@ -41,6 +44,7 @@ impl DecidedBy {
             DecidedBy::Heartbeat => "heartbeat",
             DecidedBy::Outlier => "outlier",
             DecidedBy::Operator => "operator",
+            DecidedBy::Recovery => "recovery",
         }
     }
 }

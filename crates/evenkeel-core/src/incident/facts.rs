@@ -1,6 +1,7 @@
 //! What facts of a machine and of a service say of why it fails: numbers become evidence here, by thresholds with reasons.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ const DISK_PRESSURE_PERMILLE: u32 = 400;
 const TREND_EVERY: Duration = Duration::from_secs(5);
 /// … over so many looks: half a minute.
 const TREND_LOOKS: usize = 7;
+/// Memory that grew at so many readings in a row (one a second), and much, is soon used up.
+const STEEP_LOOKS: usize = 5;
+/// Below this share of its limit memory is not short any more.
+const RELIEVED_PERMILLE: u64 = 800;
+/// What an action has exchanged is read within this after its end.
+const READ_WITHIN: Duration = Duration::from_secs(3);
 /// Growth by less than this is the warming up of caches.
 const GROWTH_BYTES_MIN: u64 = 16 << 20;
 /// Services whose past is kept: more than any machine runs.
@@ -41,6 +48,12 @@ struct Before {
     pid: u32,
     oom_kills: Option<u64>,
     memory: VecDeque<(Time, u64)>,
+    /// Its memory at the last readings.
+    recent: VecDeque<u64>,
+    /// Its memory is nearly used up and grew until then.
+    ails: bool,
+    /// What `release.current` led to.
+    release: Option<PathBuf>,
 }
 
 impl Ledger {
@@ -55,9 +68,26 @@ impl Ledger {
             }
             let before = self.past.0.entry(service.name.clone()).or_default();
             let mut said = Vec::with_capacity(10);
-            say_process(service, before, &mut said, now.at);
+            let steep = steep(before, service);
+            let ails = ails_of_memory(service, before);
+            say_process(service, before, steep, &mut said, now.at);
             say_resources(service, &facts.machine, &mut said);
+            let full = ails_of_disk(&service.disks);
+            for key in self.services.get(&service.name).into_iter().flatten() {
+                let Some(subject) = self.subjects.get_mut(key) else {
+                    continue;
+                };
+                let full = full.clone().filter(|_| subject.spec.tended);
+                if subject.ail(ails.clone().or(full), now.at) {
+                    self.touched.insert(key.clone());
+                }
+            }
             for (evidence, present, value) in said {
+                if evidence == Evidence::ReleaseChanged
+                    && !self.is_new_release(&service.name, present, now.at)
+                {
+                    continue;
+                }
                 self.observed(
                     &Observation {
                         about: About::Service(service.name.clone()),
@@ -73,9 +103,30 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// A change stays a change although the next reading shows the same; and what an action of our own changed is none.
+    fn is_new_release(&self, service: &str, changed: bool, now: Time) -> bool {
+        let keys = self.services.get(service).into_iter().flatten();
+        let mut subjects = keys.filter_map(|key| self.subjects.get(key));
+        match changed {
+            true => !subjects.any(|s| s.treated || now < s.settled + READ_WITHIN),
+            false => !subjects.any(|s| {
+                let known = s.board.get(Evidence::ReleaseChanged);
+                known.is_some_and(|item| item.present)
+            }),
+        }
+    }
+}
+
 type Said = Vec<(Evidence, bool, String)>;
 
-fn say_process(service: &ServiceFacts, before: &mut Before, said: &mut Said, at: Time) {
+fn say_process(
+    service: &ServiceFacts,
+    before: &mut Before,
+    steep: Option<u64>,
+    said: &mut Said,
+    at: Time,
+) {
     if before.pid != service.pid {
         before.pid = service.pid;
         before.memory.clear();
@@ -83,17 +134,26 @@ fn say_process(service: &ServiceFacts, before: &mut Before, said: &mut Said, at:
     let stopped = service.process == ProcessState::Stopped;
     let value = format!("process {}", service.pid);
     said.push((Evidence::ProcessStopped, stopped, value));
+    if let Some(release) = &service.release {
+        let old = before.release.replace(release.clone());
+        let changed = old.filter(|old| old != release);
+        let value = changed.as_ref().map_or_else(String::new, |old| {
+            format!("{} now, {} before", release.display(), old.display())
+        });
+        said.push((Evidence::ReleaseChanged, changed.is_some(), value));
+    }
     if let Some(kills) = service.oom_kills {
         let more = before.oom_kills.is_some_and(|before| kills > before);
         before.oom_kills = Some(kills);
         said.push((Evidence::OutOfMemoryKill, more, String::new()));
     }
-    if let Some(growth) = growth(before, service.memory_bytes, at) {
-        let value = match growth {
+    if let Some(growth) = growth(before, service.memory_bytes, at).or(steep) {
+        let value = match growth.max(steep.unwrap_or(0)) {
             0 => String::new(),
             bytes => format!("{} MiB more within half a minute", bytes >> 20),
         };
-        said.push((Evidence::MemoryGrowing, growth > 0, value));
+        let grows = growth > 0 || steep.is_some() || before.ails;
+        said.push((Evidence::MemoryGrowing, grows, value));
     }
     if let (Some(open), Some(max)) = (service.descriptors, service.descriptors_max) {
         let value = format!("{open} of {max}");
@@ -127,6 +187,51 @@ fn growth(before: &mut Before, bytes: u64, at: Time) -> Option<u64> {
     Some(if steady && much { grown } else { 0 })
 }
 
+/// By how much its memory grew at every single one of the last readings, if that was so much that it will be used up soon.
+fn steep(before: &mut Before, service: &ServiceFacts) -> Option<u64> {
+    if before.pid != service.pid {
+        before.recent.clear();
+        before.ails = false;
+    }
+    let bytes = service.memory_bytes;
+    let looks = &mut before.recent;
+    looks.push_back(bytes);
+    if looks.len() > STEEP_LOOKS {
+        looks.pop_front();
+    }
+    let grows = looks.iter().zip(looks.iter().skip(1)).all(|(a, b)| b > a);
+    let first = *looks.front()?;
+    let grown = bytes.saturating_sub(first);
+    let much = grown >= GROWTH_BYTES_MIN && grown >= first / 10;
+    (looks.len() == STEEP_LOOKS && grows && much).then_some(grown)
+}
+
+/// Its limit is nearly reached, and it grew on the way there: until it has clearly come down again.
+fn ails_of_memory(service: &ServiceFacts, before: &mut Before) -> Option<String> {
+    let limit = service.memory_limit.as_ref()?;
+    let used = service.memory_bytes;
+    let share =
+        |permille: u64| u128::from(used) * 1000 >= u128::from(limit.max) * u128::from(permille);
+    let looks = before.recent.iter().zip(before.recent.iter().skip(1));
+    let grew = before.recent.len() == STEEP_LOOKS && looks.clone().all(|(a, b)| b >= a);
+    let grew = grew && before.recent.front() < before.recent.back();
+    before.ails = match before.ails {
+        false => share(HIGH_PERMILLE) && grew,
+        true => share(RELIEVED_PERMILLE),
+    };
+    let (used, max) = (used >> 20, limit.max >> 20);
+    before
+        .ails
+        .then(|| format!("uses {used} of {max} MiB of memory, and it grows"))
+}
+
+/// A disk is full where evenkeel may make room.
+fn ails_of_disk(disks: &[DiskFacts]) -> Option<String> {
+    let full = disks.iter().find(|d| d.used_permille() >= FULL_PERMILLE)?;
+    let (path, used) = (full.path.display(), full.used_permille() / 10);
+    Some(format!("{path} is {used} % full"))
+}
+
 fn say_resources(service: &ServiceFacts, machine: &MachineFacts, said: &mut Said) {
     let cores = u64::from(machine.cores) * 1000;
     let own = service.cpu_limit.as_ref().zip(service.cpu_millicores);
@@ -150,18 +255,7 @@ fn say_resources(service: &ServiceFacts, machine: &MachineFacts, said: &mut Said
         );
         said.push((Evidence::LoadHigh, high, value));
     }
-    if let (Some(all), Some(free)) = (machine.memory_bytes, machine.memory_available_bytes) {
-        let limit = service.memory_limit.as_ref();
-        let own = limit.is_some_and(|limit| is_high(service.memory_bytes, limit.max));
-        let value = match limit {
-            Some(limit) => {
-                format!("{} of {} MiB", service.memory_bytes >> 20, limit.max >> 20)
-            }
-            None => format!("{} of {} MiB are free", free >> 20, all >> 20),
-        };
-        let short = all > 0 && free < all / 20;
-        said.push((Evidence::MemoryHigh, own || short, value));
-    }
+    say_memory(service, machine, said);
     if let Some(held_up) = machine.pressure.memory_some_permille {
         let swaps = held_up >= MEMORY_PRESSURE_PERMILLE && machine.swap_used_bytes > Some(0);
         said.push((Evidence::Swapping, swaps, String::new()));
@@ -171,6 +265,23 @@ fn say_resources(service: &ServiceFacts, machine: &MachineFacts, said: &mut Said
         said.push((Evidence::DiskSlow, held_up >= DISK_PRESSURE_PERMILLE, value));
     }
     say_disks(&service.disks, said);
+}
+
+fn say_memory(service: &ServiceFacts, machine: &MachineFacts, said: &mut Said) {
+    let all = machine.memory_bytes.zip(machine.memory_available_bytes);
+    let value = match (&service.memory_limit, all) {
+        (Some(limit), _) => {
+            format!("{} of {} MiB", service.memory_bytes >> 20, limit.max >> 20)
+        }
+        (None, Some((all, free))) => {
+            format!("{} of {} MiB are free", free >> 20, all >> 20)
+        }
+        (None, None) => return,
+    };
+    let own = service.memory_limit.as_ref();
+    let own = own.is_some_and(|limit| is_high(service.memory_bytes, limit.max));
+    let short = all.is_some_and(|(all, free)| all > 0 && free < all / 20);
+    said.push((Evidence::MemoryHigh, own || short, value));
 }
 
 fn say_disks(disks: &[DiskFacts], said: &mut Said) {

@@ -21,7 +21,7 @@ impl Ledger {
         let mut known: BTreeSet<u64> = BTreeSet::new();
         let mut down = false;
         for member in members.iter().filter_map(|key| self.subjects.get(key)) {
-            down |= member.phase == Phase::Down;
+            down |= member.phase == Phase::Down || member.ails();
             known.extend(member.incident);
         }
         known.extend(self.incident_naming(key));

@@ -44,6 +44,8 @@ pub enum News {
     Merged(u64),
     /// A person has said what it was.
     Labelled,
+    /// A person is needed: nothing is left that could be done.
+    NeedsPerson,
     /// So long ago that it is remembered no more.
     Forgotten,
     /// Figures only.
@@ -181,9 +183,23 @@ impl Ledger {
         self.open.len()
     }
 
-    /// Something is done about an incident, or what was being done has ended: an [`Input`] of the recovery's.
-    pub fn act(&mut self, id: u64, input: Input, now: Now) {
-        self.tell(id, input, now);
+    /// Something is done about an incident of this subject, or what was being done has ended: an [`Input`] of the recovery's.
+    pub(crate) fn act(&mut self, id: u64, subject: &str, input: Input, now: Now) {
+        // It may have become part of another one meanwhile.
+        let current = self.subjects.get(subject).and_then(|s| s.incident);
+        self.tell(current.unwrap_or(id), input, now);
+    }
+
+    /// Something is being done to this subject: what is seen of it meanwhile is that action's doing. Or not any more.
+    pub(crate) fn treat(&mut self, subject: &str, on: bool, now: Now) {
+        let Some(known) = self.subjects.get_mut(subject) else {
+            return;
+        };
+        if known.treated && !on {
+            known.settled = now.at;
+        }
+        known.treated = on;
+        self.touched.insert(known.spec.key.clone());
     }
 
     /// A person says what an incident was. False: there is no such incident.
@@ -327,7 +343,8 @@ impl Ledger {
         if phase != before {
             self.judge_soon(now.at);
         }
-        let unaccounted = incident.is_none() && phase == Phase::Down;
+        let ails = phase == Phase::Suspected && self.subjects.get(key).is_some_and(Subject::ails);
+        let unaccounted = incident.is_none() && (phase == Phase::Down || ails);
         if unaccounted || (phase != before && matches!(phase, Phase::Down | Phase::Suspected)) {
             self.consider(key, now);
         }
@@ -344,6 +361,7 @@ impl Ledger {
             Some(Step::Restored) => News::Restored,
             Some(Step::Closed) => News::Closed,
             Some(Step::Labelled) => News::Labelled,
+            Some(Step::Helpless) => News::NeedsPerson,
             Some(Step::Blamed) => News::Blamed,
             Some(Step::Moved | Step::Weighed) => News::Updated,
         };

@@ -15,6 +15,8 @@ use super::words::{Outcome, Phase, Reach};
 
 /// Actions kept of one incident: a service that is restarted for ever must not fill the memory.
 const ACTIONS_MAX: usize = 50;
+/// Reasons told why a person is needed.
+const REASONS_MAX: usize = 24;
 
 /// What happens to an incident.
 #[derive(Clone, Debug)]
@@ -43,6 +45,10 @@ pub enum Input {
         action: &'static str,
         /// To whom.
         target: Arc<str>,
+        /// Why this one.
+        why: String,
+        /// It is shown, and not done.
+        advised: bool,
     },
     /// An action ended: done, or it failed.
     ActionEnded {
@@ -52,7 +58,22 @@ pub enum Input {
         target: Arc<str>,
         /// Was it done?
         done: bool,
+        /// What was done, or why not.
+        detail: String,
     },
+    /// Whether an action helped is known.
+    ActionJudged {
+        /// What.
+        action: &'static str,
+        /// To whom.
+        target: Arc<str>,
+        /// Did it?
+        cured: bool,
+        /// Why not.
+        detail: String,
+    },
+    /// Nothing is left that could be done, for these reasons.
+    NeedsPerson(Vec<String>),
     /// A person says what it was.
     Label(Cause),
 }
@@ -74,6 +95,8 @@ pub enum Step {
     Closed,
     /// A person has said what it was.
     Labelled,
+    /// A person is needed.
+    Helpless,
 }
 
 /// An incident.
@@ -92,6 +115,9 @@ pub struct Incident {
     actions: Vec<(ActionRecord, Time)>,
     times: TimesMs,
     label: Option<Cause>,
+    person: Vec<String>,
+    /// Somebody of it did not serve.
+    harmed: bool,
 }
 
 impl Incident {
@@ -118,6 +144,8 @@ impl Incident {
                 ..TimesMs::default()
             },
             label: None,
+            person: Vec::new(),
+            harmed: false,
         }
     }
 
@@ -132,8 +160,15 @@ impl Incident {
             (Arc::from(subject.key.as_str()), (pool, subject.phase))
         });
         let started = record.actions.first().map(|a| on_the_clock(a.started).at);
-        let actions = record.actions.iter();
-        let actions = actions.map(|a| (a.clone(), on_the_clock(a.started).at));
+        let actions = record.actions.iter().cloned().map(|mut action| {
+            let started = on_the_clock(action.started).at;
+            if action.outcome == Outcome::Running {
+                action.outcome = Outcome::Interrupted;
+                action.detail = "evenkeel was replaced in the middle of it".to_owned();
+                action.ended = Some(now.wall);
+            }
+            (action, started)
+        });
         Incident {
             id: record.id,
             reach: record.reach,
@@ -148,6 +183,8 @@ impl Incident {
             actions: actions.collect(),
             times: record.times,
             label: record.label,
+            person: record.person.clone(),
+            harmed: record.harmed,
         }
     }
 
@@ -155,6 +192,7 @@ impl Incident {
     pub fn on(&mut self, input: Input, now: Now) -> Option<Step> {
         match input {
             Input::Subject { key, pool, phase } => {
+                self.harmed |= phase == Phase::Down;
                 let before = self.subjects.insert(key, (pool, phase));
                 let moved = before.is_none_or(|(_, before)| before != phase);
                 moved.then(|| self.settle(now))
@@ -164,12 +202,30 @@ impl Incident {
                 Some(self.settle(now))
             }
             Input::Verdict { causes, evidence } => self.judged(causes, evidence),
-            Input::ActionStarted { action, target } => self.action_started(action, &target, now),
+            Input::ActionStarted {
+                action,
+                target,
+                why,
+                advised,
+            } => self.action_started(action, &target, why, advised, now),
             Input::ActionEnded {
                 action,
                 target,
                 done,
-            } => self.action_ended(action, &target, done, now),
+                detail,
+            } => self.action_ended(action, &target, done, detail, now),
+            Input::ActionJudged {
+                action,
+                target,
+                cured,
+                detail,
+            } => self.action_judged(action, &target, cured, detail, now),
+            Input::NeedsPerson(reasons) => {
+                self.person.extend(reasons);
+                self.person.dedup();
+                self.person.truncate(REASONS_MAX);
+                Some(Step::Helpless)
+            }
             Input::Label(cause) => {
                 self.label = Some(cause);
                 Some(Step::Labelled)
@@ -197,6 +253,11 @@ impl Incident {
         self.opened
     }
 
+    /// Its first sign.
+    pub fn first_sign(&self) -> WallTime {
+        self.first_sign.wall
+    }
+
     /// Its subjects' keys.
     pub fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
         self.subjects.keys()
@@ -209,6 +270,8 @@ impl Incident {
             self.times.detect = Some(ms(self.opened.at.since(self.first_sign.at)));
         }
         self.subjects.extend(other.subjects);
+        self.harmed |= other.harmed;
+        self.person.extend(other.person);
         self.actions.extend(other.actions);
         self.actions.sort_by_key(|(_, started)| *started);
         self.restored = None;
@@ -238,6 +301,8 @@ impl Incident {
             actions: self.actions.iter().map(|(a, _)| a.clone()).collect(),
             times: self.times,
             label: self.label,
+            person: self.person.clone(),
+            harmed: self.harmed,
         }
     }
 
@@ -286,7 +351,14 @@ impl Incident {
         }
     }
 
-    fn action_started(&mut self, action: &str, target: &str, now: Now) -> Option<Step> {
+    fn action_started(
+        &mut self,
+        action: &str,
+        target: &str,
+        why: String,
+        advised: bool,
+        now: Now,
+    ) -> Option<Step> {
         // What was done before and is followed by this did not help.
         self.give_up(target, now);
         if self.actions.len() >= ACTIONS_MAX {
@@ -299,29 +371,72 @@ impl Incident {
         let record = ActionRecord {
             action: action.to_owned(),
             target: target.to_owned(),
-            outcome: Outcome::Running,
+            why,
+            outcome: if advised {
+                Outcome::Advised
+            } else {
+                Outcome::Running
+            },
+            detail: String::new(),
             started: now.wall,
-            ended: None,
+            ended: advised.then_some(now.wall),
         };
         self.actions.push((record, now.at));
         Some(Step::Acted)
     }
 
-    fn action_ended(&mut self, action: &str, target: &str, done: bool, now: Now) -> Option<Step> {
-        let open = |(a, _): &&mut (ActionRecord, Time)| {
-            let running = matches!(a.outcome, Outcome::Running | Outcome::Watched);
-            a.action == action && a.target == target && running
-        };
-        let (record, started) = self.actions.iter_mut().rev().find(open)?;
+    fn action_ended(
+        &mut self,
+        action: &str,
+        target: &str,
+        done: bool,
+        detail: String,
+        now: Now,
+    ) -> Option<Step> {
+        let (record, started) = self.unjudged(action, target)?;
         record.outcome = match done {
             true => Outcome::Watched,
             false => Outcome::Failed,
         };
+        if !detail.is_empty() {
+            record.detail = detail;
+        }
         if record.ended.is_none() {
             record.ended = Some(now.wall);
-            self.times.act = Some(ms(now.at.since(*started)));
+            self.times.act = Some(ms(now.at.since(started)));
         }
         Some(Step::Acted)
+    }
+
+    fn action_judged(
+        &mut self,
+        action: &str,
+        target: &str,
+        cured: bool,
+        detail: String,
+        now: Now,
+    ) -> Option<Step> {
+        let (record, _) = self.unjudged(action, target)?;
+        record.outcome = if cured {
+            Outcome::Cured
+        } else {
+            Outcome::Failed
+        };
+        if !detail.is_empty() {
+            record.detail = detail;
+        }
+        record.ended.get_or_insert(now.wall);
+        Some(Step::Acted)
+    }
+
+    /// The newest such action that is under way or being watched.
+    fn unjudged(&mut self, action: &str, target: &str) -> Option<(&mut ActionRecord, Time)> {
+        let open = |(a, _): &&mut (ActionRecord, Time)| {
+            let running = matches!(a.outcome, Outcome::Running | Outcome::Watched);
+            a.action == action && a.target == target && running
+        };
+        let found = self.actions.iter_mut().rev().find(open);
+        found.map(|(record, started)| (record, *started))
     }
 
     fn give_up(&mut self, target: &str, now: Now) {
@@ -363,8 +478,12 @@ mod tests {
     }
 
     fn restart(target: &str) -> Input {
-        let (action, target) = ("restart", target.into());
-        Input::ActionStarted { action, target }
+        Input::ActionStarted {
+            action: "restart",
+            target: target.into(),
+            why: String::new(),
+            advised: false,
+        }
     }
 
     fn restarted(target: &str, done: bool) -> Input {
@@ -373,6 +492,7 @@ mod tests {
             action,
             target,
             done,
+            detail: String::new(),
         }
     }
 

@@ -20,6 +20,7 @@ mod record;
 mod signs;
 mod subject;
 mod switched;
+mod troubled;
 mod words;
 
 pub use ledger::{IncidentChange, Ledger, News};
@@ -27,4 +28,5 @@ pub use machine::{Incident, Input, Step};
 pub use record::{ActionRecord, EvidenceRecord, Record, SubjectRecord, TimesMs};
 pub use signs::{About, Observation, of_failure};
 pub use subject::SubjectSpec;
+pub(crate) use troubled::SubjectView;
 pub use words::{Outcome, Phase, Reach};

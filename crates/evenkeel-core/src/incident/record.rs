@@ -25,8 +25,12 @@ pub struct ActionRecord {
     pub action: String,
     /// To whom.
     pub target: String,
+    /// Why this one.
+    pub why: String,
     /// How it ended.
     pub outcome: Outcome,
+    /// What was done, or why it could not be.
+    pub detail: String,
     /// When it began.
     pub started: WallTime,
     /// When it ended.
@@ -88,6 +92,10 @@ pub struct Record {
     pub evidence: Vec<EvidenceRecord>,
     /// In their order.
     pub actions: Vec<ActionRecord>,
+    /// Somebody of it did not serve; false = it was seen before that.
+    pub harmed: bool,
+    /// A person is needed, for these reasons; empty = not.
+    pub person: Vec<String>,
     /// How long its steps took.
     pub times: TimesMs,
     /// What a person says it was.

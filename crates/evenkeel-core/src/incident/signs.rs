@@ -175,36 +175,24 @@ impl Ledger {
             transition.from,
             ServiceState::Backoff | ServiceState::Failed
         );
-        match transition.to {
-            ServiceState::Starting if waited => {
-                self.tell(id, Input::ActionStarted { action, target }, now);
-            }
-            ServiceState::Ready => {
-                let done = true;
-                self.tell(
-                    id,
-                    Input::ActionEnded {
-                        action,
-                        target,
-                        done,
-                    },
-                    now,
-                );
-            }
-            _ if fell => {
-                let done = false;
-                self.tell(
-                    id,
-                    Input::ActionEnded {
-                        action,
-                        target,
-                        done,
-                    },
-                    now,
-                );
-            }
-            _ => {}
-        }
+        let ended = |done, detail: &str| Input::ActionEnded {
+            action,
+            target: target.clone(),
+            done,
+            detail: detail.to_owned(),
+        };
+        let input = match transition.to {
+            ServiceState::Starting if waited => Input::ActionStarted {
+                action,
+                target,
+                why: "its supervision starts again what ended".to_owned(),
+                advised: false,
+            },
+            ServiceState::Ready => ended(true, ""),
+            _ if fell => ended(false, &transition.why),
+            _ => return,
+        };
+        self.tell(id, input, now);
     }
 
     pub(super) fn note(&mut self, key: &Arc<str>, item: Item, at: Time) {

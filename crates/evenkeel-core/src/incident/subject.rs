@@ -45,6 +45,8 @@ pub struct SubjectSpec {
     pub zone: Option<Arc<str>>,
     /// The endpoint's state when it was configured.
     pub state: State,
+    /// Are there paths of its disks that evenkeel may make room in?
+    pub tended: bool,
     /// Of everything that is configured of it: another one = its configuration changed.
     pub fingerprint: u64,
 }
@@ -75,6 +77,14 @@ pub(crate) struct Subject {
     pub(crate) state: State,
     pub(crate) service: Option<ServiceState>,
     pub(crate) pid: Option<u32>,
+    /// Something is being done to it.
+    pub(crate) treated: bool,
+    /// When that ended last.
+    pub(crate) settled: Time,
+    /// It serves, and will not for long: why.
+    pub(crate) ailing: Option<String>,
+    /// It was so since it was normal last.
+    ailed: bool,
     /// It served under what is configured now.
     pub(crate) served: bool,
     ready_at: Time,
@@ -95,6 +105,10 @@ impl Subject {
             state: spec.state,
             service: None,
             pid: None,
+            treated: false,
+            settled: Time::ZERO,
+            ailing: None,
+            ailed: false,
             served: spec.state == State::Up,
             ready_at: Time::ZERO,
             verify_until: Time::NEVER,
@@ -106,6 +120,9 @@ impl Subject {
 
     /// What it is like.
     pub(crate) fn stand(&self, now: Time) -> Stand {
+        if self.treated {
+            return Stand::Returning;
+        }
         if matches!(self.state, State::Draining | State::Maintenance) {
             return Stand::Away;
         }
@@ -120,7 +137,7 @@ impl Subject {
             (_, State::Trial) if self.incident.is_some() => Stand::Returning,
             (_, State::Down) if now < self.patient_until() => Stand::Suspect,
             (_, State::Down) => Stand::Down,
-            _ if self.suspicious(now) => Stand::Suspect,
+            _ if self.ailing.is_some() || self.suspicious(now) => Stand::Suspect,
             _ => Stand::Well,
         }
     }
@@ -178,11 +195,13 @@ impl Subject {
     pub(crate) fn next_phase(&mut self, now: Time) -> Phase {
         let phase = match (self.stand(now), self.phase) {
             (Stand::Down, _) => Phase::Down,
+            (Stand::Suspect, _) if self.ails() => Phase::Suspected,
             (Stand::Returning, _) => Phase::Recovering,
             (Stand::Away, _) => Phase::Normal,
             (_, Phase::Verifying) if now >= self.verify_until => Phase::Normal,
             (_, Phase::Verifying | Phase::Down | Phase::Recovering) => Phase::Verifying,
             (Stand::Suspect, _) => Phase::Suspected,
+            (Stand::Well, Phase::Suspected) if self.ailed => Phase::Verifying,
             (Stand::Well, _) => Phase::Normal,
         };
         if phase == Phase::Verifying && self.phase != Phase::Verifying {
@@ -192,8 +211,25 @@ impl Subject {
         phase
     }
 
+    /// Is it about to stop serving?
+    pub(crate) fn ails(&self) -> bool {
+        self.ailing.is_some()
+    }
+
+    /// What is read of it says that it will not serve for long, or not any more. Does that change anything?
+    pub(crate) fn ail(&mut self, why: Option<String>, now: Time) -> bool {
+        let changed = why.is_some() != self.ailing.is_some();
+        if why.is_some() {
+            self.first_sign.get_or_insert(now);
+            self.ailed = true;
+        }
+        self.ailing = why;
+        changed
+    }
+
     /// It is out of trouble. How its process ended then is no sign of what comes later.
     pub(crate) fn forget_signs(&mut self) {
+        self.ailed = false;
         self.first_sign = None;
         self.board.retract(Source::Supervision);
         self.verify_until = Time::NEVER;

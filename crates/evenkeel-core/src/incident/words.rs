@@ -90,15 +90,21 @@ pub enum Outcome {
     Cured,
     /// It could not be done, or the fault is still there.
     Failed,
+    /// It was decided and shown, and not done: `mode = "advise"`.
+    Advised,
+    /// evenkeel was replaced in the middle of it, and nobody knows how far it came.
+    Interrupted,
 }
 
 impl Outcome {
     /// All.
-    pub const ALL: [Outcome; 4] = [
+    pub const ALL: [Outcome; 6] = [
         Outcome::Running,
         Outcome::Watched,
         Outcome::Cured,
         Outcome::Failed,
+        Outcome::Advised,
+        Outcome::Interrupted,
     ];
 
     /// The word in API, log and records.
@@ -108,6 +114,8 @@ impl Outcome {
             Outcome::Watched => "watched",
             Outcome::Cured => "cured",
             Outcome::Failed => "failed",
+            Outcome::Advised => "advised",
+            Outcome::Interrupted => "interrupted",
         }
     }
 }

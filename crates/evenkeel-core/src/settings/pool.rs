@@ -310,6 +310,8 @@ pub struct PoolSpec {
     pub transport: TransportSettings,
     /// `None` = clear text.
     pub tls: Option<super::PoolTls>,
+    /// What may be done about a fault.
+    pub recovery: super::RecoverySettings,
     /// How much of the time it is to be up.
     pub objective: super::ObjectiveSettings,
     /// At least one.

@@ -101,6 +101,9 @@ pub struct ServiceFacts {
     pub cpu_max: Option<LimitStatus>,
     /// Of its directories, each file system once.
     pub disks: Vec<DiskFacts>,
+    /// Where the link of its present release leads.
+    #[serde(default)]
+    pub release: Option<String>,
 }
 
 /// A limit in force.
@@ -161,6 +164,10 @@ impl ServiceFacts {
             memory_max: facts.memory_limit.as_ref().map(LimitStatus::from),
             cpu_max: facts.cpu_limit.as_ref().map(LimitStatus::from),
             disks: facts.disks.iter().map(DiskFacts::from).collect(),
+            release: facts
+                .release
+                .as_ref()
+                .map(|path| path.display().to_string()),
         }
     }
 }
@@ -216,6 +223,7 @@ impl ServiceFacts {
             memory_limit: self.memory_max.as_ref().map(LimitStatus::limit),
             cpu_limit: self.cpu_max.as_ref().map(LimitStatus::limit),
             disks: self.disks.iter().map(DiskFacts::facts).collect(),
+            release: self.release.clone().map(Into::into),
         }
     }
 }

@@ -46,6 +46,12 @@ pub struct IncidentStatus {
     /// When everything served again.
     #[serde(default)]
     pub restored: Option<Stamp>,
+    /// Somebody of it did not serve; false = it was seen before that.
+    #[serde(default = "yes")]
+    pub harmed: bool,
+    /// Why a person is needed; empty = none is.
+    #[serde(default)]
+    pub person: Vec<String>,
     /// All observations the verdict rests on.
     #[serde(default)]
     pub evidence: Vec<ObservationStatus>,
@@ -85,12 +91,18 @@ pub struct ActionStatus {
     pub action: String,
     /// To whom.
     pub target: String,
-    /// `running`, `watched`, `cured` or `failed`.
+    /// `running`, `watched`, `cured`, `failed`, `advised` (shown, not done) or `interrupted`.
     pub outcome: String,
     /// When it began.
     pub started: Stamp,
     /// When it ended.
     pub ended: Option<Stamp>,
+    /// Why this one.
+    #[serde(default)]
+    pub why: String,
+    /// What was done, or why it could not be.
+    #[serde(default)]
+    pub detail: String,
 }
 
 /// [`IncidentStatus::times_ms`]: `null` = not yet, or never.
@@ -191,6 +203,8 @@ impl From<Record> for IncidentStatus {
             reach: reach_name(record.reach).to_owned(),
             first_sign: Stamp(record.first_sign),
             restored: record.restored.map(Stamp),
+            harmed: record.harmed,
+            person: record.person,
             evidence: record.evidence.into_iter().map(observation).collect(),
         }
     }
@@ -222,9 +236,15 @@ impl IncidentStatus {
                 act: self.times_ms.act,
                 restore: self.times_ms.restore,
             },
+            harmed: self.harmed,
+            person: self.person,
             label,
         }
     }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Four digits are more than the figures behind it are worth.
@@ -299,6 +319,8 @@ fn action(record: ActionRecord) -> ActionStatus {
         outcome: record.outcome.name().to_owned(),
         started: Stamp(record.started),
         ended: record.ended.map(Stamp),
+        why: record.why,
+        detail: record.detail,
     }
 }
 
@@ -310,6 +332,8 @@ fn acted(status: ActionStatus) -> ActionRecord {
         outcome: outcome.unwrap_or(Outcome::Failed),
         started: status.started.0,
         ended: status.ended.map(|at| at.0),
+        why: status.why,
+        detail: status.detail,
     }
 }
 
@@ -392,7 +416,11 @@ mod tests {
                 at: WallTime(1_767_225_600_000),
                 value: "no answer within 1s".into(),
             }],
+            harmed: true,
+            person: vec!["restart: not in `allow`".to_owned()],
             actions: vec![ActionRecord {
+                why: "the only one that fits".to_owned(),
+                detail: String::new(),
                 action: "restart".into(),
                 target: "app/a1".into(),
                 outcome: Outcome::Running,
@@ -412,7 +440,7 @@ mod tests {
     fn an_incident_reads_as_promised_and_comes_back_as_it_was() {
         let status = IncidentStatus::from(record());
         let json = serde_json::to_string(&status).unwrap();
-        let promised = r#"{"id":3,"pool":"app","subjects":["app/a1"],"scope":"node","state":"recovering","opened":"2026-01-01T00:00:00.21Z","closed":null,"causes":[{"cause":"process_hung","probability":0.97,"because":[{"evidence":"its process is alive","source":"supervision","age_ms":120,"weight":-3.1,"value":"process 7"}]}],"actions":[{"action":"restart","target":"app/a1","outcome":"running","started":"2026-01-01T00:00:00.213Z","ended":null}],"times_ms":{"detect":210,"decide":3,"act":null,"restore":null},"label":"bad_release","#;
+        let promised = r#"{"id":3,"pool":"app","subjects":["app/a1"],"scope":"node","state":"recovering","opened":"2026-01-01T00:00:00.21Z","closed":null,"causes":[{"cause":"process_hung","probability":0.97,"because":[{"evidence":"its process is alive","source":"supervision","age_ms":120,"weight":-3.1,"value":"process 7"}]}],"actions":[{"action":"restart","target":"app/a1","outcome":"running","started":"2026-01-01T00:00:00.213Z","ended":null,"why":"the only one that fits","detail":""}],"times_ms":{"detect":210,"decide":3,"act":null,"restore":null},"label":"bad_release","#;
         assert!(json.starts_with(promised), "{json}");
         let read: IncidentStatus = serde_json::from_str(&json).unwrap();
         assert_eq!(read.into_record(), record());

@@ -1,5 +1,6 @@
 //! A configuration that has been read and found right.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +172,8 @@ pub struct Config {
     pub routes: Vec<RouteSpec>,
     /// By name.
     pub pools: Vec<PoolSpec>,
+    /// What signs the webhooks of a pool, by its name.
+    pub webhook_secrets: BTreeMap<Arc<str>, Secret>,
     /// By name.
     pub services: Vec<ServiceSpec>,
     /// `[agents]`; `None` = no agents.

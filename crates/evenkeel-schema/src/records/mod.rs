@@ -1,5 +1,5 @@
 //! What is kept over restarts, as versioned JSON: endpoint states with the operator's orders, accounts, revisions of the
-//! configuration, incidents, and the labelled cases of drills.
+//! configuration, incidents, what the recovery tried, and the labelled cases of drills.
 //!
 //! JSON because a person may have to look at it, and fields can be added; a version in front because fields may one day
 //! mean something else. Reading never panics: a record that cannot be read is refused with a reason, and the reader goes on
@@ -9,6 +9,7 @@ mod account;
 mod case;
 mod endpoint;
 mod incident;
+mod recovery;
 mod revision;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use account::{AccountRecord, BookRecord, Buckets, CountsRecord, EndpointAcco
 pub use case::{CaseRecord, ClientsRecord};
 pub use endpoint::EndpointRecord;
 pub use incident::IncidentRecord;
+pub use recovery::{CuresRecord, RecoveryRecord, TriedRecord};
 pub use revision::RevisionRecord;
 pub use underway::UnderwayRecord;
 

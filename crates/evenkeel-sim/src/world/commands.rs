@@ -94,6 +94,19 @@ impl World {
             }
             Command::ServiceChanged(transition) => self.note(&Note::Service(&transition)),
             Command::IncidentChanged(change) => self.incident_changed(*change),
+            Command::PersistRecovery(record) => {
+                self.recoveries.insert(record.pool.clone(), record.clone());
+                self.plan(
+                    Duration::from_millis(2),
+                    What::Noted(self.scene.process, record.pool),
+                );
+            }
+            Command::Act(order) => {
+                self.fence(order.epoch);
+                let what = What::Acted(self.scene.process, order.epoch);
+                let takes = self.ms(1, 500);
+                self.plan(takes, what);
+            }
         }
     }
 

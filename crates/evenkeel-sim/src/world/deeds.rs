@@ -149,6 +149,8 @@ impl World {
         self.feed(Event::Carried(self.records.values().cloned().collect()));
         let incidents = self.incidents.values().cloned().collect();
         self.feed(Event::Incidents(incidents));
+        let recoveries = self.recoveries.values().cloned().collect();
+        self.feed(Event::CarriedRecovery(recoveries));
         let running = self.processes.iter().map(|(name, process)| Running {
             service: name.clone(),
             pid: process.pid,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use evenkeel_core::engine::{Carried, Engine, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::Record;
+use evenkeel_core::recover::CarriedRecovery;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
@@ -46,6 +47,8 @@ enum What {
     Started(u32, ServiceId, u32),
     ReadyAnswer(u32, ServiceId, Arc<str>, Epoch),
     Exits(Arc<str>, u32),
+    Noted(u32, Arc<str>),
+    Acted(u32, Epoch),
     Beat,
 }
 
@@ -71,6 +74,7 @@ pub struct World {
     lanes: Lanes,
     records: BTreeMap<String, Carried>,
     incidents: BTreeMap<u64, Record>,
+    recoveries: BTreeMap<Arc<str>, CarriedRecovery>,
     keys: BTreeMap<EndpointId, Key>,
     /// The fence of each endpoint's newest probe that is not answered yet.
     probing: BTreeMap<EndpointId, Epoch>,
@@ -107,6 +111,7 @@ impl World {
             lanes: Lanes::default(),
             records: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            recoveries: BTreeMap::new(),
             keys: BTreeMap::new(),
             probing: BTreeMap::new(),
             swept: BTreeMap::new(),
@@ -259,6 +264,17 @@ impl World {
                 }
             }
             What::Exits(name, pid) => self.exits(&name, pid),
+            What::Noted(process, pool) => {
+                if process == self.scene.process {
+                    self.feed(Event::RecoveryNoted(pool));
+                }
+            }
+            What::Acted(process, epoch) => {
+                if process == self.scene.process {
+                    let result = Ok("done".to_owned());
+                    self.feed(Event::Acted { epoch, result });
+                }
+            }
             What::Beat => self.beat(),
         }
     }

@@ -70,6 +70,7 @@ impl Board {
                 cpu_max: spec.care.cpu_max.map(super::keeper::millicores),
                 limits: process.limits.clone(),
                 directories,
+                release: spec.care.release.as_ref().map(|r| r.current.clone()),
             })
         };
         specs.iter().filter_map(one).collect()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::super::*;
 use crate::address::{Address, Target};
 use crate::observe::Contact;
+use crate::recover::{CarriedRecovery, Order as Ordered};
 use crate::settings::{EndpointSpec, PoolSpec, Ready, ServiceSpec};
 use crate::supervise::{ServiceEvent, ServiceState};
 use crate::table::{PoolTable, State};
@@ -37,6 +38,15 @@ pub(crate) struct Bench {
     pub(crate) never_ready: bool,
     /// Everything said of incidents.
     pub(crate) incidents: Vec<crate::incident::IncidentChange>,
+    pub(crate) recoveries: BTreeMap<Arc<str>, CarriedRecovery>,
+    /// What shells were asked to do.
+    pub(crate) orders: Vec<Ordered>,
+    /// What comes of an action, if it is not done.
+    pub(crate) outcomes: BTreeMap<&'static str, Result<String, String>>,
+    /// Nothing is written down.
+    pub(crate) hold_notes: bool,
+    /// Nothing is done.
+    pub(crate) hold_acts: bool,
     records: BTreeMap<String, Carried>,
     last_pid: u32,
     /// Came from a snapshot a few events ago, is told what the engine is told, and must want the same.
@@ -71,6 +81,7 @@ pub(crate) fn pool<const N: usize>(name: &str, endpoints: [EndpointSpec; N]) -> 
         transport: Default::default(),
         tls: None,
         objective: Default::default(),
+        recovery: Default::default(),
         endpoints: endpoints.into(),
     }
 }
@@ -126,6 +137,11 @@ impl Bench {
             stubborn: false,
             never_ready: false,
             incidents: Vec::new(),
+            recoveries: BTreeMap::new(),
+            orders: Vec::new(),
+            outcomes: BTreeMap::new(),
+            hold_notes: false,
+            hold_acts: false,
             records: BTreeMap::new(),
             last_pid: 1000,
             twin: None,
@@ -158,6 +174,14 @@ impl Bench {
         self.twin = None;
         let records = self.records.values().cloned().collect();
         self.handle(Event::Carried(records));
+        let incidents = std::mem::take(&mut self.incidents);
+        let newest: BTreeMap<_, _> = incidents
+            .into_iter()
+            .map(|c| (c.record.id, c.record))
+            .collect();
+        self.handle(Event::Incidents(newest.into_values().collect()));
+        let recoveries = self.recoveries.values().cloned().collect();
+        self.handle(Event::CarriedRecovery(recoveries));
     }
 
     pub(crate) fn order(&mut self, name: &str, order: Order) {
@@ -259,6 +283,18 @@ impl Bench {
             }
             Command::IncidentChanged(change) => self.incidents.push(*change),
             Command::Switched(switch) => self.switches.push(switch),
+            Command::PersistRecovery(record) => {
+                let pool = record.pool.clone();
+                self.recoveries.insert(pool.clone(), record);
+                return (!self.hold_notes).then_some(Event::RecoveryNoted(pool));
+            }
+            Command::Act(order) => {
+                let result = self.outcomes.get(order.action.name()).cloned();
+                let epoch = order.epoch;
+                self.orders.push(order);
+                let result = result.unwrap_or_else(|| Ok("done".to_owned()));
+                return (!self.hold_acts).then_some(Event::Acted { epoch, result });
+            }
             Command::Changed(_)
             | Command::Said(_)
             | Command::Weigh { .. }

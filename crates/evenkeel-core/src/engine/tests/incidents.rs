@@ -7,7 +7,7 @@ use super::*;
 use crate::address::{Address, Target};
 use crate::diagnose::{Cause, Evidence, Scope, Source};
 use crate::incident::{About, News, Observation, Outcome, Phase, Record};
-use crate::settings::{EndpointSpec, Ready};
+use crate::settings::{EndpointSpec, Ready, RecoveryMode};
 
 /// Everybody on a machine of its own unless told otherwise.
 fn at(name: &str, machine: &str) -> EndpointSpec {
@@ -38,7 +38,10 @@ fn supervised() -> Bench {
         service("s1", Ready::Tcp { port: 1 }),
         service("s2", Ready::Tcp { port: 2 }),
     ];
-    bench.configure(vec![pool("app", [served("s1"), served("s2")])]);
+    let mut pool = pool("app", [served("s1"), served("s2")]);
+    // What is done about them is told in `recovery`.
+    pool.recovery.mode = RecoveryMode::Off;
+    bench.configure(vec![pool]);
     bench.run(15.0);
     bench
 }

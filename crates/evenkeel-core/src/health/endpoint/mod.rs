@@ -15,6 +15,7 @@ mod ruling;
 mod suspicion;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ use super::standing::{DecidedBy, Order, Standing, clip};
 use super::traffic::{By, Finding, NO_BURDEN};
 pub(crate) use pathing::rules;
 use probing::Durations;
+
+/// Counters are read every 100 ms while anything waits.
+const READ_WITHIN: Duration = Duration::from_millis(500);
 
 /// What an endpoint needs to know of its pool.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +113,10 @@ pub enum Sign<'a> {
     Relieve(Reliever, Option<(u32, &'a str)>),
     /// Something happened to the process behind it: look at once.
     Look,
+    /// The recovery wants it to have no new work, because of this; or lets it go again.
+    Withhold(Option<&'a str>),
+    /// Another process stands behind it: what traffic said of the one before says nothing of this one.
+    Renewed,
     /// Nobody in its pool is usable any more: look soon.
     Alone,
     /// Time passed.
@@ -149,6 +157,8 @@ pub struct Endpoint {
     pub(crate) outlier: Outlier,
     pub(crate) schedule: Schedule,
     pub(crate) order: Option<Order>,
+    /// The recovery holds it out, because of this.
+    pub(crate) withheld: Option<String>,
     pub(crate) weight: Option<u32>,
     pub(crate) ramp: Option<Ramp>,
     /// Why it gets less than its weight for now.
@@ -178,6 +188,8 @@ pub struct Endpoint {
     heard_again: Option<u32>,
     /// Its next rise ramps, even from unknown: it comes back from maintenance.
     ramps_next: bool,
+    /// Requests that waited for it when its counters were read last, and when that was.
+    pub(crate) waiting: (u64, Time),
     /// The end of our own last pause, and until when traffic's time-outs are put down to it.
     excused: (Time, Time),
 }
@@ -219,6 +231,7 @@ impl Endpoint {
             outlier: Outlier::default(),
             schedule,
             order: None,
+            withheld: None,
             weight: None,
             ramp: None,
             relief: Relief::default(),
@@ -236,6 +249,7 @@ impl Endpoint {
             took: Durations::default(),
             heard_again: None,
             ramps_next: false,
+            waiting: (0, Time::ZERO),
             excused: (Time::ZERO, Time::ZERO),
             spec,
         }
@@ -283,6 +297,22 @@ impl Endpoint {
         self.shown.state.usable() && self.weight() > 0 && self.address.is_some()
     }
 
+    /// Requests that wait for it. Counters that were not read of late did not move, and nothing waited.
+    pub(crate) fn waiting(&self, at: Time) -> u64 {
+        let (waiting, read) = self.waiting;
+        if at.since(read) <= READ_WITHIN {
+            waiting
+        } else {
+            0
+        }
+    }
+
+    /// Is it on its way back: passing its checks, or in trial?
+    pub(crate) fn returning(&self) -> bool {
+        let passes = self.check.verdict() == Verdict::Down && self.check.against() > 0;
+        passes || self.heard_again.is_some_and(|n| n > 0) || self.outlier.trial().is_some()
+    }
+
     /// When [`Sign::Tick`] is next due.
     pub fn next_wakeup(&self) -> Time {
         let own = self.schedule.next_wakeup().min(self.outlier.next_wakeup());
@@ -324,6 +354,8 @@ impl Endpoint {
                 self.path.hurry(now.at);
                 self.hurry(Pace::Now, around, now)
             }
+            Sign::Withhold(why) => self.on_withhold(why, around, now),
+            Sign::Renewed => self.on_renewed(around, now),
             Sign::Alone => self.hurry(Pace::Fast, around, now),
             Sign::Tick => {
                 let waits = !around.spec.failover.failback_auto;

@@ -99,6 +99,28 @@ impl Endpoint {
         }
     }
 
+    /// The recovery's word: it covers what was found where that would be given work, and an operator's word covers both.
+    pub(super) fn on_withhold(
+        &mut self,
+        why: Option<&str>,
+        around: &Around<'_>,
+        now: Now,
+    ) -> Outcome {
+        let before = self.shown.state;
+        let was = std::mem::replace(&mut self.withheld, why.map(str::to_owned));
+        self.unsuspected();
+        // It comes back with another process: its share grows as after any other return.
+        if was.is_some() && why.is_none() && self.found.state.usable() {
+            self.begin_ramp(around, now.at);
+        }
+        self.show(now);
+        Outcome {
+            shown: (before != self.shown.state).then_some((before, self.shown.state)),
+            row: true,
+            ..Outcome::default()
+        }
+    }
+
     pub(super) fn on_relief(&mut self, by: Reliever, wanted: Option<(u32, &str)>) -> Outcome {
         Outcome {
             row: self.relief.ask(by, wanted),
@@ -106,22 +128,42 @@ impl Endpoint {
         }
     }
 
-    /// Covers what was found with the operator's word.
+    /// What traffic said of the process before it is void: some passed probes, and a trial decides.
+    pub(super) fn on_renewed(&mut self, around: &Around<'_>, now: Now) -> Outcome {
+        self.note.clear();
+        if self.outlier.ejected_until().is_some() {
+            self.heard_again = Some(0);
+        }
+        self.hurry(Pace::Now, around, now)
+    }
+
+    /// Covers what was found with the operator's word, or the recovery's.
     pub(super) fn show(&mut self, now: Now) {
-        let (state, word) = match self.order {
-            Some(Order::Draining) => (State::Draining, "draining"),
-            Some(Order::Maintenance) => (State::Maintenance, "maintenance"),
+        let (state, why, by) = match (self.order, &self.withheld) {
+            (Some(Order::Draining), _) => (
+                State::Draining,
+                "an operator said draining".to_owned(),
+                DecidedBy::Operator,
+            ),
+            (Some(Order::Maintenance), _) => (
+                State::Maintenance,
+                "an operator said maintenance".to_owned(),
+                DecidedBy::Operator,
+            ),
+            (_, Some(why)) if self.found.state.usable() => {
+                (State::Draining, why.clone(), DecidedBy::Recovery)
+            }
             _ => {
                 self.shown = self.found.clone();
                 return;
             }
         };
-        if self.shown.state != state {
+        if self.shown.state != state || self.shown.by != by {
             self.shown = Standing {
                 state,
                 since: now.wall,
-                why: format!("an operator said {word}"),
-                by: DecidedBy::Operator,
+                why: clip(why),
+                by,
             };
         }
     }

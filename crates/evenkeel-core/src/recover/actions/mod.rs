@@ -17,7 +17,10 @@ mod switch_network;
 
 use std::time::Duration;
 
-use crate::registry::Part;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::diagnose::Cause;
+use crate::registry::{Name, Part};
 use crate::supervise::ServiceOrder;
 
 /// Every action, the least harmful first.
@@ -41,16 +44,65 @@ pub static ACTIONS: &[&Action] = &[
 pub struct Action {
     /// Its name and one sentence.
     pub part: Part,
-    /// Names of the causes it treats, those it treats best first.
-    pub treats: &'static [&'static str],
+    /// The causes it treats, and how probably it helps against each; those it treats best first. Estimates, each with its reason:
+    /// between actions that are equally harmless what was counted here decides.
+    pub treats: &'static [(Cause, f64)],
     /// What it costs if it was the wrong one.
     pub harm: Harm,
     /// Between two of it for the same service.
     pub rest: Duration,
     /// Must the endpoint be drained first?
     pub drains: bool,
-    /// Who carries it out.
-    pub hand: Hand,
+    /// What must be there for it.
+    pub needs: Needs,
+    /// What is done, in order; each step waits for the one before it.
+    pub steps: &'static [Step],
+    /// What is done if it did not help.
+    pub undo: &'static [Step],
+}
+
+/// What must be there for an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// An endpoint.
+    Endpoint,
+    /// A supervised service.
+    Service,
+    /// A service with `memory_max`: without it nobody has said how much is too much.
+    MemoryMax,
+    /// A service with `disk_paths`.
+    DiskPaths,
+    /// A service with `release`.
+    Release,
+    /// A service with `data`.
+    Data,
+    /// A service with a command that is named as the cause is, or `recover`.
+    Command,
+}
+
+/// One thing that is done, and by whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// The supervisor ends the service gracefully and starts it again, and waits until it is ready; one that was given up it tries again.
+    Restart,
+    /// The supervisor ends it at once and starts it again, and waits until it is ready.
+    Kill,
+    /// The supervisor sends it this signal.
+    Signal(i32),
+    /// The supervisor tries a service again that it has given up; any other is left alone.
+    TryAgain,
+    /// The agent on the service's host: files and programs.
+    Host,
+    /// The data plane.
+    Balancer,
+    /// The control plane.
+    Control,
+    /// Less work for the endpoint, until it is well for a while.
+    Relief,
+    /// Is it well within this, the steps that follow are not taken.
+    Watch(Duration),
 }
 
 /// What an action costs if it was the wrong one.
@@ -81,6 +133,63 @@ pub enum Hand {
     Control,
 }
 
+impl Action {
+    /// Whose its first step is.
+    pub fn hand(&self) -> Hand {
+        match self.steps.first() {
+            Some(Step::Host) => Hand::Host,
+            Some(Step::Restart | Step::Kill | Step::Signal(_) | Step::TryAgain) => Hand::Supervisor,
+            Some(Step::Control) => Hand::Control,
+            Some(Step::Balancer | Step::Relief | Step::Watch(_)) | None => Hand::Balancer,
+        }
+    }
+}
+
+/// An action in something that is kept: by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept(pub &'static Action);
+
+impl Kept {
+    /// Its name.
+    pub fn name(self) -> Name {
+        self.0.part.name
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Kept) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Kept {}
+
+impl PartialOrd for Kept {
+    fn partial_cmp(&self, other: &Kept) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Kept {
+    fn cmp(&self, other: &Kept) -> std::cmp::Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kept, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = find(&name).ok_or_else(|| de::Error::custom(format!("no action {name:?}")));
+        found.map(Kept)
+    }
+}
+
 /// The action of this name.
 pub fn find(name: &str) -> Option<&'static Action> {
     ACTIONS
@@ -105,29 +214,8 @@ pub fn supervisors_order(name: &str) -> ServiceOrder {
 mod tests {
     use super::*;
 
-    /// The names of causes as users see them.
-    const CAUSES: [&str; 17] = [
-        "process_dead",
-        "process_hung",
-        "host_dead",
-        "network_path_cut",
-        "network_slow",
-        "cpu_overload",
-        "memory_leak",
-        "memory_exhausted",
-        "disk_full",
-        "disk_slow",
-        "dependency_down",
-        "bad_release",
-        "bad_config",
-        "certificate_expired",
-        "port_taken",
-        "balancer_itself",
-        "unknown",
-    ];
-
     #[test]
-    fn every_action_says_what_it_is_and_treats_causes_that_exist() {
+    fn every_action_says_what_it_is_and_what_it_treats() {
         for action in ACTIONS {
             let name = action.part.name;
             assert!(
@@ -135,14 +223,12 @@ mod tests {
                 "{name}"
             );
             assert!(action.part.summary.ends_with('.'), "{name}");
-            assert!(!action.treats.is_empty(), "{name}");
-            for (n, cause) in action.treats.iter().enumerate() {
-                assert!(CAUSES.contains(cause), "{name} treats {cause}");
-                assert!(
-                    !action.treats[..n].contains(cause),
-                    "{name} treats {cause} twice"
-                );
+            for (n, (cause, helps)) in action.treats.iter().enumerate() {
+                assert!((0.0..1.0).contains(helps), "{name} {cause:?}");
+                let twice = action.treats[..n].iter().any(|(other, _)| other == cause);
+                assert!(!twice, "{name} treats {cause:?} twice");
             }
+            assert!(!action.steps.is_empty(), "{name}");
             assert!(action.rest >= Duration::from_secs(1), "{name}");
             assert_eq!(find(name).map(|found| found.part.name), Some(name));
         }
@@ -173,7 +259,8 @@ mod tests {
         assert!(
             ACTIONS
                 .iter()
-                .all(|action| !action.treats.contains(&"balancer_itself"))
+                .flat_map(|action| action.treats)
+                .all(|(cause, _)| *cause != Cause::BalancerItself)
         );
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Hand, Harm};
+use super::{Action, Harm, Needs, Step};
 use crate::registry::Part;
 
 pub(super) static ACTION: Action = Action {
@@ -13,9 +13,11 @@ pub(super) static ACTION: Action = Action {
         summary: "Tells a person: a program or a signed webhook.",
         settings: &[],
     },
-    treats: &["unknown"],
+    treats: &[],
     harm: Harm::Nothing,
     rest: Duration::from_secs(60),
     drains: false,
-    hand: Hand::Control,
+    needs: Needs::Nothing,
+    steps: &[Step::Control],
+    undo: &[],
 };

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Hand, Harm};
+use super::{Action, Harm, Needs, Step};
 use crate::registry::Part;
 
 pub(super) static ACTION: Action = Action {
@@ -13,9 +13,11 @@ pub(super) static ACTION: Action = Action {
         summary: "Sends requests again that were journalled and never answered.",
         settings: &[],
     },
-    treats: &["process_dead", "host_dead", "network_path_cut"],
+    treats: &[],
     harm: Harm::Nothing,
     rest: Duration::from_secs(10),
     drains: false,
-    hand: Hand::Balancer,
+    needs: Needs::Nothing,
+    steps: &[Step::Balancer],
+    undo: &[],
 };

@@ -4,18 +4,25 @@
 
 use std::time::Duration;
 
-use super::{Action, Hand, Harm};
+use super::{Action, Harm, Needs, Step};
+use crate::diagnose::Cause;
 use crate::registry::Part;
 
+#[rustfmt::skip] // a table
 pub(super) static ACTION: Action = Action {
     part: Part {
         name: "restore_data",
         summary: "Puts the newest recovery point that is whole in the place of the data, which is kept aside.",
         settings: &[],
     },
-    treats: &["disk_full", "bad_release"],
+    treats: &[
+        (Cause::BadRelease, 0.3), // it may have spoiled what the release before it needs
+        (Cause::Unknown, 0.25), // spoiled data looks like nothing that is known
+    ],
     harm: Harm::Much,
     rest: Duration::from_secs(3600),
     drains: true,
-    hand: Hand::Host,
+    needs: Needs::Data,
+    steps: &[Step::Host],
+    undo: &[],
 };

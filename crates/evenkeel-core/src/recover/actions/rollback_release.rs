@@ -4,18 +4,25 @@
 
 use std::time::Duration;
 
-use super::{Action, Hand, Harm};
+use super::{Action, Harm, Needs, Step};
+use crate::diagnose::Cause;
 use crate::registry::Part;
 
+#[rustfmt::skip] // a table
 pub(super) static ACTION: Action = Action {
     part: Part {
         name: "rollback_release",
         summary: "Exchanges the current release with the previous one, and restarts; back again if that does not help.",
         settings: &[],
     },
-    treats: &["bad_release", "bad_config"],
+    treats: &[
+        (Cause::BadRelease, 0.95), // the release before it worked
+        (Cause::BadConfig, 0.5), // where the configuration is part of the release
+    ],
     harm: Harm::More,
     rest: Duration::from_secs(600),
     drains: true,
-    hand: Hand::Host,
+    needs: Needs::Release,
+    steps: &[Step::Host, Step::Restart],
+    undo: &[Step::Host, Step::Restart],
 };

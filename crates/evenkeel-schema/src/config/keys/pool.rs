@@ -26,7 +26,7 @@ pub static POOL: TableDef = TableDef {
         Key::new("retry", Kind::Table(&RETRY), "", "further tries after a failure"),
         Key::new("limit", Kind::Table(&LIMIT), "", "how much at once"),
         Key::new("failover", Kind::Table(&FAILOVER), "", "who takes over, and how it comes back"),
-        Key::later("recovery", "what may be done about a fault"),
+        Key::new("recovery", Kind::Table(&RECOVERY), "", "what may be done about a fault, and who is told"),
         Key::new("objective", Kind::Table(&OBJECTIVE), "", "the availability that is aimed for; what is missing is accounted, and alerts tell when it is used up too fast"),
         Key::required("endpoint", Kind::Tables(&ENDPOINT), "at least one"),
     ],
@@ -135,6 +135,36 @@ pub static FAILOVER: TableDef = TableDef {
         Key::new("ramp", Kind::Duration(ZERO, LONG), "\"30s\"", "slow start: its share grows to full over this"),
     ],
 };
+
+/// `[pool.NAME.recovery]`.
+#[rustfmt::skip] // one line a key
+pub static RECOVERY: TableDef = TableDef {
+    path: "pool.NAME.recovery",
+    meaning: "What may be done about a fault, and who is told. Supervision starts a service that ended again in any case.",
+    keys: &[
+        Key::new("mode", Kind::Word(&[word("act"), word("advise"), word("off")]), "\"act\"", "\"act\"; \"advise\": decide and show, touch nothing; \"off\""),
+        Key::new("allow", Kind::Words(&ACTION_WORDS), "[\"restart\"]", "actions that may be taken; an agent's own `allow` counts too"),
+        Key::new("max_actions_per_hour", Kind::Number(0, 1000), "6", "of this pool, all actions but notify and redo together; then a person is told"),
+        Key::new("notify", Kind::Texts, "[]", "who is told: \"exec:/absolute/program\", or the URL of a webhook"),
+        Key::new("webhook_secret", Kind::Secret, "", "signs webhooks"),
+    ],
+};
+
+/// All actions.
+const ACTION_WORDS: [super::Word; 12] = [
+    word("notify"),
+    word("redo"),
+    word("switch_network"),
+    word("free_disk"),
+    word("reload_service"),
+    word("relieve_cpu"),
+    word("relieve_memory"),
+    word("restart"),
+    word("kill_hung"),
+    word("rollback_release"),
+    word("run"),
+    word("restore_data"),
+];
 
 /// `[pool.NAME.objective]`.
 #[rustfmt::skip] // one line a key

@@ -11,6 +11,7 @@ mod http;
 mod listener;
 mod node;
 mod pool;
+mod recovery;
 mod report;
 mod route;
 mod secret;
@@ -149,19 +150,25 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets, tls: &dyn LookAtTls)
     let log = node::log(&root.table("log"));
     let listeners = root.tables("listener");
     let routes = root.tables("route");
-    let names = Names::new(root, &listeners, &routes, tls);
+    let names = Names::new(root, &listeners, &routes, (secrets, tls));
     let mut binds = Binds::default();
     let admin = node::admin(&root.table("admin"), &mut binds, secrets, tls);
     let agents = agent::agents(root, &mut binds, secrets, tls);
     let services = root.named("service");
     let pools = root.named("pool");
+    let listeners = listener::listeners(&listeners, &names, &mut binds);
+    let routes = routes.iter().map(|t| route::route(t, &names)).collect();
+    let (mut specs, mut webhook_secrets) = (Vec::new(), BTreeMap::new());
+    for (name, table) in &pools {
+        let (spec, secret) = pool::pool(name, table, &names);
+        webhook_secrets.extend(secret.map(|secret| (name.clone(), secret)));
+        specs.push(spec);
+    }
     Config {
-        listeners: listener::listeners(&listeners, &names, &mut binds),
-        routes: routes.iter().map(|t| route::route(t, &names)).collect(),
-        pools: pools
-            .iter()
-            .map(|(name, t)| pool::pool(name, t, &names))
-            .collect(),
+        listeners,
+        routes,
+        pools: specs,
+        webhook_secrets,
         services: services
             .iter()
             .map(|(name, t)| service::service(name, t, &node))
@@ -176,6 +183,7 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets, tls: &dyn LookAtTls)
 
 /// What tables can refer to. Names count even where something else is wrong with what has them.
 struct Names<'t> {
+    secrets: Secrets,
     tls: &'t dyn LookAtTls,
     pools: BTreeSet<&'t str>,
     services: BTreeSet<&'t str>,
@@ -196,7 +204,7 @@ impl<'t> Names<'t> {
         root: &Table<'_, 't>,
         listeners: &[Table<'_, 't>],
         routes: &[Table<'_, 't>],
-        tls: &'t dyn LookAtTls,
+        (secrets, tls): (Secrets, &'t dyn LookAtTls),
     ) -> Names<'t> {
         let tcp = || {
             listeners
@@ -210,6 +218,7 @@ impl<'t> Names<'t> {
             .filter(|t| t.peek("listener").is_some_and(|l| passthrough.contains(l)));
         let own = tcp().filter_map(|t| t.peek("pool"));
         Names {
+            secrets,
             tls,
             pools: root.names("pool"),
             services: root.names("service"),

@@ -14,7 +14,8 @@ use super::report::Wrong;
 use super::table::{Table, Text};
 use super::wanted::not_built;
 use super::words::{did_you_mean, one_of, quote};
-use super::{Names, endpoint, http, tls};
+use super::{Names, endpoint, http, recovery, tls};
+use crate::config::Secret;
 use crate::mistake::MistakeKind;
 
 /// Promised policies, and whether they hash; those of the registry are built.
@@ -42,7 +43,12 @@ fn hashes(policy: &str) -> Option<bool> {
     promised.map(|(_, hashes)| *hashes)
 }
 
-pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) -> PoolSpec {
+/// The pool, and what signs its webhooks: that is no part of the settings, which are printed and recorded.
+pub(super) fn pool(
+    name: &Arc<str>,
+    table: &Table<'_, '_>,
+    names: &Names<'_>,
+) -> (PoolSpec, Option<Secret>) {
     table.word("protocol");
     table.word("proxy_protocol");
     if names.tcp_pools.contains(&**name) {
@@ -56,7 +62,8 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
     let transport = TransportSettings::default();
     let failover = failover(&table.table("failover"));
     let endpoints = endpoint::endpoints(&table.tables("endpoint"), failover.mode, names);
-    PoolSpec {
+    let (recovery, secret) = recovery::recovery(&table.table("recovery"), names.secrets);
+    let spec = PoolSpec {
         name: name.clone(),
         policy: policy(table),
         check: check(&table.table("check")),
@@ -70,10 +77,12 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
             max_idle: table.number("max_idle").unwrap_or(transport.max_idle),
         },
         tls: tls::pool(table, name, &endpoints, names.tls),
+        recovery,
         objective: objective(&table.table("objective")),
         endpoints,
         failover,
-    }
+    };
+    (spec, secret)
 }
 
 fn policy(table: &Table<'_, '_>) -> PolicySpec {

@@ -1,0 +1,61 @@
+//! The subjects of open incidents as the recovery sees them.
+
+use std::sync::Arc;
+
+use crate::diagnose::{Ranked, Scope};
+use crate::id::EndpointId;
+use crate::recover::Condition;
+use crate::time::{Time, WallTime};
+
+use super::ledger::Ledger;
+use super::subject::{Stand, Subject};
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct SubjectView<'a> {
+    pub(crate) incident: u64,
+    pub(crate) opened: Time,
+    pub(crate) since: WallTime,
+    pub(crate) causes: &'a [Ranked],
+    pub(crate) scope: Scope,
+    pub(crate) subject: &'a Arc<str>,
+    pub(crate) pool: Option<&'a Arc<str>>,
+    pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) condition: Condition,
+}
+
+impl Ledger {
+    /// All subjects of open incidents that are not normal.
+    pub(crate) fn troubled(&self, at: Time) -> Vec<SubjectView<'_>> {
+        let mut views = Vec::new();
+        for (id, open) in &self.open {
+            let incident = &open.incident;
+            for key in incident.keys() {
+                let Some(subject) = self.subjects.get(key) else {
+                    continue;
+                };
+                views.push(SubjectView {
+                    incident: *id,
+                    opened: incident.opened().at,
+                    since: incident.first_sign(),
+                    causes: incident.causes(),
+                    scope: incident.reach.scope(incident.cause()),
+                    subject: &subject.spec.key,
+                    pool: subject.spec.pool.as_ref(),
+                    endpoint: subject.spec.endpoint,
+                    condition: condition(subject, at),
+                });
+            }
+        }
+        views
+    }
+}
+
+fn condition(subject: &Subject, at: Time) -> Condition {
+    match subject.stand(at) {
+        Stand::Well | Stand::Away => Condition::Well,
+        Stand::Suspect if subject.ailing.is_some() => Condition::Ailing,
+        Stand::Suspect | Stand::Returning => Condition::Returning,
+        Stand::Down => Condition::Down,
+    }
+}
