@@ -140,6 +140,7 @@ fn a_field_that_is_not_known_yet_is_passed_over() {
 fn facts_and_reports_come_back_as_core_knows_them() {
     let facts = facts::Facts {
         services: vec![facts::ServiceFacts {
+            release: Some("/releases/7".into()),
             name: "api".into(),
             pid: 7,
             process: facts::ProcessState::Stopped,

@@ -44,6 +44,10 @@ pub(super) fn command(command: &Command, engine: &Engine) -> Option<String> {
             format!("{} {} → {}: {}", t.name, t.from.name(), t.to.name(), t.why)
         }
         Command::IncidentChanged(change) => return incident(change),
+        Command::Act(order) => {
+            let (action, subject) = (order.action.name(), &order.subject);
+            format!("carry out {action} for {subject}: {}", order.why)
+        }
         Command::Withdraw { name, .. } => format!("pool {name} is taken away"),
         _ => return None,
     })
@@ -76,6 +80,7 @@ fn incident(change: &IncidentChange) -> Option<String> {
                 let label = record.label.map_or("nothing", |cause| cause.name());
                 format!("labelled {label}")
             }
+            News::NeedsPerson => format!("needs a person: {}", record.person.join("; ")),
             News::Forgotten | News::Updated => continue,
         };
         if news.last() != Some(&text) {
@@ -155,6 +160,11 @@ pub(super) fn event(event: &Event, engine: &Engine) -> String {
         Event::Carried(records) => format!("{} records of an earlier process", records.len()),
         Event::Incidents(records) => format!("{} incidents of an earlier process", records.len()),
         Event::Running(running) => format!("{} services that run already", running.len()),
+        Event::Acted { result, .. } => match result {
+            Ok(done) => format!("an action is done: {done}"),
+            Err(why) => format!("an action failed: {why}"),
+        },
+        Event::RecoveryNoted(pool) => format!("what pool {pool} is going to do is written down"),
         Event::Tick => "time passed".into(),
         other => kind(other),
     }
