@@ -46,12 +46,19 @@ impl Ledger {
         self.judge_now(id, now);
         let action = "switch_network";
         let target = key.clone();
-        self.tell(id, Input::ActionStarted { action, target }, now);
+        let started = Input::ActionStarted {
+            action,
+            target,
+            why: "it answers on another of its addresses".to_owned(),
+            advised: false,
+        };
+        self.tell(id, started, now);
         let (target, done) = (key.clone(), true);
         let ended = Input::ActionEnded {
             action,
             target,
             done,
+            detail: String::new(),
         };
         self.tell(id, ended, now);
         // Begun and ended in one moment, which is one piece of news.
