@@ -13,7 +13,7 @@ use evenkeel_core::recover::actions::{Hand, find, supervisors_order};
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use evenkeel_core::time::Time;
-use evenkeel_schema::agent::{FromAgent, Order};
+use evenkeel_schema::agent::{FromAgent, Order, printable};
 
 use super::clock::now;
 use super::worker::{Phase, Report, Worker};
@@ -31,6 +31,14 @@ pub(super) struct Pending {
     line: u64,
     order: Order,
     spec: Arc<ServiceSpec>,
+}
+
+/// Who was told.
+enum Reached {
+    Process(u32),
+    /// The supervisor itself, which had given it up.
+    Supervisor,
+    Nobody,
 }
 
 /// All that are under way.
@@ -61,7 +69,8 @@ impl Orders {
 
 impl Worker {
     /// An order arrived.
-    pub(super) fn ordered(&mut self, line: u64, order: Order) {
+    pub(super) fn ordered(&mut self, line: u64, mut order: Order) {
+        order.why = printable(&order.why);
         match self.admit(&order) {
             Ok(spec) => {
                 self.orders.busy.insert(order.service.clone());
@@ -154,9 +163,12 @@ impl Worker {
         let known = find(&action);
         match known.map(|known| (known.hand(), known.part.summary)) {
             Some((Hand::Supervisor, summary)) => {
-                let done = self.tell_supervisor(&service, &action, &why);
-                let done = done.map(|pid| format!("process {pid} was told: {summary}"));
-                let done = done.unwrap_or_else(|| "it does not run: nothing was done".into());
+                let told = self.tell_supervisor(&service, &action, &why);
+                let done = match told {
+                    Reached::Process(pid) => format!("process {pid} was told: {summary}"),
+                    Reached::Supervisor => "it had been given up, and is tried again".into(),
+                    Reached::Nobody => "it does not run: nothing was done".into(),
+                };
                 self.finish(&pending, Ok(done));
             }
             Some((Hand::Host, _)) if action == "restore_data" => self.begin_restoring(pending),
@@ -174,12 +186,21 @@ impl Worker {
         }
     }
 
-    /// The process that was told, if one runs.
-    fn tell_supervisor(&mut self, service: &str, action: &str, why: &str) -> Option<u32> {
-        let id = self.engine.service_id(service)?;
-        let pid = self.engine.service(id)?.pid;
-        self.tell(id, supervisors_order(action), format!("{action}: {why}"));
-        pid
+    /// Tells the supervisor. One that had given the service up tries again.
+    fn tell_supervisor(&mut self, service: &str, action: &str, why: &str) -> Reached {
+        let id = self.engine.service_id(service);
+        let view = id.and_then(|id| self.engine.service(id));
+        let Some((id, pid, state)) = view.map(|view| (view.id, view.pid, view.state)) else {
+            return Reached::Nobody;
+        };
+        let order = supervisors_order(action);
+        if state == ServiceState::Failed && !matches!(order, ServiceOrder::Signal(_)) {
+            let event = ServiceEvent::Reset;
+            self.event(Event::Service { service: id, event });
+            return Reached::Supervisor;
+        }
+        self.tell(id, order, format!("{action}: {why}"));
+        pid.map_or(Reached::Nobody, Reached::Process)
     }
 
     fn tell(&mut self, service: ServiceId, order: ServiceOrder, why: String) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use evenkeel_core::address::{Address, Target};
 use evenkeel_core::remote::SILENCE_MAX;
 use evenkeel_schema::agent::{
-    FRAME_BYTES_MAX, Frames, FromAgent, Hello, PROTOCOL, ToAgent, encode, read,
+    FRAME_BYTES_MAX, Frames, FromAgent, Hello, PROTOCOL, ToAgent, encode, printable, read,
 };
 use evenkeel_tls::{Client, Speaks, words_of_io};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -118,7 +118,7 @@ async fn greet(mut wire: Box<dyn Wire>, hello: Hello) -> Result<Talk, String> {
         ToAgent::Welcome { protocol, .. } => Err(format!(
             "it speaks protocol {protocol}, this agent {PROTOCOL}: run the same evenkeel on both"
         )),
-        ToAgent::Refused(refusal) => Err(format!("refused: {}", refusal.why)),
+        ToAgent::Refused(refusal) => Err(format!("refused: {}", printable(&refusal.why))),
         _ => Err("it said something else than a welcome".into()),
     }
 }
@@ -144,7 +144,7 @@ impl Talk {
                     }
                 }
                 message = hear(&mut self.wire, &mut self.frames) => match message {
-                    Ok(ToAgent::Refused(refusal)) => return refusal.why,
+                    Ok(ToAgent::Refused(refusal)) => return printable(&refusal.why),
                     Ok(message) => {
                         heard = Instant::now();
                         // A worker that ended wants no report.

@@ -13,7 +13,7 @@ use evenkeel_core::remote::{AGENTS_MAX, LinkId, Roster};
 use evenkeel_core::time::{Time, WallTime};
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::AgentStatus;
-use evenkeel_schema::agent::{Beat, FactsReport, FromAgent, ServiceReport, ToAgent};
+use evenkeel_schema::agent::{Beat, FactsReport, FromAgent, ServiceReport, ToAgent, printable};
 use evenkeel_store::Durability;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -247,12 +247,18 @@ impl Driver {
             }
             FromAgent::Facts(facts) => self.agent_facts(agent, &facts),
             FromAgent::Done { order, done, words } => {
+                let words = printable(&words);
                 let result = if done { Ok(words) } else { Err(words) };
                 self.agent_done(link, order, result);
             }
             FromAgent::Bye { why } => {
                 self.agents.links.remove(&link);
-                self.agent_gone(agent, link, true, &format!("it said goodbye: {why}"));
+                self.agent_gone(
+                    agent,
+                    link,
+                    true,
+                    &format!("it said goodbye: {}", printable(&why)),
+                );
             }
         }
     }

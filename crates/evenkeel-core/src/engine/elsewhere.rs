@@ -4,7 +4,7 @@
 //!
 //! That an agent is gone says nothing of its services: they stay as they were told, and what was told gets old.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -262,9 +262,8 @@ impl Engine {
                     return;
                 }
                 let reports = reports.into_iter().take(SERVICES_MAX).collect::<Vec<_>>();
-                let has: Vec<_> = reports.iter().map(|r| full_name(agent, &r.name)).collect();
-                self.elsewhere
-                    .keep_only(agent, |name| has.iter().any(|has| &**has == name));
+                let has: BTreeSet<_> = reports.iter().map(|r| full_name(agent, &r.name)).collect();
+                self.elsewhere.keep_only(agent, |name| has.contains(name));
                 for report in reports {
                     let changes = self.elsewhere.take(agent, report, now);
                     self.changed_elsewhere(changes);

@@ -249,6 +249,12 @@ impl ServiceBeat {
     }
 }
 
+/// Words of another host for our log and terminals: nothing that moves a cursor or begins a line.
+pub fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(plain).collect()
+}
+
 pub(super) fn name(what: &str, text: &str) -> Result<(), String> {
     match is_name(text) {
         true => Ok(()),

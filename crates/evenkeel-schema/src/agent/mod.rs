@@ -27,6 +27,7 @@ mod tests;
 
 pub use frame::{FIRST_FRAME_BYTES_MAX, FRAME_BYTES_MAX, FrameError, Frames, encode};
 pub use message::{
-    Beat, FromAgent, Hello, Message, Order, PROTOCOL, Refusal, ServiceBeat, ToAgent, Token, read,
+    Beat, FromAgent, Hello, Message, Order, PROTOCOL, Refusal, ServiceBeat, ToAgent, Token,
+    printable, read,
 };
 pub use report::{CareReport, Ended, FactsReport, ServiceFactsReport, ServiceReport};

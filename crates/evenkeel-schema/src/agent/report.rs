@@ -10,7 +10,7 @@ use evenkeel_core::settings::{Care, Data, Release, Share};
 use evenkeel_core::supervise::ServiceState;
 use serde::{Deserialize, Serialize};
 
-use super::message::{each_once, name, within};
+use super::message::{each_once, name, printable, within};
 use crate::admin::{MachineFacts, ServiceFacts};
 
 /// A sentence, and as much as is kept of one.
@@ -118,10 +118,10 @@ impl ServiceReport {
             name: self.name.as_str().into(),
             state: state(&self.state)?,
             age: Duration::from_millis(self.age_ms),
-            why: self.why.clone(),
+            why: printable(&self.why),
             pid: self.pid,
             restarts: self.restarts,
-            ended: self.ended.as_ref().map(|e| (e.pid, e.how.clone())),
+            ended: self.ended.as_ref().map(|e| (e.pid, printable(&e.how))),
             care: self.care.care(),
         })
     }

@@ -130,6 +130,16 @@ fn a_token_is_never_printed() {
 }
 
 #[test]
+fn words_of_another_host_move_no_cursor_and_begin_no_line() {
+    let report = ServiceReport {
+        why: "ended\n2026 ERROR \u{1b}[31mforged".into(),
+        ..service("api")
+    };
+    let why = report.report().unwrap().why;
+    assert_eq!(why, "ended 2026 ERROR  [31mforged");
+}
+
+#[test]
 fn a_field_that_is_not_known_yet_is_passed_over() {
     let text = br#"{"say":"beat","sequence":1,"interval_ms":1000,"services":[],"mood":"good"}"#;
     assert!(read::<FromAgent>(text).is_ok());
