@@ -11,6 +11,7 @@ mod incidents;
 mod journal;
 mod page;
 mod paths;
+mod prevention;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,6 +23,7 @@ use evenkeel_core::counters::{
 };
 use evenkeel_core::engine::BeatsView;
 use evenkeel_core::health::traffic::By;
+use evenkeel_core::prevent::Filling;
 use evenkeel_core::table::State;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -46,6 +48,10 @@ pub(crate) struct EndpointSample {
     /// By rule: carried out, and found but not carried out.
     pub(crate) ejections: [u64; By::ALL.len()],
     pub(crate) spared: [u64; By::ALL.len()],
+    /// How near it is to what it may use, in percent, where that is known.
+    pub(crate) heat: Option<u32>,
+    pub(crate) effective_weight: u32,
+    pub(crate) filling: Vec<Filling>,
     pub(crate) shared: Arc<EndpointShared>,
     /// Of its checks, once there was one.
     pub(crate) checks: Option<Arc<Histogram>>,
@@ -69,6 +75,8 @@ pub(crate) struct Sample {
     /// How often somebody was not let in as one, by reason.
     pub(crate) agents_refused: [(&'static str, u64); 3],
     pub(crate) accounts: Vec<AccountSample>,
+    /// Of each pool, the share of what could be let in that is.
+    pub(crate) admissions: Vec<(Arc<str>, f64)>,
     /// Incidents that are over, by cause.
     pub(crate) incidents: BTreeMap<&'static str, u64>,
     pub(crate) incidents_open: u64,
@@ -319,6 +327,7 @@ impl Sample {
         }
         self.ejections(page)?;
         self.paths(page)?;
+        self.prevention(page)?;
         let help = "How long the endpoint's checks took";
         page.family(
             "evenkeel_check_seconds",

@@ -135,6 +135,13 @@ fn frames() -> Vec<Frame> {
             POOL,
         ),
         frame(
+            &keys::PREVENTION,
+            "pool.p.prevention",
+            "[pool.p.prevention]\n",
+            "",
+            POOL,
+        ),
+        frame(
             &keys::OBJECTIVE,
             "pool.p.objective",
             "[pool.p.objective]\n",

@@ -180,6 +180,7 @@ fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
             ramp: [Duration::ZERO, ms(rng, 1_000, 10_000)][rng.index(2)],
         },
         transport: Default::default(),
+        prevention: Default::default(),
         objective: Default::default(),
         recovery: Default::default(),
         tls: None,

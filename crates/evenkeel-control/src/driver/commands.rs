@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use evenkeel_core::engine::{Carried, Command, Remark, ServiceTransition, Transition};
+use evenkeel_core::engine::{Carried, Command, Remark, ServiceTransition, Transition, Word};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
@@ -41,6 +41,7 @@ impl Driver {
             } => self.weigh(endpoint, burden),
             Command::Said(remark) => log_remark(&remark),
             Command::Switched(switch) => self.switched(&switch),
+            Command::Prevented(word) => log_word(&word),
             Command::Alone(cut) => log_alone(&cut.why),
             Command::Back(after) => log_back(after),
             Command::Changed(transition) => {
@@ -136,6 +137,19 @@ fn log_remark(remark: &Remark) {
     let line = format!("{}/{} {}", remark.pool, remark.name, remark.text);
     let (pool, endpoint) = (&*remark.pool, &*remark.name);
     tracing::warn!(target: "evenkeel::endpoint", pool, endpoint, "{line}");
+}
+
+/// "app/a1 disk /data full in about 20 min at this rate".
+fn log_word(word: &Word) {
+    let (pool, endpoint) = (&*word.pool, word.endpoint.as_deref().unwrap_or_default());
+    let line = match &word.endpoint {
+        Some(endpoint) => format!("{pool}/{endpoint} {}", word.text),
+        None => format!("pool {pool}: {}", word.text),
+    };
+    match word.calm {
+        true => tracing::info!(target: "evenkeel::prevention", pool, endpoint, "{line}"),
+        false => tracing::warn!(target: "evenkeel::prevention", pool, endpoint, "{line}"),
+    }
 }
 
 /// "service api-1 ready → backoff: signal KILL (pid 4242, 1 restart)".

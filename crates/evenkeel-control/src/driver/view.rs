@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use evenkeel_core::engine::{AgentView, BeatsView, EndpointView, Engine, PoolView, ServiceView};
+use evenkeel_core::prevent::Filling;
 use evenkeel_core::settings::Protocol;
 use evenkeel_core::table::State;
 use evenkeel_core::time::WallTime;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
-    EndpointService, EndpointStatus, HeartbeatStatus, ListenerStatus, PoolStatus, ReliefStatus,
-    ServiceAgent, ServiceStatus, Status, TlsStatus,
+    AdmissionStatus, EndpointService, EndpointStatus, FillingStatus, HeartbeatStatus, HeatStatus,
+    ListenerStatus, PoolStatus, ReliefStatus, ServiceAgent, ServiceStatus, Status, TlsStatus,
 };
 
 use super::beats::millis;
@@ -78,7 +79,10 @@ impl Driver {
     pub(super) fn sample(&self) -> Sample {
         let at = now().at;
         let mut endpoints = Vec::new();
+        let mut admissions = Vec::new();
         for pool in self.engine.pools() {
+            let asked = pool.admission.asked().factor();
+            admissions.push((pool.name().clone(), f64::from(asked) / 1000.0));
             for endpoint in &pool.endpoints {
                 endpoints.push(EndpointSample {
                     pool: endpoint.pool_name.clone(),
@@ -91,6 +95,9 @@ impl Driver {
                     checks: self.checks.get(&endpoint.id).cloned(),
                     heartbeat: endpoint.heartbeat.view(at),
                     path: self.swept.paths.sample(endpoint),
+                    heat: endpoint.heat.map(|heat| heat.percent),
+                    effective_weight: endpoint.effective_weight(),
+                    filling: endpoint.filling.to_vec(),
                 });
             }
         }
@@ -107,6 +114,7 @@ impl Driver {
             journal: self.journal.view(),
             counters: self.host.counters(),
             endpoints,
+            admissions,
             services: services
                 .map(|s| (s.spec.name.clone(), u64::from(s.restarts)))
                 .collect(),
@@ -153,6 +161,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
         policy: view.spec.policy.name.to_string(),
         tls: view.spec.tls.is_some(),
         alerts: Vec::new(),
+        admission: admission(view),
         endpoints: view
             .endpoints
             .iter()
@@ -177,6 +186,11 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
             percent: view.relief.factor() / 10,
             decided_by: by.name().to_owned(),
             why: why.to_owned(),
+        }),
+        heat: view.heat.map(|heat| HeatStatus {
+            percent: heat.percent,
+            why: heat.why.clone(),
+            filling: view.filling.iter().map(filling).collect(),
         }),
         tier: view.tier,
         in_flight: u64::from(view.shared.in_flight.load(Relaxed)),
@@ -221,6 +235,26 @@ fn agent(view: &AgentView<'_>) -> ServiceAgent {
         connected: view.connected,
         since: Stamp(view.since),
     }
+}
+
+fn filling(filling: &Filling) -> FillingStatus {
+    FillingStatus {
+        what: filling.what.clone(),
+        full_in_s: filling.full_in.as_secs_f64().round(),
+    }
+}
+
+/// What is kept out of a pool.
+fn admission(view: &PoolView<'_>) -> Option<AdmissionStatus> {
+    let asked = view.admission.asked();
+    let (by, why) = asked.why().filter(|_| view.admission.is_tight())?;
+    Some(AdmissionStatus {
+        percent: asked.factor() / 10,
+        per_endpoint: view.table.limit.per_endpoint,
+        queue: view.table.limit.queue,
+        decided_by: by.name().to_owned(),
+        why: why.to_owned(),
+    })
 }
 
 fn heartbeat(beats: &BeatsView, detector: &str) -> HeartbeatStatus {

@@ -19,6 +19,7 @@ use crate::table::{PoolTable, State};
 use crate::time::WallTime;
 
 use super::carried::Carried;
+use super::prevention::Word;
 
 /// An endpoint's state changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +161,8 @@ pub enum Command {
     Said(Remark),
     /// For the log and the metrics; the table with the new address is published beside this.
     Switched(Switch),
+    /// For the log: what prevention sees coming, and what it does about it.
+    Prevented(Word),
     /// Store this under its key.
     Persist(Carried),
     /// Delete the record of this endpoint: the configuration has it no more and no operator's word is kept for it.

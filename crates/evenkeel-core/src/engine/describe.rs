@@ -73,6 +73,7 @@ impl Engine {
             id: pool.id,
             spec: &pool.spec,
             table: &pool.table,
+            admission: &pool.admission,
             endpoints: endpoints.collect(),
         }
     }
@@ -95,6 +96,8 @@ impl Engine {
             weight: endpoint.weight(),
             ramp_percent: ramp_percent(endpoint, self.now.at),
             relief: &endpoint.relief,
+            heat: pool.scheduler.heat(endpoint.id),
+            filling: pool.scheduler.filling(endpoint.id, self.now.at),
             tier: endpoint.spec.tier,
             order: endpoint.order,
             weight_override: endpoint.weight,

@@ -20,6 +20,7 @@ mod elsewhere;
 mod event;
 mod faults;
 mod pool;
+mod prevention;
 mod recovery;
 mod relief;
 mod services;
@@ -33,6 +34,7 @@ pub use carried::Carried;
 pub use command::{Command, Remark, ServiceTransition, Switch, Transition};
 pub use elsewhere::{AgentNews, ServiceReport};
 pub use event::{Configure, Event, Running};
+pub use prevention::Word;
 pub use view::{AgentView, EndpointView, PoolView, ServiceView};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -285,6 +287,7 @@ impl Engine {
 
     fn on_facts(&mut self, facts: &Facts) {
         self.ledger.facts(facts, self.now);
+        self.prevent(facts);
         for facts in &facts.services {
             if let Some((service, event)) = self.services.watched(facts) {
                 self.on_service(service, event);

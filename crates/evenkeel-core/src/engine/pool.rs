@@ -13,6 +13,7 @@ use crate::counters::Lane;
 use crate::health::traffic::{Look, Measured, Traffic, burden};
 use crate::health::{Around, Endpoint, Outcome, Sign};
 use crate::id::{EndpointId, Epoch, PoolId};
+use crate::prevent::{Admission, Scheduler};
 use crate::settings::{FailoverMode, PoolSpec};
 use crate::table::{EndpointRow, PoolTable};
 use crate::time::Time;
@@ -39,8 +40,12 @@ pub(crate) struct Pool {
     tally: Tally,
     /// Everybody's traffic, compared.
     traffic: Traffic,
+    /// Who runs hot.
+    pub(crate) scheduler: Scheduler,
+    /// How much is let in.
+    pub(crate) admission: Admission,
     /// A row changed since the last table.
-    dirty: bool,
+    pub(super) dirty: bool,
     /// Permits to be given out once the table is.
     trials: Vec<(EndpointId, u32)>,
     wakeup: Time,
@@ -67,6 +72,8 @@ impl Pool {
             table: Arc::new(table),
             tally: Tally::default(),
             traffic: Traffic::default(),
+            scheduler: Scheduler::default(),
+            admission: Admission::default(),
             dirty: true,
             trials: Vec::new(),
             wakeup: Time::ZERO,
@@ -131,6 +138,8 @@ impl Pool {
             let waiting = lanes.into_iter().flatten().map(Lane::waiting).sum();
             endpoint.waiting = (waiting, at);
         }
+        let busiest = measured.values().map(|m| m.in_flight).max();
+        self.admission.measured(busiest.unwrap_or(0), at);
         let looks = self.endpoints.iter().filter_map(|endpoint| {
             Some(Look {
                 id: endpoint.id,
@@ -180,6 +189,9 @@ impl Pool {
                 self.on(index, Sign::Tick, ctx);
             }
         }
+        if self.scheduler.next_wakeup() <= ctx.now.at {
+            self.prevent(ctx);
+        }
     }
 
     /// The end of an event: one table for all that changed, then what has to come after it.
@@ -199,7 +211,8 @@ impl Pool {
         }
         self.probe(ctx);
         let wakeups = self.endpoints.iter().map(Endpoint::next_wakeup);
-        self.wakeup = wakeups.min().unwrap_or(Time::NEVER);
+        let wakeup = wakeups.min().unwrap_or(Time::NEVER);
+        self.wakeup = wakeup.min(self.scheduler.next_wakeup());
     }
 
     /// When [`Pool::tick`] is next due.
@@ -345,7 +358,7 @@ impl Pool {
             endpoints: rows.into(),
             failover: self.spec.failover.clone(),
             retry: self.spec.retry.clone(),
-            limit: self.spec.limit.clone(),
+            limit: self.limits(at),
             transport: self.spec.transport.clone(),
         }
     }

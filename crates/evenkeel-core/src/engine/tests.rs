@@ -5,6 +5,7 @@ mod beats;
 mod bench;
 mod incidents;
 mod paths;
+mod prevention;
 mod recovery;
 mod relief;
 mod traffic;

@@ -8,7 +8,7 @@ use crate::failover::path::Path;
 use crate::health::traffic::By;
 use crate::health::{DecidedBy, Heartbeat, Order};
 use crate::id::{EndpointId, PoolId, ServiceId};
-use crate::prevent::Relief;
+use crate::prevent::{Admission, Filling, Heat, Relief};
 use crate::settings::{CheckSettings, PoolSpec};
 use crate::supervise::ServiceState;
 use crate::table::{PoolTable, State};
@@ -23,6 +23,8 @@ pub struct PoolView<'a> {
     pub spec: &'a PoolSpec,
     /// The table published last.
     pub table: &'a Arc<PoolTable>,
+    /// What is kept out, and why.
+    pub admission: &'a Admission,
     /// Its endpoints, in the order of the configuration.
     pub endpoints: Vec<EndpointView<'a>>,
 }
@@ -60,6 +62,10 @@ pub struct EndpointView<'a> {
     pub ramp_percent: u32,
     /// Why it gets less than its weight for now, if it does.
     pub relief: &'a Relief,
+    /// How near it is to what it may use; `None` = nothing is known of that.
+    pub heat: Option<&'a Heat>,
+    /// What of it will be full within half an hour.
+    pub filling: &'a [Filling],
     /// 0 first.
     pub tier: u32,
     /// The operator's state.

@@ -27,6 +27,9 @@ impl Engine {
             self.found(found);
         }
         self.sign(endpoint, Sign::Beat(beat));
+        if let Some(utilization) = beat.utilization {
+            self.busy(endpoint, utilization);
+        }
     }
 
     /// We were away: everybody is excused.

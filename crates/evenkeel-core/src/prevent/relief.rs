@@ -58,6 +58,11 @@ impl Relief {
         self.strongest().map_or(WHOLE, |(_, factor, _)| factor)
     }
 
+    /// What this one wants it to get, in thousandths.
+    pub fn of(&self, by: Reliever) -> u32 {
+        self.0.get(&by).map_or(WHOLE, |(factor, _)| *factor)
+    }
+
     /// Why it gets less, and who wants it so; `None` = it does not.
     pub fn why(&self) -> Option<(Reliever, &str)> {
         self.strongest().map(|(by, _, why)| (by, why))

@@ -312,6 +312,8 @@ pub struct PoolSpec {
     pub tls: Option<super::PoolTls>,
     /// What may be done about a fault.
     pub recovery: super::RecoverySettings,
+    /// What is done before there is a fault.
+    pub prevention: super::PreventionSettings,
     /// How much of the time it is to be up.
     pub objective: super::ObjectiveSettings,
     /// At least one.

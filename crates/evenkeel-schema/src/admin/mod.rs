@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod heartbeat;
 mod incident;
+mod prevention;
 mod recovery;
 mod request;
 
@@ -28,6 +29,7 @@ pub use incident::{
     ActionStatus, BecauseStatus, CauseStatus, IncidentStatus, Incidents, LabelRequest,
     ObservationStatus, PhaseStatus, TimesStatus,
 };
+pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
 pub use recovery::{RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem};
 pub use request::{
     ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
@@ -195,6 +197,9 @@ pub struct PoolStatus {
     /// Burn alerts that go on: the error budget is used up too fast.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Alert>,
+    /// Less is let in than could be, and why; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission: Option<AdmissionStatus>,
     /// In file order.
     pub endpoints: Vec<EndpointStatus>,
 }
@@ -223,6 +228,9 @@ pub struct EndpointStatus {
     /// Why it is relieved of work; absent where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relief: Option<ReliefStatus>,
+    /// How near it is to what it may use; absent where nothing of that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heat: Option<HeatStatus>,
     /// 0 first.
     #[serde(default)]
     pub tier: u32,
@@ -266,17 +274,6 @@ pub struct AddressStatus {
     /// `in_use`, `answers`, `fails`, or `unknown` while nobody has looked.
     pub state: String,
     /// What the last look at it showed.
-    pub why: String,
-}
-
-/// [`EndpointStatus::relief`]: less work than the weight says, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReliefStatus {
-    /// Of its weight; a ramp not counted in.
-    pub percent: u32,
-    /// `prevention` or `recovery`.
-    pub decided_by: String,
-    /// The evidence.
     pub why: String,
 }
 

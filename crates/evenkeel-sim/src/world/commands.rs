@@ -26,6 +26,7 @@ impl World {
                 command,
                 Command::Probe { .. }
                     | Command::Said(_)
+                    | Command::Prevented(_)
                     | Command::Weigh { .. }
                     | Command::IncidentChanged(_)
             );
@@ -51,7 +52,8 @@ impl World {
                 epoch,
                 ..
             } => self.probe(endpoint, timeout, epoch),
-            Command::Alone(_) | Command::Back(_) | Command::Switched(_) => {}
+            Command::Alone(_) | Command::Back(_) | Command::Switched(_) | Command::Prevented(_) => {
+            }
             Command::Said(_) => self.summary.remarks += 1,
             Command::Weigh {
                 endpoint, burden, ..

@@ -230,6 +230,7 @@ fn print_pool(out: &Out, pool: &Value) {
         }
     ));
     print_alerts(out, list(&pool["alerts"]));
+    print_admission(out, &pool["admission"]);
     let tiers = endpoints
         .iter()
         .any(|e| e["tier"].as_u64().unwrap_or(0) > 0);
@@ -240,6 +241,21 @@ fn print_pool(out: &Out, pool: &Value) {
     header.extend(["WEIGHT", "IN FLIGHT", "REQUESTS", "FAILURES", "WHY"]);
     let rows: Vec<Row> = endpoints.iter().map(|e| endpoint(e, tiers)).collect();
     print_table(out, &header, &rows);
+}
+
+fn print_admission(out: &Out, admission: &Value) {
+    if admission.is_null() {
+        return;
+    }
+    let text = format!(
+        "admission at {} %: {} at a time for each endpoint, {} may wait; {} ({})",
+        admission["percent"],
+        admission["per_endpoint"],
+        admission["queue"],
+        word(&admission["why"]),
+        word(&admission["decided_by"]),
+    );
+    out.line(&out.state("trial", &text));
 }
 
 fn endpoint(e: &Value, tiers: bool) -> Row {
@@ -264,6 +280,9 @@ fn endpoint(e: &Value, tiers: bool) -> Row {
     }
 }
 
+/// From so much heat on a person may want to know of it.
+const WARM: u64 = 60;
+
 /// Why, by whom, and what is next; of one that is simply up, the next check is no news.
 fn note(e: &Value) -> String {
     let (mut note, by) = (word(&e["why"]), word(&e["decided_by"]));
@@ -274,6 +293,8 @@ fn note(e: &Value) -> String {
     if let Some(why) = e["relief"]["why"].as_str() {
         let (weight, now) = (word(&e["weight"]), word(&e["effective_weight"]));
         note.push_str(&format!("; weight {weight}, {now} now: {why}"));
+    } else if e["heat"]["percent"].as_u64() >= Some(WARM) {
+        note.push_str(&format!("; warm: {}", word(&e["heat"]["why"])));
     }
     let next = e["next"].as_str().unwrap_or_default();
     let path = &e["path"];
@@ -394,6 +415,12 @@ mod tests {
         assert_eq!(
             note(&ramp),
             "trial passed (outlier); next: its whole share in 3.0 s"
+        );
+        let hot = json!({"state": "up", "why": "2 of 2 checks passed", "decided_by": "check", "weight": 100, "effective_weight": 60,
+            "relief": {"percent": 60, "decided_by": "prevention", "why": "memory full in about 4 min at this rate"}});
+        assert_eq!(
+            note(&hot),
+            "2 of 2 checks passed; weight 100, 60 now: memory full in about 4 min at this rate"
         );
         let down = json!({"state": "down", "why": "connection refused", "decided_by": "check", "next": "a check in 0.7 s"});
         assert_eq!(

@@ -80,6 +80,7 @@ pub(crate) fn pool<const N: usize>(name: &str, endpoints: [EndpointSpec; N]) -> 
         failover: Default::default(),
         transport: Default::default(),
         tls: None,
+        prevention: Default::default(),
         objective: Default::default(),
         recovery: Default::default(),
         endpoints: endpoints.into(),
@@ -297,6 +298,7 @@ impl Bench {
             }
             Command::Changed(_)
             | Command::Said(_)
+            | Command::Prevented(_)
             | Command::Weigh { .. }
             | Command::ServiceChanged(_)
             | Command::Alone(_)

@@ -27,6 +27,7 @@ pub static POOL: TableDef = TableDef {
         Key::new("limit", Kind::Table(&LIMIT), "", "how much at once"),
         Key::new("failover", Kind::Table(&FAILOVER), "", "who takes over, and how it comes back"),
         Key::new("recovery", Kind::Table(&RECOVERY), "", "what may be done about a fault, and who is told"),
+        Key::new("prevention", Kind::Table(&PREVENTION), "", "what is done before there is a fault: weight moves off who runs hot"),
         Key::new("objective", Kind::Table(&OBJECTIVE), "", "the availability that is aimed for; what is missing is accounted, and alerts tell when it is used up too fast"),
         Key::required("endpoint", Kind::Tables(&ENDPOINT), "at least one"),
     ],
@@ -174,6 +175,16 @@ pub static OBJECTIVE: TableDef = TableDef {
     keys: &[
         Key::new("availability", Kind::Nines, "\"99.9%\"", "how much of the time, and of the requests, is to be good; the rest is the error budget"),
         Key::new("window", Kind::Duration(MINUTE, LONG), "\"30d\"", "over this long, sliding; availability figures are of it too"),
+    ],
+};
+
+/// `[pool.NAME.prevention]`.
+#[rustfmt::skip] // one line a key
+pub static PREVENTION: TableDef = TableDef {
+    path: "pool.NAME.prevention",
+    meaning: "What is done before there is a fault, from the facts of services, their trend, and heartbeats.",
+    keys: &[
+        Key::new("mode", Kind::Word(&[word("act"), word("advise"), word("off")]), "\"act\"", "\"act\": weight moves off who runs hot, at most a third of the pool's and step by step, and where all are hot less is let in; \"advise\": heat and warnings are only shown; \"off\": nothing is watched"),
     ],
 };
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use evenkeel_core::balance;
 use evenkeel_core::settings::{
     CheckKind, CheckSettings, FailoverMode, FailoverSettings, HeartbeatSettings, LimitSettings,
-    ObjectiveSettings, OutlierSettings, PolicySpec, PoolSpec, RetryOn, RetrySettings,
-    TransportSettings,
+    ObjectiveSettings, OutlierSettings, PolicySpec, PoolSpec, PreventionMode, PreventionSettings,
+    RetryOn, RetrySettings, TransportSettings,
 };
 
 use super::report::Wrong;
@@ -78,6 +78,7 @@ pub(super) fn pool(
         },
         tls: tls::pool(table, name, &endpoints, names.tls),
         recovery,
+        prevention: prevention(&table.table("prevention")),
         objective: objective(&table.table("objective")),
         endpoints,
         failover,
@@ -287,6 +288,16 @@ fn failover(table: &Table<'_, '_>) -> FailoverSettings {
             .map_or(defaults.failback_auto, |word| word == "auto"),
         hold: table.duration("hold", defaults.hold),
         ramp: table.duration("ramp", defaults.ramp),
+    }
+}
+
+fn prevention(table: &Table<'_, '_>) -> PreventionSettings {
+    PreventionSettings {
+        mode: match table.word("mode") {
+            Some("advise") => PreventionMode::Advise,
+            Some("off") => PreventionMode::Off,
+            _ => PreventionMode::default(),
+        },
     }
 }
 
