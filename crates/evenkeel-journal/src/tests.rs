@@ -46,6 +46,7 @@ fn configuration() -> Event {
             failover: Default::default(),
             transport: Default::default(),
             tls: None,
+            prevention: Default::default(),
             objective: Default::default(),
             endpoints: ["a1", "a2", "a3"].map(endpoint).into(),
         }],

@@ -9,7 +9,9 @@
 //! - [`story`]: what a seed makes.
 //! - [`world`]: who carries the engine's commands out, and how long that takes.
 //! - [`invariants`]: what must hold at every moment, one file each.
+//! - [`detectors`]: how good the detectors are, in figures.
 
+pub mod detectors;
 pub mod invariants;
 pub mod scene;
 pub mod story;

@@ -130,7 +130,8 @@ fn behaviour(rng: &mut Rng) -> Behaviour {
     ][rng.index(7)]
 }
 
-fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
+/// A pool with settings drawn by lot.
+pub(crate) fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
     let ms = |rng: &mut Rng, from, to| Duration::from_millis(from + rng.below(to - from));
     let is_static = rng.chance(1, 4);
     let name: Arc<str> = format!("pool-{number}").into();

@@ -141,7 +141,7 @@ fn log_remark(remark: &Remark) {
 
 /// "app/a1 disk /data full in about 20 min at this rate".
 fn log_word(word: &Word) {
-    let (pool, endpoint) = (&*word.pool, word.endpoint.as_deref().unwrap_or_default());
+    let (pool, endpoint) = (&*word.pool, word.endpoint.as_deref());
     let line = match &word.endpoint {
         Some(endpoint) => format!("{pool}/{endpoint} {}", word.text),
         None => format!("pool {pool}: {}", word.text),

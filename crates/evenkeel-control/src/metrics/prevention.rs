@@ -15,10 +15,8 @@ impl Sample {
             "How near the endpoint is to what it may use: 1 = at a limit, from 0.8 on work moves off it",
             MetricType::Gauge,
             |family| {
-                let known = all.iter().filter_map(|e| Some((e, e.heat?)));
-                known
-                    .map(|(e, heat)| family.gauge_f64(&e.labels(), f64::from(heat) / 100.0))
-                    .collect()
+                let mut known = all.iter().filter_map(|e| Some((e, e.heat?)));
+                known.try_for_each(|(e, heat)| family.gauge_f64(&e.labels(), f64::from(heat) / 100.0))
             },
         )?;
         page.family(

@@ -3,7 +3,8 @@
 //!
 //! The measure is what was in flight when it began, at the busiest endpoint, or `limit.per_endpoint` if that is less. Never
 //! less is let in than what was in flight all the time of late and one more: connections that stay for hours don't shut new
-//! ones out. As many may wait as are served four times over; at its usual pace each of them waits for four others.
+//! ones out. As many may wait as are served four times over; at its usual pace each of them waits for four others. A few dozen
+//! may wait in any case: they stall nobody.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,6 +22,9 @@ const LATELY: Duration = Duration::from_secs(10);
 const STRETCHES: usize = 10;
 /// Waiting, for each that is served.
 const WAITING: u32 = 4;
+
+/// So many may wait however few are served.
+const WAITING_LEAST: u32 = 32;
 
 /// One stretch of time: the busiest endpoint's tries in flight.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -95,7 +99,7 @@ impl Admission {
         let waiting = per_endpoint.saturating_mul(serving).saturating_mul(WAITING);
         LimitSettings {
             per_endpoint,
-            queue: limit.queue.min(waiting),
+            queue: limit.queue.min(waiting.max(WAITING_LEAST)),
             queue_timeout: limit.queue_timeout,
         }
     }

@@ -26,6 +26,8 @@ pub const COOL: u32 = 60;
 
 /// A processor: 80 % of what it may use is cool, 90 % hot. Waiting in line doubles between 80 and 90.
 const BUSY: Scale = Scale(500, 1000);
+/// Kernel periods in which its limit held it back: hot at half of them. A burst is held back now and then.
+const HELD_BACK: Scale = Scale(100, 600);
 /// Memory against its limit: hot at 96 %.
 const MEMORY: Scale = Scale(800, 1000);
 /// Descriptors against their limit: hot at 95 %.
@@ -120,8 +122,8 @@ impl Level {
 pub struct Gauges {
     pid: u32,
     at: Time,
-    /// Thousandths of what it may use, and what that is.
-    busy: VecDeque<(u64, String)>,
+    /// Of its processor: heat and why.
+    busy: VecDeque<(u32, String)>,
     memory: Option<Level>,
     descriptors: Option<Level>,
     disks: BTreeMap<PathBuf, Level>,
@@ -193,14 +195,27 @@ impl Gauges {
             return;
         };
         let own = service.cpu_limit.as_ref().map(|limit| {
-            let words = format!("of its {} %", limit.max / 10);
-            (permille(used, limit.max), words)
+            let words = format!(
+                "CPU at {} % of its {} %",
+                permille(used, limit.max) / 10,
+                limit.max / 10
+            );
+            (BUSY.heat(permille(used, limit.max)), words)
+        });
+        let held = service.throttled_permille.map(|held| {
+            let words = format!("its CPU limit holds it back {} % of the time", held / 10);
+            (HELD_BACK.heat(u64::from(held)), words)
         });
         let whole = u64::from(machine.cores) * 1000;
         let all = machine.cpu_millicores.map(u64::from);
         let all = all.filter(|all| permille(used, *all) >= OWN_SHARE_PERMILLE);
-        let all = all.map(|all| (permille(all, whole), "of its machine's".to_owned()));
-        let Some(busiest) = own.into_iter().chain(all).max() else {
+        let all = all.map(|all| {
+            let words = format!("CPU at {} % of its machine's", permille(all, whole) / 10);
+            (BUSY.heat(permille(all, whole)), words)
+        });
+        // Of equals the one with its own limit is told.
+        let all = all.into_iter().chain(held).chain(own);
+        let Some(busiest) = all.max_by_key(|(heat, _)| *heat) else {
             return;
         };
         if self.busy.len() == BUSY_READINGS {
@@ -210,10 +225,10 @@ impl Gauges {
         let mut sorted: Vec<_> = self.busy.iter().collect();
         sorted.sort();
         if self.busy.len() == BUSY_READINGS {
-            let (permille, words) = sorted[BUSY_READINGS / 2];
+            let (percent, why) = sorted[BUSY_READINGS / 2].clone();
             self.near.push(Heat {
-                percent: BUSY.heat(*permille),
-                why: format!("CPU at {} % {words}", permille / 10),
+                percent,
+                why,
                 eases: true,
             });
         }

@@ -33,6 +33,7 @@ fn service() -> ServiceFacts {
         memory_limit: Some(limit(512 * MIB)),
         cpu_limit: Some(limit(1000)),
         disks: Vec::new(),
+        release: None,
     }
 }
 
@@ -114,7 +115,7 @@ impl Stage {
             whole += u64::from(stand.weight) * 1000;
             moved += u64::from(stand.weight) * u64::from(WHOLE - share);
         }
-        if whole == 0 { 0 } else { moved * 1000 / whole }
+        (moved * 1000).checked_div(whole).unwrap_or(0)
     }
 }
 

@@ -52,9 +52,8 @@ impl World {
                 epoch,
                 ..
             } => self.probe(endpoint, timeout, epoch),
-            Command::Alone(_) | Command::Back(_) | Command::Switched(_) | Command::Prevented(_) => {
-            }
-            Command::Said(_) => self.summary.remarks += 1,
+            Command::Alone(_) | Command::Back(_) | Command::Switched(_) => {}
+            Command::Said(_) | Command::Prevented(_) => self.summary.remarks += 1,
             Command::Weigh {
                 endpoint, burden, ..
             } => self.burden(endpoint, burden),

@@ -44,6 +44,7 @@ fn seconds(bench: &mut Bench, n: u32, millicores: [u32; 2]) {
                 why: String::new(),
             }),
             disks: Vec::new(),
+            release: None,
         };
         let services = ["a1", "a2"].into_iter().zip(millicores).map(of);
         bench.handle(Event::Facts(std::sync::Arc::new(Facts {
