@@ -4,6 +4,7 @@
 mod chunked;
 mod engine;
 mod heads;
+mod journal;
 #[allow(dead_code)] // the proxy's tests ask more of it
 #[path = "../../crates/evenkeel-proxy/tests/hostile/judge.rs"]
 mod judge;
@@ -12,6 +13,7 @@ mod tls;
 pub use chunked::chunked;
 pub use engine::{answers, requests};
 pub use heads::{request_head, response_head};
+pub use journal::journal;
 pub use tls::{certificates, sni};
 
 use evenkeel_keeper::wire;
@@ -20,12 +22,13 @@ use evenkeel_keeper::wire;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("agent_messages", agent_messages),
     ("answers", answers),
     ("certificates", certificates),
     ("chunked", chunked),
     ("config", config),
+    ("journal", journal),
     ("keeper_messages", keeper_messages),
     ("request_head", request_head),
     ("requests", requests),
