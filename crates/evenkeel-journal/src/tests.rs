@@ -1,5 +1,6 @@
 //! That a journal tells what was, whatever became of its file.
 
+mod cost;
 mod files;
 
 use std::time::Duration;

@@ -67,6 +67,12 @@ pub struct Summary {
     pub remarks: u64,
     /// Answers that came under a stale fence.
     pub stale: u64,
+    /// Incidents opened.
+    pub incidents: u64,
+    /// Deaths of the balancer.
+    pub restarts: u64,
+    /// Bytes of journal that were replayed.
+    pub journalled: u64,
     /// How long it took to heal once all faults were gone, in milliseconds.
     pub healed_after_ms: u64,
 }
@@ -74,4 +80,14 @@ pub struct Summary {
 /// Tells the story of this seed to its end.
 pub fn run(seed: u64) -> Result<Summary, Broken> {
     world::World::new(story::Story::new(seed)).run()
+}
+
+/// The story of this seed with five pools.
+pub fn run_wide(seed: u64) -> Result<Summary, Broken> {
+    world::World::new(story::Story::wide(seed)).run()
+}
+
+/// The story of this seed in which there is no fault at all, only noise.
+pub fn run_calm(seed: u64) -> Result<Summary, Broken> {
+    world::World::new(story::Story::calm(seed)).run()
 }

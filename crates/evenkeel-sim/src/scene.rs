@@ -33,6 +33,30 @@ pub enum Behaviour {
     FailsChecks,
 }
 
+/// What ails a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// Its memory grows until the kernel ends it; a new process begins anew.
+    Leak,
+    /// It computes without end and answers badly; a new process does not.
+    Hot,
+    /// It does nothing any more; a new process does.
+    Stuck,
+    /// Its disk is full and it answers errors, until something is deleted.
+    DiskFull,
+    /// It answers errors since it was shipped, until the one before is back.
+    BadRelease,
+}
+
+/// Somebody that ails.
+#[derive(Clone, Copy, Debug)]
+pub struct Ailing {
+    /// From this.
+    pub ailment: Ailment,
+    /// Since the present process began, or since then.
+    pub since: Time,
+}
+
 /// The world now.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
@@ -44,6 +68,8 @@ pub struct Scene {
     pub tables: BTreeMap<Arc<str>, Arc<PoolTable>>,
     /// Whatever does not simply work.
     pub fleet: BTreeMap<Key, Behaviour>,
+    /// Services that ail.
+    pub ailing: BTreeMap<Arc<str>, Ailing>,
     /// Operators' states in force.
     pub orders: BTreeMap<Key, Order>,
     /// Balancer processes so far.
@@ -52,6 +78,8 @@ pub struct Scene {
     pub workers: usize,
     /// All faults are over.
     pub peace: bool,
+    /// There never are any.
+    pub calm: bool,
 }
 
 /// One thing that happened.
@@ -144,6 +172,11 @@ pub enum Note<'a> {
         name: &'a str,
         /// A process of it runs.
         alive: bool,
+    },
+    /// A segment of the journal was replayed: so many commands were the same, or what was not.
+    Replayed {
+        /// Were they?
+        same: &'a Result<u64, String>,
     },
     /// A tenth of a second passed.
     Beat,

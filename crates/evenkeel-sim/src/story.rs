@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use evenkeel_core::address::{Address, Target};
 use evenkeel_core::balance::POLICIES;
+use evenkeel_core::detect::DETECTORS;
 use evenkeel_core::engine::Order;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::{
-    CheckKind, CheckSettings, Decimal, EndpointSpec, FailoverMode, FailoverSettings, LimitSettings,
-    OutlierSettings, PolicySpec, PoolSpec, Ready, RetrySettings, ServiceSpec, Share,
+    CheckKind, CheckSettings, Decimal, EndpointSpec, FailoverMode, FailoverSettings,
+    HeartbeatSettings, LimitSettings, OutlierSettings, PolicySpec, PoolSpec, Ready, RetrySettings,
+    ServiceSpec, Share,
 };
 use evenkeel_core::time::Time;
 
-use crate::scene::{Behaviour, Key};
+use crate::scene::{Ailment, Behaviour, Key};
 
 /// Faults end here.
 pub const PEACE: Time = Time::from_millis(60_000);
@@ -45,6 +47,8 @@ pub enum Deed {
     Revert,
     /// The balancer dies and is replaced.
     Restart,
+    /// A service begins to ail.
+    Ail(Arc<str>, Ailment),
     /// A service's process dies.
     Kill(Arc<str>),
     /// Something changes in how every service is started.
@@ -62,6 +66,8 @@ pub struct Story {
     pub pools: Vec<PoolSpec>,
     /// Its services.
     pub services: Vec<ServiceSpec>,
+    /// Nothing is wrong in it.
+    pub calm: bool,
     /// What happens, by time.
     pub deeds: Vec<(Time, Deed)>,
 }
@@ -70,18 +76,64 @@ impl Story {
     /// The story of this seed.
     pub fn new(seed: u64) -> Story {
         let mut rng = Rng::new(seed).stream("story");
-        let pools: Vec<_> = (0..1 + rng.index(2)).map(|n| pool(n, &mut rng)).collect();
+        let pools = 1 + rng.index(2);
+        Story::of(seed, pools, rng)
+    }
+
+    /// With five pools, as much more that happens, and deaths of the balancer in the middle of it.
+    pub fn wide(seed: u64) -> Story {
+        let mut rng = Rng::new(seed).stream("wide story");
+        let restarts: Vec<_> = (0..1 + rng.index(3)).map(|_| moment(&mut rng)).collect();
+        let mut story = Story::of(seed, 5, rng);
+        let restarts = restarts.into_iter().map(|at| (at, Deed::Restart));
+        story.deeds.extend(restarts);
+        story.deeds.sort_by_key(|(at, _)| *at);
+        story
+    }
+
+    /// With two pools as the defaults make them, and no fault at all.
+    pub fn calm(seed: u64) -> Story {
+        let mut rng = Rng::new(seed).stream("calm story");
+        let plain = |n: usize, rng: &mut Rng| {
+            let drawn = pool(n, rng);
+            PoolSpec {
+                check: CheckSettings {
+                    kind: drawn.check.kind,
+                    ..Default::default()
+                },
+                heartbeat: rng.chance(1, 2).then(HeartbeatSettings::default),
+                outlier: Default::default(),
+                retry: Default::default(),
+                limit: Default::default(),
+                failover: Default::default(),
+                ..drawn
+            }
+        };
+        let pools: Vec<_> = (0..2).map(|n| plain(n, &mut rng)).collect();
+        Story {
+            seed,
+            workers: 1 + rng.index(2),
+            services: services(&pools, &mut rng),
+            pools,
+            calm: true,
+            deeds: Vec::new(),
+        }
+    }
+
+    fn of(seed: u64, pools: usize, mut rng: Rng) -> Story {
+        let deeds = pools;
+        let pools: Vec<_> = (0..pools).map(|n| pool(n, &mut rng)).collect();
         let services = services(&pools, &mut rng);
         let mut story = Story {
             seed,
             workers: 1 + rng.index(2),
             pools,
             services,
+            calm: false,
             deeds: Vec::new(),
         };
-        for _ in 0..10 + rng.index(20) {
-            let at = START
-                + Duration::from_millis(2_000 + rng.below(PEACE.as_nanos() / 1_000_000 - 12_000));
+        for _ in 0..10 + rng.index(10 + 10 * deeds) {
+            let at = moment(&mut rng);
             let deed = story.deed(&mut rng);
             story.deeds.push((at, deed));
         }
@@ -93,7 +145,7 @@ impl Story {
         let pool = &self.pools[rng.index(self.pools.len())];
         let endpoint = &pool.endpoints[rng.index(pool.endpoints.len())];
         let key: Key = (pool.name.clone(), endpoint.name.clone());
-        match rng.below(21) {
+        match rng.below(24) {
             0..=7 => Deed::Behave(key, behaviour(rng)),
             8 => Deed::BehaveAll(pool.name.clone(), behaviour(rng)),
             9 => Deed::BehaveAll(pool.name.clone(), Behaviour::Works),
@@ -113,9 +165,28 @@ impl Story {
             }
             19 if !self.services.is_empty() => Deed::ChangeServices,
             20 => Deed::Silence(pool.name.clone()),
+            21..=23 if !self.services.is_empty() => {
+                let service = &self.services[rng.index(self.services.len())];
+                Deed::Ail(service.name.clone(), ailment(rng))
+            }
             _ => Deed::Reload,
         }
     }
+}
+
+/// Between the beginning and the peace.
+fn moment(rng: &mut Rng) -> Time {
+    START + Duration::from_millis(2_000 + rng.below(PEACE.as_nanos() / 1_000_000 - 12_000))
+}
+
+fn ailment(rng: &mut Rng) -> Ailment {
+    [
+        Ailment::Leak,
+        Ailment::Hot,
+        Ailment::Stuck,
+        Ailment::DiskFull,
+        Ailment::BadRelease,
+    ][rng.index(5)]
 }
 
 fn behaviour(rng: &mut Rng) -> Behaviour {
@@ -149,7 +220,7 @@ pub(crate) fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
             fall: 1 + rng.below(3) as u32,
             ..Default::default()
         },
-        heartbeat: None,
+        heartbeat: heartbeat(rng),
         outlier: OutlierSettings {
             consecutive_failures: 3 + rng.below(4) as u32,
             success_rate_stdev: Decimal([0, 1_900, 3_000][rng.index(3)]),
@@ -188,6 +259,15 @@ pub(crate) fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
         endpoints: endpoints(&name, is_static, rng),
         name,
     }
+}
+
+/// Some are expected to say by themselves that they live.
+fn heartbeat(rng: &mut Rng) -> Option<HeartbeatSettings> {
+    rng.chance(1, 3).then(|| HeartbeatSettings {
+        interval: Duration::from_millis(500 + rng.below(1_000)),
+        detector: DETECTORS[rng.index(DETECTORS.len())].part.name,
+        ..Default::default()
+    })
 }
 
 /// Passed probes of one kind show that an endpoint works, of the other only that its kernel does.

@@ -1,9 +1,12 @@
 //! What must hold at every moment of every story. One file each, one line in [`all`].
 
+mod account_adds_up;
+mod calm_stays_calm;
 mod epochs_grow;
 mod heals;
 mod hold_is_respected;
 mod incidents_close;
+mod journal_replays;
 mod least_share_ejected;
 mod no_jump_in_a_ramp;
 mod orders_are_respected;
@@ -45,6 +48,9 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<trial_permits::TrialPermits>::default(),
         Box::<services_one_by_one::ServicesOneByOne>::default(),
         Box::<incidents_close::IncidentsClose>::default(),
+        Box::<account_adds_up::AccountAddsUp>::default(),
+        Box::<calm_stays_calm::CalmStaysCalm>::default(),
+        Box::<journal_replays::JournalReplays>::default(),
         Box::<heals::Heals>::default(),
     ]
 }

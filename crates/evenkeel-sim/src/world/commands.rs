@@ -16,11 +16,9 @@ use crate::scene::{Behaviour, Key, Note, Scene};
 impl World {
     /// Hands one event in and carries out what comes of it. Returns how many commands changed something.
     pub(super) fn feed(&mut self, event: Event) -> usize {
-        self.twin.handle(&self.engine, &event, self.scene.now);
-        self.engine.handle(event, self.scene.now);
+        self.handle(event);
         let mut acting = 0;
         while let Some(command) = self.engine.poll() {
-            self.twinned(&command);
             // What is said, and what is only weighed, changes nothing by itself.
             let idle = matches!(
                 command,
@@ -134,6 +132,8 @@ impl World {
 
     fn incident_changed(&mut self, change: IncidentChange) {
         self.note(&Note::Incident(&change));
+        let opened = |news: &News| *news == News::Opened;
+        self.summary.incidents += u64::from(change.news.iter().any(opened));
         let id = change.record.id;
         let gone = |news: &News| matches!(news, News::Merged(_) | News::Forgotten);
         match change.news.iter().any(gone) {
@@ -190,7 +190,9 @@ impl World {
             epoch,
             passed,
         };
-        if self.scene.peace || !self.rng.chance(1, 30) {
+        // A calm network loses few, and never so that it is noticed.
+        let lost = if self.scene.calm { 500 } else { 30 };
+        if self.scene.peace || !self.rng.chance(1, lost) {
             self.plan(takes, answer);
         } else if self.rng.chance(3, 4) {
             let late = self.ms(2_500, 20_000);
@@ -283,8 +285,12 @@ impl World {
             let process = self.processes.get(name);
             process.is_some_and(|process| self.scene.now.at >= process.ready_at)
         });
+        let ails = service.and_then(|name| self.ails(name));
         if serves {
-            self.scene.behaviour(key)
+            match (self.scene.behaviour(key), ails) {
+                (Behaviour::Works, Some(ails)) => ails,
+                (behaviour, _) => behaviour,
+            }
         } else {
             Behaviour::Dead
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use evenkeel_core::engine::{Configure, Engine, Event, Order, Running};
 use evenkeel_core::settings::{PoolSpec, ServiceSpec};
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
+use evenkeel_journal::Ends;
 
 use super::{What, World};
 use crate::scene::{Behaviour, Key, Note};
@@ -63,6 +64,7 @@ impl World {
                     self.exits(&name, pid);
                 }
             }
+            Deed::Ail(name, ailment) => self.ail(name, ailment),
             Deed::ChangeServices => {
                 for spec in &mut self.services {
                     spec.environment
@@ -137,15 +139,16 @@ impl World {
 
     pub(super) fn restart(&mut self) {
         self.scene.process += 1;
+        self.summary.restarts += 1;
         self.scene.tables.clear();
         self.lanes = Lanes::default();
         self.keys.clear();
         self.probing.clear();
         self.swept.clear();
+        self.replay(Ends::Shutdown);
         self.note(&Note::Restarted);
         let seed = self.story.seed + u64::from(self.scene.process);
         self.engine = Engine::new(seed, self.last_fence);
-        self.twin.end();
         self.feed(Event::Carried(self.records.values().cloned().collect()));
         let incidents = self.incidents.values().cloned().collect();
         self.feed(Event::Incidents(incidents));
@@ -165,6 +168,7 @@ impl World {
     pub(super) fn make_peace(&mut self) {
         self.scene.peace = true;
         self.scene.fleet.clear();
+        self.scene.ailing.clear();
         self.attend();
         for key in self.all_keys() {
             self.weigh(&key, None);
@@ -207,6 +211,7 @@ impl World {
             return;
         }
         self.processes.remove(name);
+        self.process_ended(name);
         if let Some(service) = self.engine.service_id(name) {
             let status = "signal KILL".into();
             let event = ServiceEvent::Exited { pid, status };

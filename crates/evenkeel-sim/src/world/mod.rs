@@ -1,9 +1,10 @@
 //! Carries the engine's commands out on simulated endpoints, services and workers, and tells every invariant.
 
+mod ailing;
 mod commands;
 mod deeds;
+mod journal;
 mod requests;
-mod twin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
 use evenkeel_core::table::State;
 use evenkeel_core::time::{Time, WallTime};
+use evenkeel_journal::Ends;
 
 use crate::invariants::{self, Invariant};
 use crate::scene::{Key, Note, Scene};
@@ -50,6 +52,8 @@ enum What {
     Noted(u32, Arc<str>),
     Acted(u32, Epoch),
     Beat,
+    Facts,
+    Beats(Key),
 }
 
 /// A supervised process.
@@ -67,7 +71,7 @@ pub struct World {
     services: Vec<ServiceSpec>,
     scene: Scene,
     engine: Engine,
-    twin: twin::Twin,
+    journal: journal::Journal,
     rng: Rng,
     agenda: BTreeMap<(Time, u64), What>,
     entries: u64,
@@ -82,6 +86,10 @@ pub struct World {
     measured_at: Time,
     processes: BTreeMap<Arc<str>, Process>,
     last_pid: u32,
+    /// Numbers of the newest heartbeats.
+    beaten: BTreeMap<Key, u64>,
+    /// Kills by the kernel.
+    out_of_memory: BTreeMap<Arc<str>, u64>,
     /// Pools that nobody asks for anything any more.
     silent: BTreeSet<Arc<str>>,
     last_fence: Epoch,
@@ -101,10 +109,11 @@ impl World {
             services: story.services.clone(),
             scene: Scene {
                 workers: story.workers,
+                calm: story.calm,
                 ..Scene::default()
             },
             engine: Engine::new(story.seed, Epoch::default()),
-            twin: twin::Twin::new(rng.stream("twin")),
+            journal: journal::Journal::new(rng.stream("journal")),
             rng,
             agenda: BTreeMap::new(),
             entries: 0,
@@ -118,6 +127,8 @@ impl World {
             measured_at: Time::ZERO,
             processes: BTreeMap::new(),
             last_pid: 100,
+            beaten: BTreeMap::new(),
+            out_of_memory: BTreeMap::new(),
             silent: BTreeSet::new(),
             last_fence: Epoch::default(),
             last_failure: Time::ZERO,
@@ -132,6 +143,7 @@ impl World {
             world.plan_at(at, What::Deed(deed));
         }
         world.plan(BEAT, What::Beat);
+        world.plan_signs();
         world
     }
 
@@ -276,6 +288,8 @@ impl World {
                 }
             }
             What::Beat => self.beat(),
+            What::Facts => self.read_facts(),
+            What::Beats(key) => self.beats(key),
         }
     }
 
@@ -297,6 +311,7 @@ impl World {
             .map(|s| (s.spec.name.to_string(), s.state))
             .collect();
         let last_failure = self.last_failure;
+        self.replay(Ends::Shutdown);
         if self.broken.is_none() {
             self.note(&Note::End {
                 services: &services,

@@ -72,6 +72,10 @@ impl World {
         }
         let behaviour = self.effective(&Scene::key(&table, index));
         let (answered, takes) = match behaviour {
+            // One in twenty takes twenty times as long, without anything being wrong.
+            Behaviour::Works if self.scene.calm && self.rng.chance(1, 20) => {
+                (true, self.ms(40, 600))
+            }
             Behaviour::Works | Behaviour::FailsChecks => (true, self.ms(2, 30)),
             Behaviour::Dead => (false, self.ms(1, 2)),
             Behaviour::Hung => (false, table.retry.per_try_timeout),
