@@ -106,6 +106,7 @@ fn configuration() -> Event {
     let endpoint = |name: &str| EndpointSpec {
         name: name.into(),
         target: Target::Address(Address::Unix(name.into())),
+        others: Vec::new(),
         weight: 100,
         tier: 0,
         standby: None,
@@ -126,6 +127,7 @@ fn configuration() -> Event {
             transport: Default::default(),
             tls: None,
             objective: Default::default(),
+            recovery: Default::default(),
             endpoints: ["a1", "a2"].map(endpoint).into(),
         }],
         services: Vec::new(),

@@ -6,6 +6,9 @@
 //! seed that tells it again. Deliberately absent: queueing of full endpoints and the bytes of any protocol; the
 //! proxy has its own tests for those.
 //!
+//! Services ail (a leak, a full disk, a bad release, …), which facts and traffic show and which the right action cures; orders are
+//! carried out, refused, late or lost. Everything the engine is told is journalled and replayed.
+//!
 //! - [`story`]: what a seed makes.
 //! - [`world`]: who carries the engine's commands out, and how long that takes.
 //! - [`invariants`]: what must hold at every moment, one file each.
@@ -71,6 +74,12 @@ pub struct Summary {
     pub incidents: u64,
     /// Deaths of the balancer.
     pub restarts: u64,
+    /// Things that the recovery began.
+    pub actions: u64,
+    /// Orders to hosts, data plane and control.
+    pub orders: u64,
+    /// Ailments that an order cured.
+    pub cured: u64,
     /// Bytes of journal that were replayed.
     pub journalled: u64,
     /// How long it took to heal once all faults were gone, in milliseconds.

@@ -7,6 +7,7 @@ use evenkeel_core::balance::Choice;
 use evenkeel_core::engine::{Carried, Order, ServiceTransition, Transition};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::IncidentChange;
+use evenkeel_core::recover::CarriedRecovery;
 use evenkeel_core::settings::PoolSpec;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::PoolTable;
@@ -70,6 +71,8 @@ pub struct Scene {
     pub fleet: BTreeMap<Key, Behaviour>,
     /// Services that ail.
     pub ailing: BTreeMap<Arc<str>, Ailing>,
+    /// When each was last not well, as only the world knows.
+    pub faulty: BTreeMap<Key, Time>,
     /// Operators' states in force.
     pub orders: BTreeMap<Key, Order>,
     /// Balancer processes so far.
@@ -173,6 +176,10 @@ pub enum Note<'a> {
         /// A process of it runs.
         alive: bool,
     },
+    /// The recovery of a pool is stored: something was begun or is over.
+    Recovery(&'a CarriedRecovery),
+    /// An action is carried out.
+    Acting(&'a evenkeel_core::recover::Order),
     /// A segment of the journal was replayed: so many commands were the same, or what was not.
     Replayed {
         /// Were they?

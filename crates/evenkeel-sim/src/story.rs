@@ -7,11 +7,12 @@ use evenkeel_core::address::{Address, Target};
 use evenkeel_core::balance::POLICIES;
 use evenkeel_core::detect::DETECTORS;
 use evenkeel_core::engine::Order;
+use evenkeel_core::recover::actions::{ACTIONS, Kept};
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::{
-    CheckKind, CheckSettings, Decimal, EndpointSpec, FailoverMode, FailoverSettings,
-    HeartbeatSettings, LimitSettings, OutlierSettings, PolicySpec, PoolSpec, Ready, RetrySettings,
-    ServiceSpec, Share,
+    Care, CheckKind, CheckSettings, Decimal, EndpointSpec, FailoverMode, FailoverSettings,
+    HeartbeatSettings, LimitSettings, OutlierSettings, PolicySpec, PoolSpec, Ready, RecoveryMode,
+    RecoverySettings, Release, RetrySettings, ServiceSpec, Share,
 };
 use evenkeel_core::time::Time;
 
@@ -254,7 +255,7 @@ pub(crate) fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
         transport: Default::default(),
         prevention: Default::default(),
         objective: Default::default(),
-        recovery: Default::default(),
+        recovery: recovery(rng),
         tls: None,
         endpoints: endpoints(&name, is_static, rng),
         name,
@@ -268,6 +269,45 @@ fn heartbeat(rng: &mut Rng) -> Option<HeartbeatSettings> {
         detector: DETECTORS[rng.index(DETECTORS.len())].part.name,
         ..Default::default()
     })
+}
+
+/// Mostly everything is allowed, so that everything happens.
+fn recovery(rng: &mut Rng) -> RecoverySettings {
+    if rng.chance(1, 4) {
+        return RecoverySettings::default();
+    }
+    RecoverySettings {
+        mode: [
+            RecoveryMode::Act,
+            RecoveryMode::Act,
+            RecoveryMode::Act,
+            RecoveryMode::Advise,
+        ][rng.index(4)],
+        allow: ACTIONS.iter().map(|action| Kept(action)).collect(),
+        max_actions_per_hour: 1 + rng.below(10) as u32,
+        notify: Vec::new(),
+    }
+}
+
+/// With everything that an action may need, or nothing of it.
+fn care(name: &str, rng: &mut Rng) -> Care {
+    if rng.chance(1, 3) {
+        return Care::default();
+    }
+    Care {
+        memory_max: Some(512 << 20),
+        cpu_max: Some(Share::percent(100)),
+        disk_paths: vec![format!("/data/{name}").into()],
+        release: Some(Release {
+            current: format!("/srv/{name}/current").into(),
+            previous: format!("/srv/{name}/previous").into(),
+        }),
+        commands: match rng.chance(1, 2) {
+            true => vec![("recover".into(), vec!["/bin/true".into()])],
+            false => Vec::new(),
+        },
+        ..Care::default()
+    }
 }
 
 /// Passed probes of one kind show that an endpoint works, of the other only that its kernel does.
@@ -315,6 +355,7 @@ fn services(pools: &[PoolSpec], rng: &mut Rng) -> Vec<ServiceSpec> {
     let names = names.filter_map(|endpoint| endpoint.service.clone());
     names
         .map(|name| ServiceSpec {
+            care: care(&name, rng),
             name,
             command: vec!["serve".into()],
             directory: "/".into(),
@@ -326,7 +367,6 @@ fn services(pools: &[PoolSpec], rng: &mut Rng) -> Vec<ServiceSpec> {
             stop_timeout: Duration::from_secs(2),
             restart_starts: 5,
             restart_within: Duration::from_secs(30),
-            care: Default::default(),
         })
         .collect()
 }

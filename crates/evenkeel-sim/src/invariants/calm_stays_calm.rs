@@ -32,6 +32,7 @@ impl Invariant for CalmStaysCalm {
             Note::Start { name, .. } if !self.started.insert((*name).to_owned()) => {
                 Err(format!("{name} is started again"))
             }
+            Note::Acting(order) => Err(format!("{} of {}", order.action.name(), order.subject)),
             Note::Incident(change) if !change.record.actions.is_empty() => {
                 Err(format!("acted upon: {:?}", change.record.actions))
             }

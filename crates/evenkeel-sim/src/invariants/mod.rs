@@ -1,6 +1,8 @@
 //! What must hold at every moment of every story. One file each, one line in [`all`].
 
 mod account_adds_up;
+mod actions_leave_somebody;
+mod actions_rest;
 mod calm_stays_calm;
 mod epochs_grow;
 mod heals;
@@ -9,6 +11,8 @@ mod incidents_close;
 mod journal_replays;
 mod least_share_ejected;
 mod no_jump_in_a_ramp;
+mod nothing_done_twice;
+mod one_action_at_a_time;
 mod orders_are_respected;
 mod probed_often_enough;
 mod reload_changes_nothing;
@@ -50,6 +54,10 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<incidents_close::IncidentsClose>::default(),
         Box::<account_adds_up::AccountAddsUp>::default(),
         Box::<calm_stays_calm::CalmStaysCalm>::default(),
+        Box::<one_action_at_a_time::OneActionAtATime>::default(),
+        Box::<actions_rest::ActionsRest>::default(),
+        Box::<actions_leave_somebody::ActionsLeaveSomebody>::default(),
+        Box::<nothing_done_twice::NothingDoneTwice>::default(),
         Box::<journal_replays::JournalReplays>::default(),
         Box::<heals::Heals>::default(),
     ]

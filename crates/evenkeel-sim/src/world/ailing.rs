@@ -139,6 +139,7 @@ impl World {
                 inodes: 10_000,
                 free_inodes: 9_000,
             }],
+            release: Some(if is(Ailment::BadRelease) { "v2" } else { "v1" }.into()),
             name,
         }
     }

@@ -93,18 +93,10 @@ impl World {
             }
             Command::ServiceChanged(transition) => self.note(&Note::Service(&transition)),
             Command::IncidentChanged(change) => self.incident_changed(*change),
-            Command::PersistRecovery(record) => {
-                self.recoveries.insert(record.pool.clone(), record.clone());
-                self.plan(
-                    Duration::from_millis(2),
-                    What::Noted(self.scene.process, record.pool),
-                );
-            }
+            Command::PersistRecovery(record) => self.persist_recovery(record),
             Command::Act(order) => {
-                self.fence(order.epoch);
-                let what = What::Acted(self.scene.process, order.epoch);
-                let takes = self.ms(1, 500);
-                self.plan(takes, what);
+                self.note(&Note::Acting(&order));
+                self.carry_order_out(order);
             }
         }
     }
@@ -276,11 +268,16 @@ impl World {
         }
     }
 
+    pub(super) fn service_of(&self, key: &Key) -> Option<Arc<str>> {
+        let pool = self.scene.pools.get(&key.0)?;
+        let endpoint = pool.endpoints.iter().find(|e| e.name == key.1)?;
+        endpoint.service.clone()
+    }
+
     /// How it behaves, counting in the service behind it.
     pub(super) fn effective(&self, key: &Key) -> Behaviour {
-        let spec = self.scene.pools.get(&key.0);
-        let spec = spec.and_then(|pool| pool.endpoints.iter().find(|e| e.name == key.1));
-        let service = spec.and_then(|endpoint| endpoint.service.as_ref());
+        let service = self.service_of(key);
+        let service = service.as_ref();
         let serves = service.is_none_or(|name| {
             let process = self.processes.get(name);
             process.is_some_and(|process| self.scene.now.at >= process.ready_at)

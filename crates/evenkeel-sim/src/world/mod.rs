@@ -1,5 +1,6 @@
 //! Carries the engine's commands out on simulated endpoints, services and workers, and tells every invariant.
 
+mod acting;
 mod ailing;
 mod commands;
 mod deeds;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use evenkeel_core::engine::{Carried, Engine, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::Record;
-use evenkeel_core::recover::CarriedRecovery;
+use evenkeel_core::recover::{CarriedRecovery, Order};
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
@@ -50,7 +51,7 @@ enum What {
     ReadyAnswer(u32, ServiceId, Arc<str>, Epoch),
     Exits(Arc<str>, u32),
     Noted(u32, Arc<str>),
-    Acted(u32, Epoch),
+    Acted(u32, Box<Order>, Option<Result<String, String>>),
     Beat,
     Facts,
     Beats(Key),
@@ -281,12 +282,7 @@ impl World {
                     self.feed(Event::RecoveryNoted(pool));
                 }
             }
-            What::Acted(process, epoch) => {
-                if process == self.scene.process {
-                    let result = Ok("done".to_owned());
-                    self.feed(Event::Acted { epoch, result });
-                }
-            }
+            What::Acted(process, order, result) => self.acted(process, &order, result),
             What::Beat => self.beat(),
             What::Facts => self.read_facts(),
             What::Beats(key) => self.beats(key),

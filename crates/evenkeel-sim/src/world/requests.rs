@@ -175,6 +175,7 @@ impl World {
                 });
             }
         }
+        self.remember_faults();
         self.measure();
         self.note(&Note::Beat);
         if !self.scene.peace && self.scene.now.at >= PEACE {

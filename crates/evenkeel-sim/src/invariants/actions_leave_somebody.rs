@@ -1,0 +1,68 @@
+//! Whoever is taken away for a moment by an action while it serves leaves `min_healthy` others that do; and nobody is acted
+//! upon who had no fault at all for long.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::recover::actions::Harm;
+use evenkeel_core::recover::{CarriedRecovery, End, Tried};
+
+use super::Invariant;
+use crate::scene::{Key, Note, Scene};
+
+/// The longest that a fault which is over is still seen: an ejection, a hold, checks that were lost.
+const LONG: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+pub(super) struct ActionsLeaveSomebody {
+    seen: BTreeSet<(Arc<str>, u64, u64)>,
+}
+
+impl Invariant for ActionsLeaveSomebody {
+    fn name(&self) -> &'static str {
+        "an action is for one at fault and leaves min_healthy"
+    }
+
+    fn see(&mut self, note: &Note<'_>, scene: &Scene) -> Result<(), String> {
+        let Note::Recovery(record) = note else {
+            return Ok(());
+        };
+        for tried in &record.tried {
+            let id = (tried.subject.clone(), tried.incident, tried.at.0);
+            let harmful = tried.action.0.harm >= Harm::Some && tried.end == End::Open;
+            if harmful && self.seen.insert(id) {
+                check(record, tried, scene)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check(record: &CarriedRecovery, tried: &Tried, scene: &Scene) -> Result<(), String> {
+    let Some((_, name)) = tried.subject.split_once('/') else {
+        return Ok(());
+    };
+    let key: Key = (record.pool.clone(), name.into());
+    let (Some(table), Some(spec)) = (scene.tables.get(&key.0), scene.pools.get(&key.0)) else {
+        return Ok(());
+    };
+    let own = table.endpoints.iter().find(|row| *row.name == *name);
+    let others = table.endpoints.iter().filter(|row| *row.name != *name);
+    let left = others.filter(|row| row.state.usable()).count();
+    let (action, subject) = (tried.action.name(), &tried.subject);
+    if own.is_some_and(|row| row.state.usable()) && left < spec.outlier.min_healthy as usize {
+        return Err(format!(
+            "{action} of {subject}, which serves, leaves {left}"
+        ));
+    }
+    let last = scene.faulty.get(&key);
+    let ago = last.map(|last| scene.now.at.since(*last));
+    match ago.is_none_or(|ago| ago > LONG) {
+        true => Err(format!(
+            "{action} of {subject} for {}, whose last fault was {ago:?} ago",
+            tried.cause.name()
+        )),
+        false => Ok(()),
+    }
+}
