@@ -144,6 +144,7 @@ const RULES: &[Rule] = &[
         name: "evenkeel-fuzz",
         ours: &[
             "evenkeel-core",
+            "evenkeel-journal",
             "evenkeel-schema",
             "evenkeel-keeper",
             "evenkeel-proxy",

@@ -79,18 +79,7 @@ impl World {
                 self.fence(epoch);
                 self.signal_service(service, pid, signal);
             }
-            Command::ProbeReady { service, epoch } => {
-                self.fence(epoch);
-                if let Some(view) = self.engine.service(service) {
-                    let what = What::ReadyAnswer(
-                        self.scene.process,
-                        service,
-                        view.spec.name.clone(),
-                        epoch,
-                    );
-                    self.plan(Duration::from_millis(5), what);
-                }
-            }
+            Command::ProbeReady { service, epoch } => self.probe_ready(service, epoch),
             Command::ServiceChanged(transition) => self.note(&Note::Service(&transition)),
             Command::IncidentChanged(change) => self.incident_changed(*change),
             Command::PersistRecovery(record) => self.persist_recovery(record),
@@ -98,6 +87,15 @@ impl World {
                 self.note(&Note::Acting(&order));
                 self.carry_order_out(order);
             }
+        }
+    }
+
+    fn probe_ready(&mut self, service: ServiceId, epoch: Epoch) {
+        self.fence(epoch);
+        if let Some(view) = self.engine.service(service) {
+            let name = view.spec.name.clone();
+            let what = What::ReadyAnswer(self.scene.process, service, name, epoch);
+            self.plan(Duration::from_millis(5), what);
         }
     }
 

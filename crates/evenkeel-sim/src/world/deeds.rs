@@ -65,14 +65,16 @@ impl World {
                 }
             }
             Deed::Ail(name, ailment) => self.ail(name, ailment),
-            Deed::ChangeServices => {
-                for spec in &mut self.services {
-                    spec.environment
-                        .push(("CHANGE".into(), self.entries.to_string()));
-                }
-                self.reload(self.specs());
-            }
+            Deed::ChangeServices => self.change_services(),
         }
+    }
+
+    fn change_services(&mut self) {
+        for spec in &mut self.services {
+            let change = ("CHANGE".into(), self.entries.to_string());
+            spec.environment.push(change);
+        }
+        self.reload(self.specs());
     }
 
     pub(super) fn specs(&self) -> Vec<PoolSpec> {

@@ -134,6 +134,32 @@ pub(super) fn event(event: &Event, engine: &Engine) -> String {
             Some(address) => format!("{} is at {address}", name(*endpoint)),
             None => format!("a name of {} was not found", name(*endpoint)),
         },
+        Event::Service { service, event } => {
+            format!("{} {}", of(engine, *service), service_event(event))
+        }
+        Event::Paused(pause) => {
+            format!(
+                "the balancer did not run for {:.1} s",
+                pause.length.as_secs_f64()
+            )
+        }
+        Event::Carried(records) => format!("{} records of an earlier process", records.len()),
+        Event::Incidents(records) => format!("{} incidents of an earlier process", records.len()),
+        Event::Running(running) => format!("{} services that run already", running.len()),
+        Event::Acted { result, .. } => match result {
+            Ok(done) => format!("an action is done: {done}"),
+            Err(why) => format!("an action failed: {why}"),
+        },
+        Event::RecoveryNoted(pool) => format!("what pool {pool} is going to do is written down"),
+        Event::Tick => "time passed".into(),
+        other => operator(other, engine).unwrap_or_else(|| kind(other)),
+    }
+}
+
+/// What an operator said, if it was one.
+fn operator(event: &Event, engine: &Engine) -> Option<String> {
+    let name = |id| name(engine, id);
+    Some(match event {
         Event::Order { endpoint, order } => {
             format!(
                 "an operator: {} of {}",
@@ -145,29 +171,11 @@ pub(super) fn event(event: &Event, engine: &Engine) -> String {
             Some(weight) => format!("an operator: weight {weight} of {}", name(*endpoint)),
             None => format!("an operator: {} has its weight again", name(*endpoint)),
         },
-        Event::Service { service, event } => {
-            format!("{} {}", of(engine, *service), service_event(event))
-        }
-        Event::Paused(pause) => {
-            format!(
-                "the balancer did not run for {:.1} s",
-                pause.length.as_secs_f64()
-            )
-        }
         Event::Label { incident, cause } => {
             format!("an operator: incident {incident} was {}", cause.name())
         }
-        Event::Carried(records) => format!("{} records of an earlier process", records.len()),
-        Event::Incidents(records) => format!("{} incidents of an earlier process", records.len()),
-        Event::Running(running) => format!("{} services that run already", running.len()),
-        Event::Acted { result, .. } => match result {
-            Ok(done) => format!("an action is done: {done}"),
-            Err(why) => format!("an action failed: {why}"),
-        },
-        Event::RecoveryNoted(pool) => format!("what pool {pool} is going to do is written down"),
-        Event::Tick => "time passed".into(),
-        other => kind(other),
-    }
+        _ => return None,
+    })
 }
 
 fn service_event(event: &ServiceEvent) -> String {
