@@ -8,8 +8,8 @@ use evenkeel_core::account::what_if::Question;
 use evenkeel_core::diagnose::Cause;
 use evenkeel_schema::admin::{
     ActionAnswer, ActionRequest, Availabilities, Availability, EndpointStatus, ErrorAnswer,
-    ErrorCode, HeartbeatAnswer, HeartbeatRequest, IncidentStatus, Incidents, RecoveryAnswer,
-    RecoveryPoints, RevisionAnswer, RevisionStatus, StateOrder, Status,
+    ErrorCode, HeartbeatAnswer, HeartbeatRequest, IncidentStatus, Incidents, NotifyAnswer,
+    RecoveryAnswer, RecoveryPoints, RevisionAnswer, RevisionStatus, StateOrder, Status,
 };
 use evenkeel_schema::config::Secret;
 use tokio::sync::{mpsc, oneshot};
@@ -95,6 +95,8 @@ pub(crate) enum Ask {
         request: ActionRequest,
         answer: Answer<Outcome<ActionAnswer>>,
     },
+    /// Sends a test message to all who are told of a pool.
+    Notify(String, Answer<Outcome<NotifyAnswer>>),
     RecoveryPoints(Answer<RecoveryPoints>),
     /// Reads one back.
     Verify {

@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::facts::Facts;
@@ -53,6 +54,18 @@ pub trait Host: Send + Sync + 'static {
             "nothing is carried out for {} here, so not {action}",
             spec.name
         ))
+    }
+    /// Runs a program that tells a person: no shell, no arguments, these variables and few of ours, this on its standard input,
+    /// killed if it takes longer. May block: called off the control loop.
+    fn tell(
+        &self,
+        program: &str,
+        environment: &[(&'static str, String)],
+        input: &[u8],
+        within: Duration,
+    ) -> Result<String, String> {
+        let _ = (environment, input, within);
+        Err(format!("no programs are run here, so not {program}"))
     }
     /// The recovery points of all services, as known now. A host that keeps none has none.
     fn recovery_points(&self) -> RecoveryPoints {

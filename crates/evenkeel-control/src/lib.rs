@@ -14,6 +14,7 @@ mod host;
 mod last;
 mod metrics;
 mod names;
+mod notify;
 mod prepare;
 mod revisions;
 mod storage;

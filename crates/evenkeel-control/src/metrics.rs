@@ -9,6 +9,7 @@ mod ejections;
 mod facts;
 mod incidents;
 mod journal;
+mod notices;
 mod page;
 mod paths;
 mod prevention;
@@ -88,6 +89,8 @@ pub(crate) struct Sample {
     pub(crate) paused_s: f64,
     /// Does this machine reach nobody?
     pub(crate) alone: bool,
+    /// Messages to people by pool and outcome; waiting; withheld.
+    pub(crate) notices: (BTreeMap<(String, &'static str), u64>, usize, u64),
     /// What should be kept cannot be stored.
     pub(crate) store_failing: bool,
     /// How the journal is.
@@ -148,6 +151,7 @@ impl Collector for Sample {
         account::encode(&self.accounts, &mut page)?;
         self.incidents(&mut page)?;
         self.journal(&mut page)?;
+        self.notices(&mut page)?;
         self.process(&mut page)
     }
 }

@@ -119,6 +119,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Send a test message to all who are told of a pool (notify in its recovery), and say what became of it
+    Notify {
+        /// The pool
+        pool: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Carry out an action on a service: restart, reload_service, kill_hung, relieve_memory, free_disk, rollback_release, run
     Act {
         /// The service

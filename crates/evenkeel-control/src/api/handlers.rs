@@ -323,3 +323,10 @@ pub(super) async fn act(call: Call) -> Outcome<Response> {
     let acted = call.asker.recover(question).await??;
     Ok(json(StatusCode::OK, &acted))
 }
+
+pub(super) async fn notify(call: Call) -> Outcome<Response> {
+    let pool = name(&call, 2).to_owned();
+    let question = |answer| Ask::Notify(pool, answer);
+    let told = call.asker.recover(question).await??;
+    Ok(json(StatusCode::OK, &told))
+}

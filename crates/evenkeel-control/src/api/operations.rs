@@ -83,6 +83,7 @@ operations! {
     "GET" "/v1/revisions" false revisions "The configurations that were applied, newest first."
     "POST" "/v1/rollback" true rollback "Go back to an earlier revision; FILE is replaced."
     "POST" "/v1/services/{service}/actions" true act "Carry out an action on a service: restart it, free its disk, run one of its commands."
+    "POST" "/v1/pools/{pool}/notify" true notify "Send a test message to all who are told of this pool, and say what became of it."
     "GET" "/v1/recovery-points" false recovery_points "Copies of services' data that can be gone back to."
     "POST" "/v1/recovery-points/{service}/{id}/verify" true verify "Read a recovery point back and compare it with its manifest."
     "POST" "/v1/recovery-points/{service}/{id}/restore" true restore "Hold the service, put a recovery point in the place of its data, and let it run again."

@@ -158,7 +158,7 @@ impl Driver {
                 one.account.remember(&record.into());
             }
             one.changed = true;
-            tell(name, objective, &changes);
+            tell(&mut self.notices.alerts, name, objective, &changes);
         }
         self.catch_up_on_incidents();
     }
@@ -220,7 +220,8 @@ impl Driver {
         };
         let changes = one.account.on(event, now());
         if let Some(objective) = objective(&self.engine, &transition.pool) {
-            tell(&transition.pool, objective, &changes);
+            let alerts = &mut self.notices.alerts;
+            tell(alerts, &transition.pool, objective, &changes);
         }
     }
 
@@ -243,6 +244,7 @@ impl Driver {
                         to: endpoint.state,
                     };
                     tell(
+                        &mut self.notices.alerts,
                         &view.spec.name,
                         view.spec.objective,
                         &one.account.on(event, now()),
@@ -263,7 +265,8 @@ impl Driver {
                 }
             }
             let changes = one.account.on(AccountEvent::Tick, now());
-            tell(&view.spec.name, view.spec.objective, &changes);
+            let alerts = &mut self.notices.alerts;
+            tell(alerts, &view.spec.name, view.spec.objective, &changes);
         }
         self.store_accounts(|one| one.stored_at + one.store_after() <= at);
     }
@@ -403,8 +406,13 @@ fn objective(engine: &Engine, pool: &str) -> Option<ObjectiveSettings> {
     Some(engine.pool(pool)?.spec.objective)
 }
 
-/// "pool app: page: its error budget (99.9% over 30d) is used up 14.4 × too fast: 14.4 × over 1h, 172.8 × over 5m".
-fn tell(pool: &str, objective: ObjectiveSettings, changes: &[BurnChange]) {
+/// "pool app: page: its error budget (99.9% over 30d) is used up 14.4 × too fast: 14.4 × over 1h, 172.8 × over 5m". People are told too.
+fn tell(
+    alerts: &mut Vec<(Arc<str>, bool, String)>,
+    pool: &Arc<str>,
+    objective: ObjectiveSettings,
+    changes: &[BurnChange],
+) {
     for change in changes {
         let rule = change.rule;
         let severity = rule.severity;
@@ -416,16 +424,23 @@ fn tell(pool: &str, objective: ObjectiveSettings, changes: &[BurnChange]) {
             "{:.1} × over {long}, {:.1} × over {short}",
             change.long, change.short
         );
-        if change.firing {
-            tracing::warn!(
-                target: "evenkeel::budget", pool, severity, burn,
+        let line = match change.firing {
+            true => format!(
                 "pool {pool}: {severity}: its error budget ({budget} over {window}) is used up more than {burn} × too fast: {measured}"
-            );
-        } else {
-            tracing::info!(
-                target: "evenkeel::budget", pool, severity, burn,
+            ),
+            false => format!(
                 "pool {pool}: {severity} over: its error budget is used up less than {burn} × too fast again: {measured}"
-            );
+            ),
+        };
+        let name = &**pool;
+        match change.firing {
+            true => {
+                tracing::warn!(target: "evenkeel::budget", pool = name, severity, burn, "{line}")
+            }
+            false => {
+                tracing::info!(target: "evenkeel::budget", pool = name, severity, burn, "{line}")
+            }
         }
+        alerts.push((pool.clone(), change.firing, line));
     }
 }

@@ -27,6 +27,7 @@ impl Driver {
                     self.account_incident(&record);
                 }
                 News::Merged(_) | News::Forgotten => {
+                    self.notice_incident(&record, &news);
                     return self.storage.delete_incident(record.id);
                 }
                 _ => {}
@@ -38,6 +39,7 @@ impl Driver {
             true => Durability::Relaxed,
             false => Durability::Now,
         };
+        self.notice_incident(&record, &news);
         self.storage.put_incident(&record.into(), durability);
     }
 

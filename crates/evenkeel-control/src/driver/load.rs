@@ -44,6 +44,7 @@ impl Driver {
         };
         if self.loading.is_none() {
             self.remember_accounts(loaded.accounts);
+            self.remember_notices(loaded.notices, loaded.told);
             self.say_interrupted(loaded.underway);
         }
         let known = self.keep_known(loaded.endpoints);
@@ -112,6 +113,7 @@ impl Driver {
         }
         self.ordered.clear();
         self.remember_accounts(loaded.accounts);
+        self.remember_notices(loaded.notices, loaded.told);
         self.say_interrupted(loaded.underway);
         self.catch_up_on_incidents();
         let before = self.revisions.current();

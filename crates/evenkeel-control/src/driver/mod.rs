@@ -17,6 +17,7 @@ mod load;
 mod looks;
 mod operator;
 mod paths;
+mod notices;
 mod recovery;
 mod restores;
 mod shutdown;
@@ -76,6 +77,7 @@ pub(crate) enum Report {
     Acted(actions::Acted),
     Recovery(recovery::Recovered),
     Restored(Result<RecoveryAnswer, String>),
+    Brought(Box<notices::Brought>),
 }
 
 type ChangeAnswer = oneshot::Sender<Outcome<RevisionAnswer>>;
@@ -91,6 +93,7 @@ pub(crate) struct Driver {
     tls: Arc<Tls>,
     certificates: certificates::Certificates,
     accounts: account::Accounts,
+    notices: notices::Notices,
     door: Arc<Door>,
     revisions: Revisions,
     storage: Storage,
@@ -168,6 +171,7 @@ impl Driver {
             certificates: certificates::Certificates::new(start.tls.certificates(), started.at),
             tls: Arc::new(start.tls),
             accounts: account::Accounts::default(),
+            notices: notices::Notices::new(started.at.as_nanos()),
             door,
             revisions: Revisions::default(),
             storage,
@@ -250,6 +254,7 @@ impl Driver {
             .min(self.next_restore())
             .min(self.accounts.next_wakeup())
             .min(self.agents.next_wakeup())
+            .min(self.notices.next_wakeup())
             .min(phase)
     }
 
@@ -276,6 +281,7 @@ impl Driver {
         self.look_at_certificates(at);
         self.go_on_restoring(at);
         self.tick_agents(at);
+        self.go_on_notices(now);
         self.advance_shutdown(at);
     }
 
@@ -299,6 +305,7 @@ impl Driver {
         self.publishing = true;
         self.configure_accounts();
         self.configure_agents();
+        self.configure_notices();
         self.forget_gone();
         self.look_up_names();
     }
@@ -331,6 +338,7 @@ impl Driver {
             Report::Recovery(recovered) => self.recovered(recovered),
             Report::Restored(result) => self.restored(result),
             Report::Looked(looked) => self.looked_at_certificates(looked),
+            Report::Brought(brought) => self.brought(*brought),
         }
     }
 
@@ -376,6 +384,7 @@ impl Driver {
                 self.answer_once_written(answer, done);
             }
             Ask::Change(change, answer) => self.ask_change(change, Some(answer)),
+            Ask::Notify(pool, answer) => self.notify_test(&pool, answer),
             Ask::RecoveryPoints(answer) => drop(answer.send(self.host.recovery_points())),
             Ask::Act {
                 service,

@@ -46,7 +46,8 @@ impl Driver {
         };
         let reports = self.reports.clone();
         tokio::spawn(async move {
-            if written.await.is_ok() {
+            // What could not be stored is not noted; the engine goes on without after a while.
+            if matches!(written.await, Ok(Ok(()))) {
                 // A loop that ended wants no report.
                 let _ = reports.send(Report::Recovery(Recovered::Noted(pool))).await;
             }

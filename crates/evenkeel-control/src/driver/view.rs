@@ -110,6 +110,7 @@ impl Driver {
             pauses,
             paused_s: paused.as_secs_f64(),
             alone: self.engine.cut().is_some(),
+            notices: self.notices.sample(),
             store_failing: self.storage.trouble().is_some(),
             journal: self.journal.view(),
             counters: self.host.counters(),

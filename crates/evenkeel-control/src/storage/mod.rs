@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use evenkeel_schema::records::{
-    AccountRecord, EndpointRecord, IncidentRecord, Record, RecordError, RecoveryRecord,
-    RevisionRecord, UnderwayRecord,
+    AccountRecord, EndpointRecord, IncidentRecord, NoticeRecord, Record, RecordError,
+    RecoveryRecord, RevisionRecord, ToldRecord, UnderwayRecord,
 };
 use evenkeel_store::Durability;
 use tokio::sync::oneshot;
@@ -31,6 +31,8 @@ const ACCOUNTS: &str = "account/";
 const ENDPOINTS: &str = "endpoint/";
 const REVISIONS: &str = "revision/";
 const INCIDENTS: &str = "incident/";
+const NOTICES: &str = "notice/";
+const TOLD: &str = "told/";
 const UNDERWAY: &str = "underway/";
 const RECOVERIES: &str = "recovery/";
 
@@ -46,6 +48,8 @@ pub(crate) struct Loaded {
     pub(crate) underway: Vec<UnderwayRecord>,
     /// By pool.
     pub(crate) recoveries: Vec<RecoveryRecord>,
+    pub(crate) notices: Vec<NoticeRecord>,
+    pub(crate) told: ToldRecord,
 }
 
 impl Loaded {
@@ -63,6 +67,10 @@ impl Loaded {
             self.underway.push(UnderwayRecord::decode(value)?);
         } else if key.starts_with(RECOVERIES) {
             self.recoveries.push(RecoveryRecord::decode(value)?);
+        } else if key.starts_with(NOTICES) {
+            self.notices.push(NoticeRecord::decode(value)?);
+        } else if key.starts_with(TOLD) {
+            self.told = ToldRecord::decode(value)?;
         }
         Ok(())
     }
@@ -171,6 +179,19 @@ impl Storage {
         self.send(key, Job::Delete);
     }
 
+    /// Durably where it is new; that it was tried once more may be forgotten.
+    pub(crate) fn put_notice(&mut self, record: &NoticeRecord) {
+        let durability = match record.tries {
+            0 => Durability::Now,
+            _ => Durability::Relaxed,
+        };
+        self.put(format!("{NOTICES}{}", record.key()), record, durability);
+    }
+
+    pub(crate) fn delete_notice(&mut self, delivery: &str) {
+        self.send(format!("{NOTICES}{delivery}"), Job::Delete);
+    }
+
     pub(crate) fn put_underway(&mut self, record: &UnderwayRecord) {
         let key = UnderwayRecord::key(&record.service, &record.action);
         self.put(format!("{UNDERWAY}{key}"), record, Durability::Now);
@@ -179,6 +200,10 @@ impl Storage {
     pub(crate) fn delete_underway(&mut self, service: &str, action: &str) {
         let key = UnderwayRecord::key(service, action);
         self.send(format!("{UNDERWAY}{key}"), Job::Delete);
+    }
+
+    pub(crate) fn put_told(&mut self, record: &ToldRecord) {
+        self.put(TOLD.to_owned(), record, Durability::Now);
     }
 
     /// Writes the file that a replacing balancer starts from.

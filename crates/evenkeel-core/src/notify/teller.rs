@@ -115,6 +115,21 @@ impl Teller {
         }
     }
 
+    /// These pools were told of as having nothing usable. Call [`Teller::configure`] before.
+    pub fn remember_outages<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            if let Some(pool) = self.pools.get_mut(name) {
+                pool.told = true;
+            }
+        }
+    }
+
+    /// Pools that were told of as having nothing usable, and it is not over.
+    pub fn outages(&self) -> impl Iterator<Item = &Arc<str>> {
+        let told = self.pools.iter().filter(|(_, pool)| pool.told);
+        told.map(|(name, _)| name)
+    }
+
     /// Incidents that were told of and are not over, with their pools.
     pub fn told(&self) -> impl Iterator<Item = (u64, &BTreeSet<Arc<str>>)> {
         self.told.iter().map(|(id, told)| (*id, &told.pools))

@@ -107,6 +107,8 @@ codes! {
     NoSuchAction = "no_such_action" 404,
     /// An action could not be carried out.
     ActionFailed = "action_failed" 409,
+    /// The pool's recovery has no `notify`.
+    NobodyToTell = "nobody_to_tell" 409,
     /// No endpoint of this name in this pool.
     NoSuchEndpoint = "no_such_endpoint" 404,
     /// No service of this name.

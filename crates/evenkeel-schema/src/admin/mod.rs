@@ -9,6 +9,7 @@ mod facts;
 mod heartbeat;
 mod incident;
 mod prevention;
+mod notice;
 mod recovery;
 mod request;
 
@@ -30,6 +31,7 @@ pub use incident::{
     ObservationStatus, PhaseStatus, TimesStatus,
 };
 pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
+pub use notice::{Notice, NotifyAnswer, NotifyResult};
 pub use recovery::{RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem};
 pub use request::{
     ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,

@@ -9,6 +9,7 @@ mod account;
 mod case;
 mod endpoint;
 mod incident;
+mod notice;
 mod recovery;
 mod revision;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use account::{AccountRecord, BookRecord, Buckets, CountsRecord, EndpointAcco
 pub use case::{CaseRecord, ClientsRecord};
 pub use endpoint::EndpointRecord;
 pub use incident::IncidentRecord;
+pub use notice::{NoticeRecord, ToldIncident, ToldRecord};
 pub use recovery::{CuresRecord, RecoveryRecord, TriedRecord};
 pub use revision::RevisionRecord;
 pub use underway::UnderwayRecord;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use evenkeel_control::{Host, Input, ServiceEvent, Tls};
 use evenkeel_core::counters::CounterSet;
@@ -287,6 +288,28 @@ impl Host for BalancerHost {
         let all = evenkeel_agent::actions::ACTIONS.iter();
         let allowed: Vec<String> = all.map(|executor| executor.name.to_owned()).collect();
         evenkeel_agent::actions::carry_out(action, spec, command, &allowed)
+    }
+
+    fn tell(
+        &self,
+        program: &str,
+        environment: &[(&'static str, String)],
+        input: &[u8],
+        within: Duration,
+    ) -> Result<String, String> {
+        // This process's own variables may hold secrets that the configuration fetches from there.
+        const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"];
+        let variables = environment.iter();
+        evenkeel_agent::actions::Program {
+            name: program,
+            words: &[program.to_owned()],
+            directory: None,
+            environment: variables.map(|(k, v)| (k.as_ref(), v.as_ref())).collect(),
+            inherited: Some(&INHERITED),
+            input,
+            within,
+        }
+        .run()
     }
 
     fn recovery_points(&self) -> RecoveryPoints {

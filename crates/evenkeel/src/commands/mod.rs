@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod facts;
 pub(crate) mod incidents;
+mod notify;
 pub(crate) mod operate;
 mod recovery;
 mod replay;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> End {
             command,
             admin,
         } => act::act(&service, &action, command.as_deref(), &admin),
+        Command::Notify { pool, admin } => notify::notify(&pool, &admin),
         Command::RecoveryPoints {
             service,
             action,
