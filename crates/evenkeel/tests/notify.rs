@@ -80,7 +80,7 @@ fn launch(config: &str) -> Evenkeel {
 fn program(folder: &std::path::Path, then: &str) -> String {
     let path = folder.join("page");
     let script = format!(
-        "#!/bin/sh\ncd {}\ncat > told.json.new\nenv > told.env\necho $# > told.args\nmv told.json.new told.json\necho once >> told.times\n{then}\n",
+        "#!/bin/sh\ncd {}\ncat > told.json.new\nenv > told.env\necho $# > told.args\necho once >> told.times\nmv told.json.new told.json\n{then}\n",
         folder.display()
     );
     std::fs::write(&path, script).unwrap();

@@ -200,13 +200,13 @@ impl Driver {
             own: beats::Own::new(),
             reports,
         };
-        driver.load_first(start.resume).await;
-        driver.begin(start.running);
+        driver.begin(start.resume, start.running).await;
         Ok((driver, queues))
     }
 
-    /// Adopts what runs, and serves.
-    fn begin(&mut self, running: Vec<Running>) {
+    /// Remembers, adopts what runs, and serves.
+    async fn begin(&mut self, resume: bool, running: Vec<Running>) {
+        self.load_first(resume).await;
         self.event(Event::Running(running));
         self.configure();
         tracing::info!("serving revision {}", self.revisions.current());

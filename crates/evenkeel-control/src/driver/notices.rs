@@ -133,15 +133,12 @@ impl Driver {
             match one {
                 News::NeedsPerson => {
                     let pools = pools_of(record, &self.config.pools);
-                    let why = format!(
-                        "incident {}: a person is needed: {}",
-                        record.id,
-                        record.person.join("; ")
-                    );
+                    let reasons = record.person.join("; ");
+                    let why = format!("a person is needed for {}: {reasons}", who(record));
                     messages.extend(teller.person_needed(Some(record.id), pools, why, at));
                 }
                 News::Closed => {
-                    let why = format!("incident {} is over: {}", record.id, record.cause().name());
+                    let why = format!("{} is over", who(record));
                     messages.extend(teller.closed(record.id, why, at));
                 }
                 News::Merged(into) => teller.merged(record.id, *into),
@@ -391,6 +388,21 @@ impl Driver {
             let _ = answer.send(Ok(NotifyAnswer { results }));
         });
     }
+}
+
+/// "incident 3 (app/a1, most likely process_dead)".
+fn who(record: &Record) -> String {
+    let names: Vec<_> = record.subjects.iter().map(|s| s.key.as_str()).collect();
+    let more = match names.len() {
+        0..=3 => String::new(),
+        all => format!(" and {} more", all - 3),
+    };
+    let names = names[..names.len().min(3)].join(", ");
+    let cause = record.cause().name();
+    format!(
+        "incident {} ({names}{more}, most likely {cause})",
+        record.id
+    )
 }
 
 /// A pool's name has no space in it.
