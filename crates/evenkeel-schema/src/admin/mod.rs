@@ -8,8 +8,8 @@ mod error;
 mod facts;
 mod heartbeat;
 mod incident;
-mod prevention;
 mod notice;
+mod prevention;
 mod recovery;
 mod request;
 
@@ -30,8 +30,8 @@ pub use incident::{
     ActionStatus, BecauseStatus, CauseStatus, IncidentStatus, Incidents, LabelRequest,
     ObservationStatus, PhaseStatus, TimesStatus,
 };
-pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
 pub use notice::{Notice, NotifyAnswer, NotifyResult};
+pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
 pub use recovery::{RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem};
 pub use request::{
     ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
