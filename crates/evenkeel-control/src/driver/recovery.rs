@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use evenkeel_core::engine::Event;
+use evenkeel_core::engine::{Engine, Event};
 use evenkeel_core::id::Epoch;
 use evenkeel_core::recover::actions::{Hand, Step};
 use evenkeel_core::recover::{CarriedRecovery, Order};
-use evenkeel_schema::admin::RecoveryPoint;
+use evenkeel_core::settings::PoolSpec;
+use evenkeel_schema::admin::{CureStatus, RecoveryPoint, RecoveryStatus, UnderwayStatus};
 use evenkeel_schema::records::RecoveryRecord;
 use tokio::sync::oneshot;
 
@@ -161,4 +162,29 @@ impl Driver {
             }
         }
     }
+}
+
+/// What is shown of a pool's recovery.
+pub(super) fn status(engine: &Engine, spec: &PoolSpec) -> Option<RecoveryStatus> {
+    let view = engine.recovery(&spec.name)?;
+    let allow = spec.recovery.allow.iter();
+    let cures = view.cures.into_iter();
+    Some(RecoveryStatus {
+        mode: spec.recovery.mode.name().to_owned(),
+        allow: allow.map(|action| action.name().to_owned()).collect(),
+        left_this_hour: view.left,
+        underway: view.current.map(|(action, target, stage)| UnderwayStatus {
+            action,
+            target,
+            stage,
+        }),
+        cures: cures
+            .map(|(cause, action, tried, cured)| CureStatus {
+                cause,
+                action,
+                tried,
+                cured,
+            })
+            .collect(),
+    })
 }

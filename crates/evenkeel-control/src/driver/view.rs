@@ -163,6 +163,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
         tls: view.spec.tls.is_some(),
         alerts: Vec::new(),
         admission: admission(view),
+        recovery: super::recovery::status(engine, view.spec),
         endpoints: view
             .endpoints
             .iter()

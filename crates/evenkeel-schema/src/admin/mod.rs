@@ -32,7 +32,10 @@ pub use incident::{
 };
 pub use notice::{Notice, NotifyAnswer, NotifyResult};
 pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
-pub use recovery::{RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem};
+pub use recovery::{
+    CureStatus, RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem, RecoveryStatus,
+    UnderwayStatus,
+};
 pub use request::{
     ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
 };
@@ -202,6 +205,9 @@ pub struct PoolStatus {
     /// Less is let in than could be, and why; absent where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission: Option<AdmissionStatus>,
+    /// What is done about its faults.
+    #[serde(default)]
+    pub recovery: Option<RecoveryStatus>,
     /// In file order.
     pub endpoints: Vec<EndpointStatus>,
 }

@@ -53,3 +53,42 @@ pub struct RecoveryAnswer {
     /// After a restoration: where the data that was there before is now.
     pub kept_aside: Option<String>,
 }
+
+/// What the recovery of a pool may do, does and has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryStatus {
+    /// `act`, `advise` or `off`.
+    pub mode: String,
+    /// Actions that may be taken.
+    pub allow: Vec<String>,
+    /// So many more within this hour.
+    pub left_this_hour: u32,
+    /// What is being done.
+    pub underway: Option<UnderwayStatus>,
+    /// How often what was tried against which cause, and how often it cured it.
+    pub cures: Vec<CureStatus>,
+}
+
+/// [`RecoveryStatus::underway`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderwayStatus {
+    /// What.
+    pub action: String,
+    /// To whom.
+    pub target: String,
+    /// Where it is, in words.
+    pub stage: String,
+}
+
+/// One of [`RecoveryStatus::cures`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CureStatus {
+    /// Against this.
+    pub cause: String,
+    /// What.
+    pub action: String,
+    /// Times it was tried to its end.
+    pub tried: u32,
+    /// Times the fault was gone after it.
+    pub cured: u32,
+}

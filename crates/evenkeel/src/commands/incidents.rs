@@ -219,6 +219,7 @@ fn tell(out: &Out, incident: &IncidentStatus) {
 
 fn happened(incident: &IncidentStatus) -> String {
     let what = match incident.scope.as_str() {
+        _ if !incident.harmed => "was about to stop serving",
         "endpoint" => "stopped serving",
         "node" => "stopped serving: the trouble is their machine's",
         "path" => "cannot be reached: the trouble is on the way there",
@@ -316,19 +317,32 @@ fn done(out: &Out, incident: &IncidentStatus) {
             |ms| format!("took {}", time(ms)),
         );
         let outcome = match action.outcome.as_str() {
-            "cured" => "and that cured it",
-            "failed" => "and that did not help",
-            "watched" => "and whether it helped is being watched",
-            _ => "and it is under way",
+            "cured" => format!("{took}, and that cured it"),
+            "failed" => format!("{took}, and that did not help"),
+            "watched" => format!("{took}, and whether it helped is being watched"),
+            "advised" => "would have been done (mode = \"advise\"), and was not".to_owned(),
+            "interrupted" => "was under way when evenkeel was replaced; nobody knows how far it came, and it is not repeated".to_owned(),
+            _ => "is under way".to_owned(),
         };
         out.line(&format!(
-            "    {}  {} of {}, {took}, {outcome}",
+            "    {}  {} of {}: {outcome}",
             action.started, action.action, action.target
         ));
+        for (what, text) in [("why", &action.why), ("result", &action.detail)] {
+            if !text.is_empty() {
+                out.line(&out.dim(&format!("        {what}: {text}")));
+            }
+        }
     }
 }
 
 fn to_do(out: &Out, incident: &IncidentStatus) {
+    if !incident.person.is_empty() && incident.closed.is_none() {
+        out.line(&out.bold("A person is needed: nothing is left that evenkeel could do."));
+        for why in &incident.person {
+            out.line(&format!("    {why}"));
+        }
+    }
     let named = incident
         .label
         .as_deref()

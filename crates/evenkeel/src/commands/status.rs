@@ -231,6 +231,14 @@ fn print_pool(out: &Out, pool: &Value) {
     ));
     print_alerts(out, list(&pool["alerts"]));
     print_admission(out, &pool["admission"]);
+    if let Value::Object(now) = &pool["recovery"]["underway"] {
+        let (action, target) = (word(&now["action"]), word(&now["target"]));
+        let stage = word(&now["stage"]);
+        let left = &pool["recovery"]["left_this_hour"];
+        out.line(&format!(
+            "recovery  {action} of {target}: {stage}; {left} more actions this hour"
+        ));
+    }
     let tiers = endpoints
         .iter()
         .any(|e| e["tier"].as_u64().unwrap_or(0) > 0);
