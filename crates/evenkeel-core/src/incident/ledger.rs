@@ -187,7 +187,18 @@ impl Ledger {
     pub(crate) fn act(&mut self, id: u64, subject: &str, input: Input, now: Now) {
         // It may have become part of another one meanwhile.
         let current = self.subjects.get(subject).and_then(|s| s.incident);
-        self.tell(current.unwrap_or(id), input, now);
+        let id = current.unwrap_or(id);
+        if let Some(open) = self.open.get_mut(&id) {
+            match &input {
+                Input::ActionStarted { advised: false, .. } => open.treated = true,
+                Input::ActionJudged { .. } => {
+                    open.treated = false;
+                    open.judge_at = now.at;
+                }
+                _ => {}
+            }
+        }
+        self.tell(id, input, now);
     }
 
     /// Something is being done to this subject: what is seen of it meanwhile is that action's doing. Or not any more.
@@ -393,8 +404,9 @@ impl Ledger {
             if open.judge_at > now.at || open.incident.is_closed() {
                 continue;
             }
-            if !open.is_lasting(&self.subjects) {
-                // What is over is not judged by evidence that only grows old.
+            if open.treated || !open.is_lasting(&self.subjects) {
+                // What is over is not judged by evidence that only grows old, and what is seen while something is done, or
+                // right after it, is as much that action's doing as the fault's.
                 open.judge_at = Time::NEVER;
                 continue;
             }

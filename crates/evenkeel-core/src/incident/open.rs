@@ -30,6 +30,8 @@ pub(crate) struct Open {
     /// When the causes are to be ranked anew; `NEVER` = nothing new.
     pub(crate) judge_at: Time,
     pub(crate) judged: Time,
+    /// The recovery is doing something about it, or watches whether that helped.
+    pub(crate) treated: bool,
     /// Of each cause, when the reasons were last weighed.
     posterior: Vec<f64>,
 }
@@ -41,6 +43,7 @@ impl Open {
             evidence: BTreeMap::new(),
             judge_at: Time::ZERO,
             judged: Time::ZERO,
+            treated: false,
             posterior: Vec::new(),
         }
     }

@@ -17,7 +17,7 @@ pub(super) static ACTION: Action = Action {
     },
     treats: &[
         (Cause::ProcessDead, 0.9), // a new process lives
-        (Cause::ProcessHung, 0.45), // one that hangs seldom hears the polite word and is killed after stop_timeout
+        (Cause::ProcessHung, 0.35), // one that hangs seldom hears the polite word and is killed after stop_timeout
         (Cause::MemoryLeak, 0.9), // what leaked is given back at its end
         (Cause::MemoryExhausted, 0.7), // if it was the service that used it up
         (Cause::PortTaken, 0.3), // only once the other has gone
