@@ -5,8 +5,8 @@
 //! told it with; which action fits which fault is the core's business, on the balancer's side. An agent that loses its
 //! balancer goes on supervising and touches nothing else.
 //!
-//! It may know core (the words), schema (the protocol), probe (to look at its own services) and keeper (to hold their
-//! processes); nothing of proxy and control.
+//! It may know core (the words), schema (the protocol), probe (to look at its own services), tls (to speak to balancers) and keeper
+//! (to hold their processes); nothing of proxy and control.
 //!
 //! It lives in two places: inside `evenkeel run` for the services of the same host, where the binary calls it; and as a process of
 //! its own on another host (`serve`), where it supervises, and speaks with balancers over the network.

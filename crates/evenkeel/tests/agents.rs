@@ -493,6 +493,7 @@ impl Pretender {
                 order: answered,
                 done,
                 words,
+                ..
             } = self.hear()
                 && answered == order
             {

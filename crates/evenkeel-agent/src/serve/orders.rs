@@ -296,6 +296,12 @@ impl Worker {
         let done = result.is_ok();
         let mut words = result.unwrap_or_else(|why| why);
         words.truncate(words.floor_char_boundary(2048));
-        self.say_to(line, &FromAgent::Done { order, done, words }, true);
+        let done = FromAgent::Done {
+            order,
+            done,
+            words,
+            fence: self.newest.load(Relaxed),
+        };
+        self.say_to(line, &done, true);
     }
 }

@@ -246,7 +246,14 @@ impl Driver {
                 self.agents.say(link, ToAgent::Acknowledged { sequence });
             }
             FromAgent::Facts(facts) => self.agent_facts(agent, &facts),
-            FromAgent::Done { order, done, words } => {
+            FromAgent::Done {
+                order,
+                done,
+                words,
+                fence,
+            } => {
+                let known = self.agents.known(agent);
+                known.fence = known.fence.max(fence);
                 let words = printable(&words);
                 let result = if done { Ok(words) } else { Err(words) };
                 self.agent_done(link, order, result);

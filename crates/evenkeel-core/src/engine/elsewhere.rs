@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnose::{Evidence, Source};
 use crate::health::{Endpoint, Sign, Verdict, clip};
 use crate::id::{EndpointId, ServiceId};
+use crate::incident::{About, Observation};
 use crate::remote::{AGENTS_MAX, SERVICES_MAX};
 use crate::settings::{Care, ServiceSpec};
 use crate::supervise::ServiceState;
@@ -79,6 +81,8 @@ pub(super) struct Elsewhere {
 struct Agent {
     connected: bool,
     since: WallTime,
+    /// It fell silent, and has not been back.
+    missed: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,10 +138,20 @@ impl Elsewhere {
             self.agents.remove(&gone);
             self.keep_only(&gone, |_| false);
         }
-        let since = now.wall;
-        self.agents
-            .insert(agent.clone(), Agent { connected, since });
+        let missed = self.agents.get(agent).is_some_and(|agent| agent.missed);
+        let agent_now = Agent {
+            connected,
+            since: now.wall,
+            missed,
+        };
+        self.agents.insert(agent.clone(), agent_now);
         true
+    }
+
+    /// Notes whether it is missed; was it before?
+    fn miss(&mut self, agent: &str, missed: bool) -> bool {
+        let agent = self.agents.get_mut(agent);
+        agent.is_some_and(|agent| std::mem::replace(&mut agent.missed, missed))
     }
 
     /// Services of an agent that it has no more.
@@ -261,6 +275,9 @@ impl Engine {
                 if !self.elsewhere.set(agent, true, now) {
                     return;
                 }
+                if self.elsewhere.miss(agent, false) {
+                    self.agent_missed(agent, false, "its agent is back");
+                }
                 let reports = reports.into_iter().take(SERVICES_MAX).collect::<Vec<_>>();
                 let has: BTreeSet<_> = reports.iter().map(|r| full_name(agent, &r.name)).collect();
                 self.elsewhere.keep_only(agent, |name| has.contains(name));
@@ -275,12 +292,29 @@ impl Engine {
             }
             AgentNews::Gone { closed, .. } => {
                 self.elsewhere.set(agent, false, now);
-                if closed {
-                    for endpoint in self.endpoints_on(agent) {
-                        self.sign(endpoint, Sign::Unattended);
-                    }
+                if !closed {
+                    self.elsewhere.miss(agent, true);
+                    self.agent_missed(agent, true, "its agent fell silent");
+                    return;
+                }
+                for endpoint in self.endpoints_on(agent) {
+                    self.sign(endpoint, Sign::Unattended);
                 }
             }
+        }
+    }
+
+    /// An agent that falls silent says something of its host, and nothing more than its heartbeats would.
+    fn agent_missed(&mut self, agent: &str, present: bool, value: &str) {
+        for endpoint in self.endpoints_on(agent) {
+            let seen = Observation {
+                about: About::Endpoint(endpoint),
+                evidence: Evidence::HeartbeatMissed,
+                present,
+                source: Source::Heartbeat,
+                value: value.to_owned(),
+            };
+            self.ledger.observed(&seen, self.now);
         }
     }
 

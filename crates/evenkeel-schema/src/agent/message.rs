@@ -67,6 +67,9 @@ pub enum FromAgent {
         done: bool,
         /// What was done, or why not, for people.
         words: String,
+        /// The newest fence it has seen: another balancer's clock may be ahead of that of whoever was refused.
+        #[serde(default)]
+        fence: u64,
     },
     /// It ends in order.
     Bye {

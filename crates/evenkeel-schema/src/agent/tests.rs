@@ -110,6 +110,7 @@ fn names_numbers_and_texts_are_checked_before_anybody_acts_on_them() {
             order: 1,
             done: true,
             words: "x".repeat(5000),
+            fence: 0,
         },
     ];
     for message in &refused {

@@ -8,6 +8,7 @@ use crate::detect::Pause;
 use crate::diagnose::{Cause, Evidence};
 use crate::engine::{AgentNews, ServiceReport};
 use crate::incident::Outcome;
+use crate::observe::Contact;
 use crate::settings::HeartbeatSettings;
 
 /// One endpoint before a service of host-1, one before nothing we know of.
@@ -157,6 +158,39 @@ fn that_an_agent_is_gone_takes_nobody_down() {
     beats(&mut bench, 1000, 20);
     bench.run(10.0);
     assert_eq!(bench.states("app"), [State::Down, State::Up]);
+}
+
+#[test]
+fn that_an_agent_fell_silent_is_evidence_and_takes_nobody_down() {
+    let mut bench = begun(false);
+    connected(&mut bench, api(ServiceState::Ready, Some(7), 0));
+    bench.run(20.0);
+    gone(&mut bench, false);
+    bench.run(30.0);
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+    assert_eq!(bench.engine.incidents_open(), 0);
+
+    bench.dead.insert("a1".into());
+    bench.contact = Contact::Silent;
+    bench.run(10.0);
+    let record = bench.engine.incidents().remove(0);
+    let missed = |e: &crate::incident::EvidenceRecord| {
+        e.evidence == Evidence::HeartbeatMissed && e.present && e.value.contains("agent")
+    };
+    assert!(record.evidence.iter().any(missed), "{record:#?}");
+}
+
+/// An agent's connection is no heartbeat of a service: it must not speak against a service that hangs.
+#[test]
+fn that_an_agent_is_connected_is_no_evidence() {
+    let mut bench = begun(false);
+    connected(&mut bench, api(ServiceState::Ready, Some(7), 0));
+    bench.run(20.0);
+    bench.dead.insert("a1".into());
+    bench.run(10.0);
+    let record = bench.engine.incidents().remove(0);
+    let beats = |e: &crate::incident::EvidenceRecord| e.evidence == Evidence::HeartbeatMissed;
+    assert!(!record.evidence.iter().any(beats), "{record:#?}");
 }
 
 #[test]
