@@ -116,6 +116,9 @@ pub struct ServiceFacts {
     pub cpu_millicores: Option<u32>,
     /// Of the kernel's periods (100 ms) since the last reading, the share in which `cpu_max` held it back, in thousandths.
     pub throttled_permille: Option<u32>,
+    /// The share of the time since the last reading in which its leading process wanted to run and had to wait for a
+    /// processor, in thousandths. A machine that is busy holds back only whom this says.
+    pub waiting_permille: Option<u32>,
     /// In use: of its control group without file pages that can be dropped, else the sum of its processes' resident sets
     /// (pages they share count once for each).
     pub memory_bytes: u64,

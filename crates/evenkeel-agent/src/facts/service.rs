@@ -27,6 +27,16 @@ struct Last {
     pid: u32,
     used: Used,
     cpu: group::Cpu,
+    /// How long its leading process has waited for a processor.
+    waited: Option<Duration>,
+}
+
+/// What two readings say together.
+#[derive(Debug, Default)]
+struct Rates {
+    cpu_millicores: Option<u32>,
+    throttled_permille: Option<u32>,
+    waiting_permille: Option<u32>,
 }
 
 /// Processor time so far.
@@ -101,7 +111,15 @@ impl Services {
             Some(used) => Used::Group(used),
             None => Used::Each(members.iter().map(|m| times(&m.stat)).collect()),
         };
-        let (cpu_millicores, throttled_permille) = self.rates(subject, used, cpu, now);
+        let waited = leader.process.schedstat().ok();
+        let this = Last {
+            at: now,
+            pid: subject.pid,
+            used,
+            cpu,
+            waited: waited.map(|s| Duration::from_nanos(s.run_delay)),
+        };
+        let rates = self.rates(subject, this);
         let memory = group::memory(&subject.limits.memory);
         let pages = members.iter().map(|m| m.stat.rss).sum::<u64>();
         let threads = members
@@ -114,8 +132,9 @@ impl Services {
             process: state,
             processes: u32::try_from(members.len()).unwrap_or(u32::MAX),
             threads: threads.fold(0, u32::saturating_add),
-            cpu_millicores,
-            throttled_permille,
+            cpu_millicores: rates.cpu_millicores,
+            throttled_permille: rates.throttled_permille,
+            waiting_permille: rates.waiting_permille,
             memory_bytes: memory.map_or(pages.saturating_mul(procfs::page_size()), |m| m.bytes),
             swap_bytes: memory.map_or_else(|| swapped(&members), |m| m.swap_bytes),
             descriptors,
@@ -139,24 +158,10 @@ impl Services {
         })
     }
 
-    fn rates(
-        &mut self,
-        subject: &Subject,
-        used: Used,
-        cpu: group::Cpu,
-        now: Duration,
-    ) -> (Option<u32>, Option<u32>) {
-        let this = Last {
-            at: now,
-            pid: subject.pid,
-            used,
-            cpu,
-        };
-        let last = self
-            .last
-            .remove(&subject.name)
-            .filter(|last| last.pid == this.pid);
-        let rates = last.map_or((None, None), |last| {
+    fn rates(&mut self, subject: &Subject, this: Last) -> Rates {
+        let last = self.last.remove(&subject.name);
+        let last = last.filter(|last| last.pid == this.pid);
+        let rates = last.map_or_else(Rates::default, |last| {
             let within = this.at.saturating_sub(last.at);
             let used = this.used.since(&last.used);
             let periods = this.cpu.periods.saturating_sub(last.cpu.periods);
@@ -164,7 +169,13 @@ impl Services {
             let share = throttled.saturating_mul(1000).checked_div(periods);
             let limited = subject.limits.cpu.group().is_some();
             let share = limited.then(|| u32::try_from(share.unwrap_or(0)).unwrap_or(1000));
-            (used.and_then(|used| millis_per_second(used, within)), share)
+            let waited = this.waited.zip(last.waited);
+            let waited = waited.map(|(now, before)| now.saturating_sub(before));
+            Rates {
+                cpu_millicores: used.and_then(|used| millis_per_second(used, within)),
+                throttled_permille: share,
+                waiting_permille: waited.and_then(|w| millis_per_second(w, within)),
+            }
         });
         self.last.insert(subject.name.clone(), this);
         rates

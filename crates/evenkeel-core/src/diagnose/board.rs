@@ -116,12 +116,30 @@ impl Board {
             .filter(move |item| item.worth(now) >= WORTHLESS)
     }
 
-    /// Symptoms that are there, by class, as bits.
-    pub fn classes(&self, now: Time) -> u8 {
-        let symptoms = self.items(now).filter(|item| item.present);
-        let classes = symptoms.map(|item| item.evidence.entry().class);
-        let classes = classes.filter(|class| class.is_symptom());
-        classes.fold(0, |set, class| set | 1 << class as u8)
+    /// Symptoms that are there, by their kind, as bits: who shares none of them fails in another way. That a check fails is
+    /// of every kind, and counts only where it is all that is known.
+    pub fn symptoms(&self, now: Time) -> u8 {
+        let present = self.items(now).filter(|item| item.present);
+        let kinds = present.map(|item| kind(item.evidence));
+        let kinds = kinds.fold(0, |set, kind| set | kind);
+        match self.get(Evidence::CheckFails) {
+            Some(item) if item.present && kinds == 0 => ANY,
+            _ => kinds,
+        }
+    }
+}
+
+const ANY: u8 = u8::MAX;
+
+/// One that answers with errors is not one that does not answer, although both answer badly.
+fn kind(evidence: Evidence) -> u8 {
+    use Evidence::{CheckFails, ErrorStatus, Garbage, WrongAnswer};
+    let class = evidence.entry().class;
+    match evidence {
+        CheckFails => 0,
+        ErrorStatus | Garbage | WrongAnswer => 1 << 7,
+        _ if class.is_symptom() => 1 << class as u8,
+        _ => 0,
     }
 }
 

@@ -529,6 +529,7 @@ fn memory(bench: &mut Bench, bytes: u64, way: LimitWay) {
         threads: 1,
         cpu_millicores: None,
         throttled_permille: None,
+        waiting_permille: None,
         memory_bytes: bytes,
         swap_bytes: 0,
         descriptors: None,

@@ -1,8 +1,8 @@
 //! Who else is in trouble: whether a fault is of one process, or of something that several share.
 //!
 //! A group (a machine, a pool, a zone, everything) is at fault when all of it that can be seen is in trouble at the same
-//! time, by signs of the same class that began within [`WINDOW`] of each other, and it has at least two processes. A pool
-//! or a zone must be on at least two machines besides, else its machine explains it just as well.
+//! time, by signs of the same kind that began within [`WINDOW`] of each other, and it has at least two processes. A pool
+//! or a zone must be on at least two machines besides, else its machine explains it just as well; a pool whose machine is spared needs no second one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,12 +26,14 @@ pub(crate) fn of(subjects: &Subjects, key: &str, now: Time) -> (Reach, Vec<Arc<s
         return (Reach::Instance, Vec::new());
     };
     let mut best = (Reach::Instance, instance(subjects, own, now));
+    let machine = group(subjects, own, Reach::Machine, now);
+    let spared = !machine.iter().all(|other| together(own, other, now));
     for reach in [Reach::Machine, Reach::Pool, Reach::Zone, Reach::Everything] {
         let group = group(subjects, own, reach, now);
         let troubled = group.iter().all(|other| together(own, other, now));
         if troubled
             && !unseen(subjects, own, reach)
-            && is_wide(&group, reach)
+            && (is_wide(&group, reach) || (spared && is_pool(&group, reach)))
             && group.len() > best.1.len()
         {
             let keys = group.iter().map(|s| s.spec.key.clone());
@@ -139,6 +141,12 @@ fn unseen(subjects: &Subjects, own: &Subject, reach: Reach) -> bool {
     })
 }
 
+/// A pool on one machine, where the machine is no reason because others on it are well.
+fn is_pool(group: &[&Subject], reach: Reach) -> bool {
+    let instances: BTreeSet<_> = group.iter().map(|s| &s.spec.instance).collect();
+    reach == Reach::Pool && instances.len() >= 2
+}
+
 /// Enough processes, and enough machines, for the group itself to be the reason.
 fn is_wide(group: &[&Subject], reach: Reach) -> bool {
     let instances: BTreeSet<_> = group.iter().map(|s| &s.spec.instance).collect();
@@ -160,7 +168,7 @@ fn together(own: &Subject, other: &Subject, now: Time) -> bool {
         (Some(own), Some(other)) => own.max(other).since(own.min(other)) <= WINDOW,
         _ => false,
     };
-    let alike = own.board.classes(now) & other.board.classes(now) != 0;
+    let alike = own.board.symptoms(now) & other.board.symptoms(now) != 0;
     in_trouble(other, now) && near && alike
 }
 

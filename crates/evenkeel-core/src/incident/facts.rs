@@ -20,6 +20,8 @@ const HIGH_PERMILLE: u64 = 900;
 const FULL_PERMILLE: u32 = 980;
 /// So much of the time its quota held it back: then it waits more than it works on every third slice.
 const THROTTLED_PERMILLE: u32 = 300;
+/// On a busy machine, what waits for a processor for so much of the time is slow because of that.
+const WAITING_PERMILLE: u32 = 200;
 /// Some work was held up for want of memory for a tenth of the time: the kernel is busy finding pages.
 const MEMORY_PRESSURE_PERMILLE: u32 = 100;
 /// All work was held up by a disk for so much of the time.
@@ -234,6 +236,10 @@ fn ails_of_disk(disks: &[DiskFacts]) -> Option<String> {
 
 fn say_resources(service: &ServiceFacts, machine: &MachineFacts, said: &mut Said) {
     let cores = u64::from(machine.cores) * 1000;
+    // Where it is not known whom a busy machine holds back, it is taken to be everybody.
+    let waits = service
+        .waiting_permille
+        .is_none_or(|w| w >= WAITING_PERMILLE);
     let own = service.cpu_limit.as_ref().zip(service.cpu_millicores);
     let own = own.is_some_and(|(limit, used)| is_high(u64::from(used), limit.max));
     let held = service
@@ -241,12 +247,23 @@ fn say_resources(service: &ServiceFacts, machine: &MachineFacts, said: &mut Said
         .is_some_and(|t| t >= THROTTLED_PERMILLE);
     if let Some(used) = machine.cpu_millicores {
         let all = is_high(u64::from(used), cores);
-        let value = format!("{used} of {cores} thousandths of a core");
-        said.push((Evidence::CpuHigh, own || held || all, value));
+        let value = match (service.cpu_limit.as_ref(), service.waiting_permille) {
+            (Some(limit), _) if own || held => format!(
+                "{} thousandths of a core, of the {} it may use",
+                service.cpu_millicores.unwrap_or(0),
+                limit.max
+            ),
+            (_, Some(share)) if all => format!(
+                "its machine is busy, and it waits {} % of the time",
+                share / 10
+            ),
+            _ => format!("{used} of {cores} thousandths of a core"),
+        };
+        said.push((Evidence::CpuHigh, own || held || (all && waits), value));
     }
     if let Some(load) = machine.load_centi {
         // Twice as many want to run as can.
-        let high = u64::from(load) * 10 > 2 * cores;
+        let high = u64::from(load) * 10 > 2 * cores && waits;
         let value = format!(
             "{}.{:02} on {} cores",
             load / 100,

@@ -97,6 +97,8 @@ impl Ledger {
         if passed {
             subject.board.retract(Source::Check);
         }
+        let timed_out = subject.board.get(Evidence::ConnectTimeout);
+        let connects = passed && timed_out.is_none_or(|item| !item.present);
         let item = |evidence, present, value: &str| Item {
             evidence,
             present,
@@ -105,6 +107,10 @@ impl Ledger {
             value: value.to_owned(),
         };
         self.note(&key, item(Evidence::CheckFails, !passed, detail), now.at);
+        if connects {
+            // What is on the way there would hold the first packet up as well.
+            self.note(&key, item(Evidence::ConnectTimeout, false, ""), now.at);
+        }
         if stranger {
             let value = "somebody answers although its own process has ended";
             self.note(&key, item(Evidence::PortTaken, true, value), now.at);

@@ -85,6 +85,9 @@ pub struct ServiceFacts {
     pub cpu_millicores: Option<u32>,
     /// The share of time in which `cpu_max` held it back, in thousandths.
     pub throttled_permille: Option<u32>,
+    /// The share of time in which its leading process had to wait for a processor, in thousandths.
+    #[serde(default)]
+    pub waiting_permille: Option<u32>,
     /// In use.
     pub memory_bytes: u64,
     /// Of it in swap.
@@ -156,6 +159,7 @@ impl ServiceFacts {
             threads: facts.threads,
             cpu_millicores: facts.cpu_millicores,
             throttled_permille: facts.throttled_permille,
+            waiting_permille: facts.waiting_permille,
             memory_bytes: facts.memory_bytes,
             swap_bytes: facts.swap_bytes,
             descriptors: facts.descriptors,
@@ -215,6 +219,7 @@ impl ServiceFacts {
             threads: self.threads,
             cpu_millicores: self.cpu_millicores,
             throttled_permille: self.throttled_permille,
+            waiting_permille: self.waiting_permille,
             memory_bytes: self.memory_bytes,
             swap_bytes: self.swap_bytes,
             descriptors: self.descriptors,

@@ -159,6 +159,7 @@ fn facts_and_reports_come_back_as_core_knows_them() {
             threads: 3,
             cpu_millicores: Some(4),
             throttled_permille: None,
+            waiting_permille: None,
             memory_bytes: 5,
             swap_bytes: 6,
             descriptors: Some(7),

@@ -9,7 +9,7 @@ const CONDITIONS: &[(Condition, f64)] = &[(Slow, 0.85), (Unreachable, 0.08)];
 
 #[rustfmt::skip] // a table
 const EVIDENCE: &[(E, f64)] = &[
-    (E::ConnectTimeout, 0.35), // the first packet is lost like any other
+    (E::ConnectTimeout, 0.7), // the first packet is lost like any other
     (E::ConnectionReset, 0.1),
     (E::SlowAnswers, 0.3),
     (E::HeartbeatMissed, 0.3),

@@ -1,11 +1,12 @@
-//! `process_hung`: Connections are taken, by the kernel, and nothing ever comes back.
+//! `process_hung`: Connections are taken, by the kernel, and nothing ever comes back, or hardly anything: where only some of its
+//! threads stand still it is slow, with a processor that is idle.
 
 use crate::diagnose::cause::{Cause, CauseEntry, Scope};
 use crate::diagnose::condition::Condition::{self, *};
 use crate::diagnose::evidence::Evidence as E;
 use crate::registry::Part;
 
-const CONDITIONS: &[(Condition, f64)] = &[(Stuck, 0.97)];
+const CONDITIONS: &[(Condition, f64)] = &[(Stuck, 0.7), (Slow, 0.6)];
 
 #[rustfmt::skip] // a table
 const EVIDENCE: &[(E, f64)] = &[

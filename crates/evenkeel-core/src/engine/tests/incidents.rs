@@ -340,6 +340,41 @@ fn a_reload_that_breaks_an_endpoint_is_blamed_on_the_configuration() {
 }
 
 #[test]
+fn what_its_pool_needs_and_the_pool_are_two_incidents_although_on_one_machine() {
+    let apps = ["a1", "a2", "a3"].map(|name| at(name, "m1"));
+    let mut bench = begin(vec![pool("app", apps), pool("store", [at("s1", "m1")])]);
+    bench.run(15.0);
+    bench
+        .dead
+        .extend(["a1", "a2", "a3", "s1"].map(str::to_owned));
+    for _ in 0..8 {
+        bench.run(1.0);
+        let store = bench.engine.endpoint_id("store", "s1").unwrap();
+        bench.handle(Event::Observed(Observation {
+            about: About::Endpoint(store),
+            evidence: Evidence::NoAnswer,
+            present: true,
+            source: Source::Check,
+            value: String::new(),
+        }));
+        for name in ["a1", "a2", "a3"] {
+            see(&mut bench, name, Evidence::ErrorStatus);
+        }
+    }
+    let all = all(&bench);
+    let of = |key: &str| {
+        let names = |r: &&Record| r.subjects.iter().any(|s| s.key == key);
+        all.iter()
+            .find(names)
+            .unwrap_or_else(|| panic!("{key}: {all:#?}"))
+    };
+    assert_eq!(of("app/a1").id, of("app/a3").id, "{all:#?}");
+    assert_ne!(of("app/a1").id, of("store/s1").id);
+    assert_eq!(of("app/a1").cause(), Cause::DependencyDown, "{all:#?}");
+    assert_eq!(of("store/s1").cause(), Cause::ProcessHung, "{all:#?}");
+}
+
+#[test]
 fn what_an_operator_takes_out_is_no_fault() {
     let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
     bench.run(5.0);

@@ -67,6 +67,7 @@ fn facts(bench: &Bench, name: &str) -> ServiceFacts {
         threads: 1,
         cpu_millicores: Some(10),
         throttled_permille: None,
+        waiting_permille: None,
         memory_bytes: 100 * MIB,
         swap_bytes: 0,
         descriptors: None,
