@@ -104,7 +104,7 @@ fn run(
             before.requests
         ));
     }
-    let mut watch = Watch::begin(site)?;
+    let mut watch = Watch::begin(site, scenario.felt)?;
     let injected = Stamp(watch::now());
     let mut fault = inject()?;
     report::progress(options.admin.json, &fault.what);
@@ -114,6 +114,7 @@ fn run(
         let undone = fault.undo();
         healed = Some(Stamp(watch::now()));
         undone?;
+        watch.taken_back();
         if ended.is_ok() && !watch.is_over() {
             report::progress(options.admin.json, "the drill took the fault back");
             ended = watch.until_healed(watch::AFTERWARDS, interrupt);

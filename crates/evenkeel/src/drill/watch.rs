@@ -28,14 +28,21 @@ pub(super) struct Watch<'s> {
     began: WallTime,
     /// The newest incident before it.
     before: u64,
+    /// Of those it is part of, the one in which something was done, else the newest.
     incident: Option<IncidentStatus>,
+    /// When the first of them was opened.
+    detected: Option<Stamp>,
+    felt: Option<fn(&Site) -> bool>,
     endpoint: Option<EndpointStatus>,
     away: Option<Instant>,
 }
 
 impl<'s> Watch<'s> {
     /// Just before the fault.
-    pub(super) fn begin(site: &'s Site) -> Result<Watch<'s>, String> {
+    pub(super) fn begin(
+        site: &'s Site,
+        felt: Option<fn(&Site) -> bool>,
+    ) -> Result<Watch<'s>, String> {
         let all: Incidents = site.read("/v1/incidents")?;
         let open = |i: &&IncidentStatus| i.closed.is_none();
         if let Some(open) = all.iter().find(open) {
@@ -50,6 +57,8 @@ impl<'s> Watch<'s> {
             began: now(),
             before: all.iter().map(|i| i.id).max().unwrap_or(0),
             incident: None,
+            detected: None,
+            felt,
             endpoint: None,
             away: None,
         })
@@ -74,11 +83,16 @@ impl<'s> Watch<'s> {
         Ok(())
     }
 
-    /// It was found, is closed, and the endpoint serves.
+    /// The fault itself was taken back: it is felt no more.
+    pub(super) fn taken_back(&mut self) {
+        self.felt = None;
+    }
+
+    /// It was found, is closed, the endpoint serves, and nothing is felt of it.
     pub(super) fn is_over(&self) -> bool {
         let closed = self.incident.as_ref().is_some_and(|i| i.closed.is_some());
         let serves = self.endpoint.as_ref().is_some_and(|e| e.state == State::Up);
-        closed && serves
+        closed && serves && !self.felt.is_some_and(|felt| felt(self.site))
     }
 
     fn look(&mut self) -> Result<(), String> {
@@ -89,10 +103,13 @@ impl<'s> Watch<'s> {
         let names = |i: &IncidentStatus| i.subjects.contains(&self.site.key);
         // A fault that was merged into an older number does not count: there was no older one open.
         let of_this = all.into_iter().filter(|i| i.id > self.before && names(i));
-        let Some(first) = of_this.min_by_key(|i| i.id) else {
+        let of_this: Vec<_> = of_this.collect();
+        self.detected = of_this.iter().map(|i| i.opened).min();
+        let told = |i: &&IncidentStatus| (!i.actions.is_empty(), i.id);
+        let Some(told) = of_this.iter().max_by_key(told) else {
             return Ok(());
         };
-        let path = format!("/v1/incidents/{}", first.id);
+        let path = format!("/v1/incidents/{}", told.id);
         let whole = self.site.call(Method::GET, &path, None)?;
         self.incident = serde_json::from_value(whole).ok();
         Ok(())
@@ -129,7 +146,7 @@ impl<'s> Watch<'s> {
                 .map_or_else(TimesStatus::default, |i| {
                     let first = i.actions.iter().map(|action| action.started).min();
                     TimesStatus {
-                        detect: Some(since(i.opened)),
+                        detect: self.detected.map(since),
                         decide: first.map(|at| at.0.0.saturating_sub(i.opened.0.0)),
                         act: i.times_ms.act,
                         restore: i.restored.or(i.closed).map(since),

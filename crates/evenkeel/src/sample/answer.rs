@@ -19,6 +19,9 @@ use super::spec::Spec;
 /// The other service has this long to take a connection and answer.
 const NEEDS_WITHIN: Duration = Duration::from_millis(400);
 
+/// A longer answer is nobody's.
+const BYTES_MAX: usize = 1 << 20;
+
 /// A running sample.
 pub(super) struct Sample {
     name: String,
@@ -97,6 +100,10 @@ impl Sample {
         let name = &self.name;
         if path == "/healthz" {
             return (StatusCode::OK, "ok\n".to_owned());
+        }
+        // What a load generator asks for: an answer of a known length.
+        if let Some(Ok(bytes)) = path.strip_prefix("/bytes/").map(str::parse::<usize>) {
+            return (StatusCode::OK, "x".repeat(bytes.min(BYTES_MAX)));
         }
         match path.strip_prefix("/slow/").map(str::parse::<u64>) {
             Some(Ok(ms)) => {

@@ -3,6 +3,9 @@
 //! A release is a program in real life. Here it is a word that says how well the program works, which is all that matters
 //! to whoever stands in front of it: `ok`, `500` (every answer is an error), `slow MS`, or `exit CODE` (it does not start).
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,16 +24,18 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    /// Reads what `link` leads to.
+    /// Reads what `link` leads to. Where not even its folder is there, releases are made: a sample has nobody who ships some.
     ///
     /// # Errors
     /// For a person: it leads nowhere, says what is not understood, or that it does not start.
     pub(crate) fn read(link: &Path) -> Result<Release, String> {
+        if link.parent().is_some_and(|folder| !folder.exists()) {
+            lay_out(link).map_err(|e| format!("release {}: {e}", link.display()))?;
+        }
         let folder =
-            std::fs::canonicalize(link).map_err(|e| format!("release {}: {e}", link.display()))?;
+            fs::canonicalize(link).map_err(|e| format!("release {}: {e}", link.display()))?;
         let file = folder.join(FILE);
-        let text =
-            std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let mut release = Release {
             name: name.to_string(),
@@ -58,6 +63,17 @@ impl Release {
     }
 }
 
+/// One that works and one that does not, to be shipped for a try; both links lead to the first.
+fn lay_out(link: &Path) -> io::Result<()> {
+    let folder = link.parent().unwrap_or(Path::new("/"));
+    for (name, answers) in [("good", "ok\n"), ("bad", "500\n")] {
+        fs::create_dir_all(folder.join(name))?;
+        fs::write(folder.join(name).join(FILE), answers)?;
+    }
+    symlink("good", folder.join("previous"))?;
+    symlink("good", link)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +93,7 @@ mod tests {
         }
         let read = |name: &str| {
             let _ = std::fs::remove_file(at("current"));
-            std::os::unix::fs::symlink(name, at("current")).unwrap();
+            symlink(name, at("current")).unwrap();
             Release::read(&at("current"))
         };
         assert_eq!(read("1").unwrap().name, "1");
@@ -85,5 +101,9 @@ mod tests {
         assert_eq!(read("3").unwrap().slow, Duration::from_millis(250));
         assert!(read("4").unwrap_err().contains("gives up with 3"));
         assert!(read("nowhere").unwrap_err().contains("No such file"));
+        let made = at("releases").join("current");
+        assert_eq!(Release::read(&made).unwrap().name, "good");
+        assert!(at("releases").join("previous/answers").exists());
+        assert!(at("releases").join("bad/answers").exists());
     }
 }

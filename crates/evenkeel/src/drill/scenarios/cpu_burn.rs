@@ -18,6 +18,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "The service's processor time is used up, up to its `cpu_max` where it has one.",
     cause: Cause::CpuOverload,
     needs: "a sample service; root and `cpu_max` by a control group; or an allowed command drill_cpu_burn",
+    felt: None,
     prepare,
 };
 

@@ -17,6 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "Freezes the service that this one and its peers need.",
     cause: Cause::DependencyDown,
     needs: "a sample service that --needs another supervised one, or an allowed command drill_dependency_down",
+    felt: None,
     prepare,
 };
 

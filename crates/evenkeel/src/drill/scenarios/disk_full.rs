@@ -29,6 +29,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "Fills the disk of the service's first `disk_paths` folder.",
     cause: Cause::DiskFull,
     needs: "`disk_paths`, on a disk of at most 256 MiB, or root, who mounts a small one over it",
+    felt: None,
     prepare,
 };
 

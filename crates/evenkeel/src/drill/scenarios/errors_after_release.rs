@@ -19,6 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "Ships a release that answers everything with 500, and restarts the service.",
     cause: Cause::BadRelease,
     needs: "`release` of a sample service, or an allowed command drill_errors_after_release",
+    felt: None,
     prepare,
 };
 

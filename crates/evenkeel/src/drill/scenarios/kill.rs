@@ -11,6 +11,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "Kills the service's process.",
     cause: Cause::ProcessDead,
     needs: "",
+    felt: None,
     prepare: |site| {
         let process = Process::open(site.pid)?;
         Ok(Box::new(move || {

@@ -14,6 +14,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "The service's memory grows to its `memory_max` within 20 s.",
     cause: Cause::MemoryLeak,
     needs: "`memory_max` of a sample service, or an allowed command drill_memory_leak",
+    felt: None,
     prepare,
 };
 

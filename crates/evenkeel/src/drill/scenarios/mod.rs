@@ -32,6 +32,8 @@ pub(crate) struct Scenario {
     pub(super) cause: Cause,
     /// What it cannot do without; empty = any supervised service.
     pub(super) needs: &'static str,
+    /// Can the fault still be felt, whatever incidents say? `None` = evenkeel's word is taken for it.
+    pub(super) felt: Option<fn(&Site) -> bool>,
     /// Looks whether it can be done here.
     pub(super) prepare: fn(&Site) -> Result<Inject<'_>, String>,
 }

@@ -17,6 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "Drops all packets to the endpoint's address and port, and from there.",
     cause: Cause::NetworkPathCut,
     needs: "root and nftables",
+    felt: None,
     prepare,
 };
 

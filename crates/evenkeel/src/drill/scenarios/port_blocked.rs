@@ -23,6 +23,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "Another process takes the service's port, takes connections and closes them.",
     cause: Cause::PortTaken,
     needs: "an address of this machine",
+    felt: None,
     prepare,
 };
 

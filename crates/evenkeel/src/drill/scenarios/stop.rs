@@ -11,6 +11,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "Freezes the service's process, as a deadlock does.",
     cause: Cause::ProcessHung,
     needs: "",
+    felt: None,
     prepare: |site| {
         let process = Process::open(site.pid)?;
         Ok(Box::new(move || {
