@@ -8,6 +8,7 @@ use crate::poll::{Interest, Poller};
 use crate::request::{self, Shape};
 use crate::response::Response;
 use crate::wire::{self, Wire};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustls::ClientConfig;
 use std::io::{self, Write};
@@ -16,8 +17,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// After so many errors the run is given up: it has no meaning any more.
-const ERRORS_MAX: u64 = 100;
+/// Between two looks at whether it is told to end.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// However little came in until then, the load is warm.
 const WARM_MAX: Duration = Duration::from_secs(10);
 
@@ -54,6 +55,23 @@ pub(crate) struct Options {
     /// Seconds that count.
     #[arg(long, default_value_t = 3.0)]
     secs: f64,
+    /// Measure until a line comes in, for `secs` at the most.
+    #[arg(long)]
+    until_told: bool,
+    /// After so many errors the run is given up: it has no meaning any more, unless errors are what it is about.
+    #[arg(long, default_value_t = 100)]
+    errors_max: u64,
+}
+
+/// Is there a line to be read?
+fn is_told() -> io::Result<bool> {
+    let input = io::stdin();
+    let mut watched = [PollFd::new(&input, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    Ok(rustix::event::poll(&mut watched, Some(&now))? > 0)
 }
 
 /// One connection. There is none before its first request, or after an error between two.
@@ -105,7 +123,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     io::stdin().read_line(&mut line)?;
     let start = Instant::now();
     load.forget_the_pause(start);
-    load.turn_for(Duration::from_secs_f64(options.secs))?;
+    load.measure()?;
     let elapsed = start.elapsed();
     load.count_what_waits();
     load.counts.print(&warm, elapsed);
@@ -173,7 +191,7 @@ impl Load<'_> {
         }
         while self.received < wanted
             && start.elapsed() < WARM_MAX
-            && self.counts.errors < ERRORS_MAX
+            && self.counts.errors < self.options.errors_max
         {
             self.turn_for(Duration::from_millis(20))?;
         }
@@ -223,6 +241,18 @@ impl Load<'_> {
         }
     }
 
+    /// For so long as was said, or until it is told to end.
+    fn measure(&mut self) -> io::Result<()> {
+        let end = Instant::now() + Duration::from_secs_f64(self.options.secs);
+        if !self.options.until_told {
+            return self.turn_for(end.saturating_duration_since(Instant::now()));
+        }
+        while Instant::now() < end && !is_told()? {
+            self.turn_for(LOOK_EVERY)?;
+        }
+        Ok(())
+    }
+
     fn turn_for(&mut self, time: Duration) -> io::Result<()> {
         let end = Instant::now() + time;
         let mut ready = Vec::new();
@@ -230,7 +260,7 @@ impl Load<'_> {
             self.send_what_is_due()?;
             let now = Instant::now();
             let left = end.saturating_duration_since(now);
-            if left.is_zero() || self.counts.errors >= ERRORS_MAX {
+            if left.is_zero() || self.counts.errors >= self.options.errors_max {
                 return Ok(());
             }
             let until_due = self

@@ -103,6 +103,45 @@ pub(crate) struct Load {
     _tree: Tree,
 }
 
+/// A load at a rate that goes on until it is told to end, whatever fails.
+pub(crate) struct Endless(Load);
+
+impl Endless {
+    /// Starts it; it counts from here on.
+    pub(crate) fn start(
+        programs: &Path,
+        target: SocketAddr,
+        rate: f64,
+        connections: u32,
+    ) -> Result<Endless, Failure> {
+        let mut command = Command::new(programs.join("evenkeel-bench"));
+        command.args(["load", "--target", &target.to_string(), "--until-told"]);
+        for (name, value) in [
+            ("--connections", connections.to_string()),
+            ("--rate", rate.to_string()),
+            ("--body", "128".to_owned()),
+            ("--secs", "600".to_owned()),
+            ("--errors-max", "1000000".to_owned()),
+        ] {
+            command.args([name, &value]);
+        }
+        let (tree, mut lines) = process::start_spoken(command)?;
+        let warm = lines.next("the word `warm`")?;
+        if warm != "warm" {
+            return Err(warm);
+        }
+        let mut load = Load { lines, _tree: tree };
+        load.go()?;
+        Ok(Endless(load))
+    }
+
+    /// Ends it.
+    pub(crate) fn end(mut self) -> Result<Seen, Failure> {
+        self.0.go()?;
+        self.0.seen()
+    }
+}
+
 /// What a load saw.
 pub(crate) struct Seen {
     pub(crate) requests: u64,

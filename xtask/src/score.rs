@@ -1,6 +1,7 @@
 //! `cargo xtask score`: figures with a bound each, against the real binary; outside its bound, the command fails.
 
 mod attacks;
+mod faults;
 mod routes;
 mod site;
 
@@ -11,14 +12,20 @@ use crate::{Failure, load};
 pub(crate) enum Score {
     /// Slow, silent and flooding clients, with an honest one beside them.
     Attacks(attacks::Options),
+    /// Every drill, several times, under load: found, understood, healed, unnoticed; beside HAProxy.
+    Faults(faults::Options),
     /// What a request costs among 10,000 routes, beside one among 10.
     Routes(routes::Options),
 }
 
 /// Runs one of them on the release build.
 pub(crate) fn run(score: &Score) -> Result<(), Failure> {
-    let programs = load::build_for_use(&["evenkeel", "evenkeel-bench"])?;
+    let programs = match score {
+        Score::Faults(options) if options.profile == "debug" => load::build_for_tests()?,
+        _ => load::build_for_use(&["evenkeel", "evenkeel-bench"])?,
+    };
     match score {
+        Score::Faults(options) => faults::run(options, &programs),
         Score::Attacks(options) => attacks::run(options, &programs),
         Score::Routes(options) => routes::run(options, &programs),
     }
