@@ -25,6 +25,7 @@ fn service() -> ServiceFacts {
         threads: 1,
         cpu_millicores: Some(100),
         throttled_permille: None,
+        waiting_permille: None,
         memory_bytes: 100 * MIB,
         swap_bytes: 0,
         descriptors: Some(50),

@@ -350,13 +350,18 @@ fn what_its_pool_needs_and_the_pool_are_two_incidents_although_on_one_machine() 
     for _ in 0..8 {
         bench.run(1.0);
         let store = bench.engine.endpoint_id("store", "s1").unwrap();
-        bench.handle(Event::Observed(Observation {
-            about: About::Endpoint(store),
-            evidence: Evidence::NoAnswer,
-            present: true,
-            source: Source::Check,
-            value: String::new(),
-        }));
+        for (evidence, source) in [
+            (Evidence::NoAnswer, Source::Check),
+            (Evidence::ProcessStopped, Source::Facts),
+        ] {
+            bench.handle(Event::Observed(Observation {
+                about: About::Endpoint(store),
+                evidence,
+                present: true,
+                source,
+                value: String::new(),
+            }));
+        }
         for name in ["a1", "a2", "a3"] {
             see(&mut bench, name, Evidence::ErrorStatus);
         }

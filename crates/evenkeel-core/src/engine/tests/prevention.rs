@@ -32,6 +32,7 @@ fn seconds(bench: &mut Bench, n: u32, millicores: [u32; 2]) {
             threads: 1,
             cpu_millicores: Some(used),
             throttled_permille: None,
+            waiting_permille: None,
             memory_bytes: 1 << 20,
             swap_bytes: 0,
             descriptors: None,
