@@ -4,11 +4,10 @@
 //! Every answer is checked; errors are counted and shown.
 
 use crate::histogram::Histogram;
-use crate::poll::{Interest, Poller};
+use crate::poll::{self, Interest, Poller};
 use crate::request::{self, Shape};
 use crate::response::Response;
 use crate::wire::{self, Wire};
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustls::ClientConfig;
 use std::io::{self, Write};
@@ -61,17 +60,6 @@ pub(crate) struct Options {
     /// After so many errors the run is given up: it has no meaning any more, unless errors are what it is about.
     #[arg(long, default_value_t = 100)]
     errors_max: u64,
-}
-
-/// Is there a line to be read?
-fn is_told() -> io::Result<bool> {
-    let input = io::stdin();
-    let mut watched = [PollFd::new(&input, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    Ok(rustix::event::poll(&mut watched, Some(&now))? > 0)
 }
 
 /// One connection. There is none before its first request, or after an error between two.
@@ -247,7 +235,7 @@ impl Load<'_> {
         if !self.options.until_told {
             return self.turn_for(end.saturating_duration_since(Instant::now()));
         }
-        while Instant::now() < end && !is_told()? {
+        while Instant::now() < end && !poll::is_told()? {
             self.turn_for(LOOK_EVERY)?;
         }
         Ok(())

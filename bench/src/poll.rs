@@ -2,6 +2,7 @@
 //! socket is tried and says that it would block.
 
 use rustix::event::epoll::{self, EventFlags};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::time::Timespec;
 use std::io::{self, Write};
@@ -19,6 +20,17 @@ pub(crate) enum Interest {
     Both,
     /// Only errors, which are always told.
     Nothing,
+}
+
+/// Is there a line of our own input to be read?
+pub(crate) fn is_told() -> io::Result<bool> {
+    let input = io::stdin();
+    let mut watched = [PollFd::new(&input, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    Ok(rustix::event::poll(&mut watched, Some(&now))? > 0)
 }
 
 impl Interest {

@@ -12,6 +12,8 @@ use super::family::Families;
 use super::machine::ticks;
 use super::{Subject, disk, group, millis_per_second};
 
+/// What is done about `memory_max` where the kernel does not see to it.
+const OVER_MEMORY: &str = "restarted gracefully when it is over";
 /// Processes of a service whose descriptors are counted: those of the first are the ones that run out.
 const DESCRIPTORS_MAX: usize = 16;
 
@@ -29,6 +31,23 @@ struct Last {
     cpu: group::Cpu,
     /// How long its leading process has waited for a processor.
     waited: Option<Duration>,
+}
+
+impl Last {
+    fn read(subject: &Subject, leader: &Member, members: &[Member], now: Duration) -> Last {
+        let cpu = group::cpu(&subject.limits.cpu).unwrap_or_default();
+        let waited = leader.process.schedstat().ok();
+        Last {
+            at: now,
+            pid: subject.pid,
+            used: match cpu.used {
+                Some(used) => Used::Group(used),
+                None => Used::Each(members.iter().map(|m| times(&m.stat)).collect()),
+            },
+            cpu,
+            waited: waited.map(|s| Duration::from_nanos(s.run_delay)),
+        }
+    }
 }
 
 /// What two readings say together.
@@ -106,20 +125,7 @@ impl Services {
             .iter()
             .find(|m| u32::try_from(m.stat.pid) == Ok(subject.pid))?;
         let state = state(leader.stat.state);
-        let cpu = group::cpu(&subject.limits.cpu).unwrap_or_default();
-        let used = match cpu.used {
-            Some(used) => Used::Group(used),
-            None => Used::Each(members.iter().map(|m| times(&m.stat)).collect()),
-        };
-        let waited = leader.process.schedstat().ok();
-        let this = Last {
-            at: now,
-            pid: subject.pid,
-            used,
-            cpu,
-            waited: waited.map(|s| Duration::from_nanos(s.run_delay)),
-        };
-        let rates = self.rates(subject, this);
+        let rates = self.rates(subject, Last::read(subject, leader, &members, now));
         let memory = group::memory(&subject.limits.memory);
         let pages = members.iter().map(|m| m.stat.rss).sum::<u64>();
         let threads = members
@@ -140,13 +146,9 @@ impl Services {
             descriptors,
             descriptors_max,
             oom_kills: memory.map(|m| m.oom_kills),
-            memory_limit: subject.memory_max.map(|max| {
-                limit(
-                    max,
-                    &subject.limits.memory,
-                    "restarted gracefully when it is over",
-                )
-            }),
+            memory_limit: subject
+                .memory_max
+                .map(|max| limit(max, &subject.limits.memory, OVER_MEMORY)),
             cpu_limit: subject
                 .cpu_max
                 .map(|max| limit(max.into(), &subject.limits.cpu, "only shown")),
