@@ -1,6 +1,7 @@
 //! `cargo xtask score`: figures with a bound each, against the real binary; outside its bound, the command fails.
 
 mod attacks;
+mod detectors;
 mod faults;
 mod routes;
 mod site;
@@ -14,6 +15,8 @@ pub(crate) enum Score {
     Attacks(attacks::Options),
     /// Every drill, several times, under load: found, understood, healed, unnoticed; beside HAProxy.
     Faults(faults::Options),
+    /// What failure detectors see, how soon, and how often they are wrong.
+    Detectors(detectors::Options),
     /// What a request costs among 10,000 routes, beside one among 10.
     Routes(routes::Options),
 }
@@ -21,12 +24,15 @@ pub(crate) enum Score {
 /// Runs one of them on the release build.
 pub(crate) fn run(score: &Score) -> Result<(), Failure> {
     let programs = match score {
+        // Computed, not measured: no build of the real thing is needed.
+        Score::Detectors(options) => return detectors::run(options),
         Score::Faults(options) if options.profile == "debug" => load::build_for_tests()?,
         _ => load::build_for_use(&["evenkeel", "evenkeel-bench"])?,
     };
     match score {
         Score::Faults(options) => faults::run(options, &programs),
         Score::Attacks(options) => attacks::run(options, &programs),
+        Score::Detectors(options) => detectors::run(options),
         Score::Routes(options) => routes::run(options, &programs),
     }
 }

@@ -9,6 +9,8 @@
 //! - Two machines at least, all of them lost, and all within [`AT_ONCE`]: the fault is this machine's own. Those lost long
 //!   before neither prove nor disprove it.
 //! - The first answer from any of them, or a beat, ends it.
+//! - At the beginning nobody has answered yet: until one has, or all are known to be lost, nothing is held against the first
+//!   that is not reached. All are asked at once then, so that lasts no longer than a check; in any case [`AT_ONCE`] at most.
 //!
 //! While it lasts nothing that was not reached counts against an endpoint: states stay as they were, and what was down by
 //! then is served as `when_all_down` says. Whoever is lost first makes the engine ask a few others at once, so that it is
@@ -57,6 +59,12 @@ pub struct Reach {
     /// Since when.
     lost: BTreeMap<IpAddr, Time>,
     cut: Option<Cut>,
+    /// When somebody was not reached for the first time.
+    began: Option<Time>,
+    /// Somebody has answered since, or could have.
+    answered: bool,
+    /// Nobody has answered yet, some are lost, and others were not heard of.
+    unsure: bool,
 }
 
 impl Reach {
@@ -65,8 +73,14 @@ impl Reach {
         self.cut.as_ref()
     }
 
+    /// Is what is not reached to be put down to us, for sure or for now?
+    pub fn excuses(&self) -> bool {
+        self.cut.is_some() || self.unsure
+    }
+
     /// A machine answered, in whatever way.
     pub fn heard(&mut self, machine: IpAddr, now: Now) -> Option<Found> {
+        (self.answered, self.unsure) = (true, false);
         self.lost.remove(&machine);
         let cut = self.cut.take()?;
         // Nobody else was asked again yet; who is lost still will be seen to be.
@@ -81,6 +95,9 @@ impl Reach {
         machines: &BTreeSet<IpAddr>,
         now: Now,
     ) -> Option<Found> {
+        if now.at.since(*self.began.get_or_insert(now.at)) > AT_ONCE {
+            (self.answered, self.unsure) = (true, false);
+        }
         self.lost.retain(|machine, _| machines.contains(machine));
         if self.cut.is_some() || !machines.contains(&machine) || self.lost.contains_key(&machine) {
             return None;
@@ -93,6 +110,7 @@ impl Reach {
         let judged = machines.iter().filter(|machine| !long_gone(machine));
         let (lost, there): (Vec<IpAddr>, Vec<IpAddr>) =
             judged.partition(|machine| self.lost.contains_key(machine));
+        self.unsure = !self.answered && !there.is_empty();
         if !there.is_empty() {
             return Some(Found::Ask(there.into_iter().take(ASKED).collect()));
         }

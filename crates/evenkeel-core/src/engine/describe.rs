@@ -196,7 +196,8 @@ fn beats(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> Option<String> {
         ));
     }
     Some(match endpoint.heartbeat.held_until(&spec.failover) {
-        None => "waits for its heartbeats".into(),
+        // Its checks may pass: they don't show what a heartbeat does. Who stopped beating on purpose is told how to say so.
+        None => "waits for its heartbeats; if it is to send none any more, an operator says maint and then ready".into(),
         Some(until) if until > now.at => format!("held for {} more", about(until.since(now.at))),
         Some(_) if !spec.failover.failback_auto => "waits for an operator to say ready".into(),
         Some(_) => "up at its next heartbeat".into(),

@@ -217,7 +217,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
-            cut: self.reach.cut().is_some(),
+            cut: self.reach.excuses(),
         };
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.on(index, sign, &mut ctx);
@@ -237,7 +237,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
-            cut: self.reach.cut().is_some(),
+            cut: self.reach.excuses(),
         };
         if let Some(pool) = self.pools.get_mut(&id) {
             pool.measured(measured, since, &mut ctx);
@@ -250,7 +250,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
-            cut: self.reach.cut().is_some(),
+            cut: self.reach.excuses(),
         };
         for (id, pool) in &mut self.pools {
             if pool.next_wakeup() <= ctx.now.at {
@@ -266,7 +266,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
-            cut: self.reach.cut().is_some(),
+            cut: self.reach.excuses(),
         };
         for id in std::mem::take(&mut self.touched) {
             if let Some(pool) = self.pools.get_mut(&id) {
@@ -280,7 +280,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
-            cut: self.reach.cut().is_some(),
+            cut: self.reach.excuses(),
         };
         (&mut self.services, ctx)
     }
@@ -401,7 +401,7 @@ impl Engine {
             now,
             fences: &mut self.fences,
             commands: &mut self.commands,
-            cut: self.reach.cut().is_some(),
+            cut: self.reach.excuses(),
         };
         let new =
             |index: usize, spec: &PoolSpec| new_endpoint(index, spec, workers, last, carried, now);

@@ -74,7 +74,7 @@ impl Engine {
             now: self.now,
             fences: &mut self.fences,
             commands: &mut self.commands,
-            cut: self.reach.cut().is_some(),
+            cut: self.reach.excuses(),
         };
         if let Some(pool) = self.pools.get_mut(&id) {
             deed(pool, &mut ctx);

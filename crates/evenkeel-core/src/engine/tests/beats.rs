@@ -233,6 +233,29 @@ fn nobody_reached_is_our_own_fault_and_changes_no_state() {
 }
 
 #[test]
+fn at_the_start_nobody_is_down_before_all_were_asked() {
+    for answers in [false, true] {
+        let spec = beating("fixed").engine.pool("app").unwrap().spec.clone();
+        let mut bench = Bench::new();
+        bench.contact = Contact::Silent;
+        bench.dead = ["a1", "a2", "a3"].map(String::from).into();
+        if answers {
+            bench.dead.remove("a3");
+        }
+        bench.configure(vec![spec]);
+        // Probes are answered one after the other, the first ones with nothing.
+        assert_eq!(bench.states("app")[0], State::Unknown, "{answers}");
+        bench.run(30.0);
+        let expected = match answers {
+            true => [State::Down, State::Down, State::Up],
+            false => [State::Unknown; 3],
+        };
+        assert_eq!(bench.states("app"), expected, "{answers}");
+        assert_eq!(bench.engine.cut().is_some(), !answers);
+    }
+}
+
+#[test]
 fn one_that_answers_shows_that_the_others_are_at_fault() {
     let mut bench = beating("fixed");
     bench.contact = Contact::Silent;

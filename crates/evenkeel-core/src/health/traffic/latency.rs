@@ -8,7 +8,8 @@
 //! - takes longer than that factor with so many more of its requests than the others do that chance is out of the
 //!   question (z of two proportions ≥ 4). This is for services with cheap and expensive requests: where 40 % of all are
 //!   expensive, twenty of them have an expensive median in one window of four, by chance alone;
-//! - in three windows one after the other, and not while it ramps: caches are cold then.
+//! - in three windows one after the other, and not while it ramps: caches are cold then. A window in which we ourselves were
+//!   asleep says nothing, neither for nor against it.
 //!
 //! A pool that is slow as a whole loses nobody: there are no faster peers.
 
@@ -48,7 +49,8 @@ impl Rule for Latency {
         if factor <= 0.0 {
             return self.slow.clear();
         }
-        if !scene.closes {
+        // What was answered while we slept was answered as late as we woke, by whom it happened to be.
+        if !scene.closes || scene.dozed {
             return;
         }
         let mut all = Spread::default();

@@ -224,6 +224,8 @@ struct Scene<'a> {
     overslept: bool,
     /// An exact window ends here.
     closes: bool,
+    /// Who looks was asleep in it, and what answers took then was his own doing.
+    dozed: bool,
     endpoints: Vec<Seen<'a>>,
 }
 
@@ -315,6 +317,8 @@ pub struct Traffic {
     #[serde(with = "crate::keep::parts")]
     rules: Vec<Box<dyn Rule>>,
     closes_at: Time,
+    /// Who looks was asleep in the present window.
+    dozed: bool,
 }
 
 impl Default for Traffic {
@@ -323,6 +327,7 @@ impl Default for Traffic {
             tracks: BTreeMap::new(),
             rules: RULES.iter().map(|entry| (entry.make)()).collect(),
             closes_at: Time::ZERO,
+            dozed: false,
         }
     }
 }
@@ -350,8 +355,12 @@ impl Traffic {
         // Times are read once a second: a window ends with a reading of them.
         let read = looks.iter().any(|look| look.measured.times.is_some());
         let closes = read && now >= self.closes_at;
+        let overslept = now.since(since) > OVERSLEPT;
+        self.dozed |= overslept || looks.iter().any(|look| look.excused);
+        let dozed = self.dozed;
         if closes {
             self.closes_at = now + WINDOW;
+            self.dozed = false;
             self.tracks.values_mut().for_each(Track::close);
         }
         let seen = |look: &Look<'_>| Seen {
@@ -366,8 +375,9 @@ impl Traffic {
             settings,
             probe_convinces: matches!(check, CheckKind::Http { .. }),
             now,
-            overslept: now.since(since) > OVERSLEPT,
+            overslept,
             closes,
+            dozed,
             endpoints: looks.iter().map(seen).collect(),
         };
         let mut findings = Vec::new();

@@ -479,3 +479,24 @@ fn every_rule_spares_a_pool_of_one_and_those_that_are_alike() {
             .all(|name| By::ALL.iter().any(|by| by.name() == *name))
     );
 }
+
+/// A starved machine: we ourselves are stopped for a second again and again, and what one endpoint answers meanwhile is seen late.
+#[test]
+fn answers_that_we_ourselves_slept_through_make_nobody_slow() {
+    let late = Manner {
+        median_us: 40_000,
+        ..CALM
+    };
+    let run = |asleep: bool| {
+        let mut stage = Stage::new(&[CALM, CALM, late], 1);
+        for second in 0..120 {
+            match asleep && second % 8 == 0 {
+                true => stage.sweep(1000),
+                false => stage.run(1),
+            }
+        }
+        stage.found.len()
+    };
+    assert_eq!(run(true), 0);
+    assert_eq!(run(false), 1, "awake it is found");
+}
