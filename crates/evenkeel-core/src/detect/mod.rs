@@ -94,5 +94,3 @@ pub(crate) fn known_name<'de, D: Deserializer<'de>>(from: D) -> Result<&'static 
 
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod trials;
