@@ -125,6 +125,7 @@ impl World {
             threads: 4,
             cpu_millicores: u32::try_from(cpu).ok(),
             throttled_permille: Some(if busy { 500 } else { 0 }),
+            waiting_permille: None,
             memory_bytes: (MEMORY_USED + noise + leaked).min(MEMORY_MAX),
             swap_bytes: 0,
             descriptors: Some(20),
