@@ -128,6 +128,7 @@ fn configuration() -> Event {
             tls: None,
             objective: Default::default(),
             recovery: Default::default(),
+            prevention: Default::default(),
             endpoints: ["a1", "a2"].map(endpoint).into(),
         }],
         services: Vec::new(),

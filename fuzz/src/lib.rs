@@ -65,7 +65,9 @@ pub fn keeper_messages(data: &[u8]) {
 /// What agents and balancers say to each other over the network: no bytes do harm, however they are cut, and what can be read is
 /// written back to what is read the same.
 pub fn agent_messages(data: &[u8]) {
-    use evenkeel_schema::agent::{FIRST_FRAME_BYTES_MAX, Frames, FromAgent, Message, ToAgent, encode, read};
+    use evenkeel_schema::agent::{
+        FIRST_FRAME_BYTES_MAX, Frames, FromAgent, Message, ToAgent, encode, read,
+    };
     fn again<M: Message + PartialEq + std::fmt::Debug>(frame: &[u8]) -> Option<M> {
         let message: M = read(frame).ok()?;
         let bytes = encode(&message).expect("what was read can be written");
