@@ -56,8 +56,8 @@ pub struct View {
 enum State {
     /// So many bytes of the segment, of so many at most.
     On { bytes: usize, of: usize },
-    /// Not: this many events since, and not before this time.
-    Off { lost: u64, until: Time },
+    /// Not before this time.
+    Off { until: Time },
 }
 
 /// The journal of one engine.
@@ -68,6 +68,8 @@ pub struct Recorder {
     begins: Begins,
     seed: u64,
     retry: Duration,
+    /// Events that no segment has, since the last one that has any.
+    missing: u64,
     lost: u64,
     gaps: u64,
     shared: Arc<Shared>,
@@ -95,10 +97,8 @@ impl Recorder {
         }
         Recorder {
             encoder: Encoder::new(),
-            state: State::Off {
-                lost: 0,
-                until: Time::ZERO,
-            },
+            state: State::Off { until: Time::ZERO },
+            missing: 0,
             begins: Begins::Start,
             seed,
             retry: RETRY,
@@ -137,6 +137,7 @@ impl Recorder {
             self.encoder.end(Ends::Full);
             self.flush();
             self.begins = Begins::Full;
+            self.missing = 0;
             self.begin(engine, now);
         } else if self.encoder.len() >= TOGETHER {
             self.flush();
@@ -201,7 +202,7 @@ impl Recorder {
     }
 
     fn may_begin(&self, at: Time) -> bool {
-        let State::Off { until, .. } = self.state else {
+        let State::Off { until } = self.state else {
             return false;
         };
         // Nothing on its way: then the writer has said all it has to say of the segment before.
@@ -210,12 +211,11 @@ impl Recorder {
     }
 
     fn begin(&mut self, engine: &Engine, now: Now) {
-        if let State::Off { lost, .. } = self.state
-            && lost > 0
-        {
-            self.begins = Begins::Gap(lost);
+        if self.missing > 0 {
+            self.begins = Begins::Gap(self.missing);
         }
         self.shared.stopped.store(false, Ordering::Release);
+        self.shared.begun.store(false, Ordering::Release);
         let header = Header {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             engine: ENGINE.to_owned(),
@@ -258,9 +258,7 @@ impl Recorder {
 
     fn miss(&mut self) {
         self.lost += 1;
-        if let State::Off { lost, .. } = &mut self.state {
-            *lost += 1;
-        }
+        self.missing += 1;
     }
 
     fn stop(&mut self, until: Time) {
@@ -268,6 +266,9 @@ impl Recorder {
         if let State::On { .. } = self.state {
             self.gaps += 1;
         }
-        self.state = State::Off { lost: 0, until };
+        if self.shared.begun.load(Ordering::Acquire) {
+            self.missing = 0;
+        }
+        self.state = State::Off { until };
     }
 }

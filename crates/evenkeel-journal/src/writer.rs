@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) waiting: AtomicUsize,
     /// The present segment cannot be written on; set before `waiting` shrinks, cleared by the recorder while it is 0.
     pub(crate) stopped: AtomicBool,
+    /// The present segment has its snapshot on the disk; cleared by the recorder before it begins one.
+    pub(crate) begun: AtomicBool,
     /// Nothing can be written, as far as is known.
     pub(crate) failing: AtomicBool,
     /// Bytes written since the beginning.
@@ -79,6 +81,7 @@ impl Writer<'_> {
             let _ = std::fs::remove_file(path);
             return begun;
         }
+        self.shared.begun.store(true, Ordering::Release);
         if self.shared.failing.swap(false, Ordering::Relaxed) {
             tracing::info!(target: "evenkeel::journal", "the journal is written again, to {}", path.display());
         }
