@@ -41,6 +41,13 @@ pub struct Subject {
     pub release: Option<PathBuf>,
 }
 
+impl Subject {
+    /// Where the link of its present release leads.
+    fn leads_to(&self) -> Option<PathBuf> {
+        std::fs::read_link(self.release.as_ref()?).ok()
+    }
+}
+
 /// Reads facts; remembers what the next reading's rates need.
 #[derive(Debug, Default)]
 pub struct Reader {

@@ -153,10 +153,7 @@ impl Services {
                 .cpu_max
                 .map(|max| limit(max.into(), &subject.limits.cpu, "only shown")),
             disks: disk::disks(&subject.directories),
-            release: subject
-                .release
-                .as_ref()
-                .and_then(|link| std::fs::read_link(link).ok()),
+            release: subject.leads_to(),
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::health::{Endpoint, Sign};
 use crate::id::Epoch;
-use crate::incident::{Input, SubjectView};
+use crate::incident::SubjectView;
 use crate::prevent::Reliever;
 use crate::recover::actions::Step;
 use crate::recover::{Behind, CarriedRecovery, Case, Condition, Do, Order, RecoveryView};
@@ -86,57 +86,7 @@ impl Engine {
                     self.relieve(endpoint, Reliever::Recovery, wanted);
                 }
                 Do::Step { subject, step, why } => self.take_step(&subject, step, &why),
-                Do::Began {
-                    incident,
-                    subject,
-                    action,
-                    why,
-                    advised,
-                } => {
-                    let target = subject.clone();
-                    let input = Input::ActionStarted {
-                        action: action.name(),
-                        target,
-                        why,
-                        advised,
-                    };
-                    self.ledger.act(incident, &subject, input, self.now);
-                }
-                Do::Done {
-                    incident,
-                    subject,
-                    action,
-                    detail,
-                } => {
-                    let input = Input::ActionEnded {
-                        action: action.name(),
-                        target: subject.clone(),
-                        done: true,
-                        detail,
-                    };
-                    self.ledger.act(incident, &subject, input, self.now);
-                }
-                Do::Ended {
-                    incident,
-                    subject,
-                    action,
-                    cured,
-                    detail,
-                } => {
-                    let input = Input::ActionJudged {
-                        action: action.name(),
-                        target: subject.clone(),
-                        cured,
-                        detail,
-                    };
-                    self.ledger.act(incident, &subject, input, self.now);
-                }
-                Do::CallPerson {
-                    incident,
-                    subject,
-                    reasons,
-                } => {
-                    let input = Input::NeedsPerson(reasons);
+                Do::Tell(incident, subject, input) => {
                     self.ledger.act(incident, &subject, input, self.now);
                 }
             }

@@ -183,36 +183,6 @@ impl Ledger {
         self.open.len()
     }
 
-    /// Something is done about an incident of this subject, or what was being done has ended: an [`Input`] of the recovery's.
-    pub(crate) fn act(&mut self, id: u64, subject: &str, input: Input, now: Now) {
-        // It may have become part of another one meanwhile.
-        let current = self.subjects.get(subject).and_then(|s| s.incident);
-        let id = current.unwrap_or(id);
-        if let Some(open) = self.open.get_mut(&id) {
-            match &input {
-                Input::ActionStarted { advised: false, .. } => open.treated = true,
-                Input::ActionJudged { .. } => {
-                    open.treated = false;
-                    open.judge_at = now.at;
-                }
-                _ => {}
-            }
-        }
-        self.tell(id, input, now);
-    }
-
-    /// Something is being done to this subject: what is seen of it meanwhile is that action's doing. Or not any more.
-    pub(crate) fn treat(&mut self, subject: &str, on: bool, now: Now) {
-        let Some(known) = self.subjects.get_mut(subject) else {
-            return;
-        };
-        if known.treated && !on {
-            known.settled = now.at;
-        }
-        known.treated = on;
-        self.touched.insert(known.spec.key.clone());
-    }
-
     /// A person says what an incident was. False: there is no such incident.
     pub fn label(&mut self, id: u64, cause: Cause, now: Now) -> bool {
         if self.open.contains_key(&id) {

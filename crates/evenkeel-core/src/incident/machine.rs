@@ -13,8 +13,6 @@ use crate::time::{Now, Time, WallTime};
 use super::record::{ActionRecord, EvidenceRecord, Record, SubjectRecord, TimesMs};
 use super::words::{Outcome, Phase, Reach};
 
-/// Actions kept of one incident: a service that is restarted for ever must not fill the memory.
-const ACTIONS_MAX: usize = 50;
 /// Reasons told why a person is needed.
 const REASONS_MAX: usize = 24;
 
@@ -105,15 +103,15 @@ pub struct Incident {
     pub(crate) id: u64,
     pub(crate) reach: Reach,
     first_sign: Now,
-    opened: Now,
-    acted: Option<Time>,
+    pub(super) opened: Now,
+    pub(super) acted: Option<Time>,
     restored: Option<Now>,
     closed: Option<WallTime>,
     subjects: BTreeMap<Arc<str>, (Option<Arc<str>>, Phase)>,
     causes: Vec<Ranked>,
     evidence: Vec<EvidenceRecord>,
-    actions: Vec<(ActionRecord, Time)>,
-    times: TimesMs,
+    pub(super) actions: Vec<(ActionRecord, Time)>,
+    pub(super) times: TimesMs,
     label: Option<Cause>,
     person: Vec<String>,
     /// Somebody of it did not serve.
@@ -350,107 +348,9 @@ impl Incident {
             false => None,
         }
     }
-
-    fn action_started(
-        &mut self,
-        action: &str,
-        target: &str,
-        why: String,
-        advised: bool,
-        now: Now,
-    ) -> Option<Step> {
-        // What was done before and is followed by this did not help.
-        self.give_up(target, now);
-        if self.actions.len() >= ACTIONS_MAX {
-            self.actions.remove(0);
-        }
-        if self.acted.is_none() {
-            self.acted = Some(now.at);
-            self.times.decide = Some(ms(now.at.since(self.opened.at)));
-        }
-        let record = ActionRecord {
-            action: action.to_owned(),
-            target: target.to_owned(),
-            why,
-            outcome: if advised {
-                Outcome::Advised
-            } else {
-                Outcome::Running
-            },
-            detail: String::new(),
-            started: now.wall,
-            ended: advised.then_some(now.wall),
-        };
-        self.actions.push((record, now.at));
-        Some(Step::Acted)
-    }
-
-    fn action_ended(
-        &mut self,
-        action: &str,
-        target: &str,
-        done: bool,
-        detail: String,
-        now: Now,
-    ) -> Option<Step> {
-        let (record, started) = self.unjudged(action, target)?;
-        record.outcome = match done {
-            true => Outcome::Watched,
-            false => Outcome::Failed,
-        };
-        if !detail.is_empty() {
-            record.detail = detail;
-        }
-        if record.ended.is_none() {
-            record.ended = Some(now.wall);
-            self.times.act = Some(ms(now.at.since(started)));
-        }
-        Some(Step::Acted)
-    }
-
-    fn action_judged(
-        &mut self,
-        action: &str,
-        target: &str,
-        cured: bool,
-        detail: String,
-        now: Now,
-    ) -> Option<Step> {
-        let (record, _) = self.unjudged(action, target)?;
-        record.outcome = if cured {
-            Outcome::Cured
-        } else {
-            Outcome::Failed
-        };
-        if !detail.is_empty() {
-            record.detail = detail;
-        }
-        record.ended.get_or_insert(now.wall);
-        Some(Step::Acted)
-    }
-
-    /// The newest such action that is under way or being watched.
-    fn unjudged(&mut self, action: &str, target: &str) -> Option<(&mut ActionRecord, Time)> {
-        let open = |(a, _): &&mut (ActionRecord, Time)| {
-            let running = matches!(a.outcome, Outcome::Running | Outcome::Watched);
-            a.action == action && a.target == target && running
-        };
-        let found = self.actions.iter_mut().rev().find(open);
-        found.map(|(record, started)| (record, *started))
-    }
-
-    fn give_up(&mut self, target: &str, now: Now) {
-        for (record, _) in &mut self.actions {
-            let running = matches!(record.outcome, Outcome::Running | Outcome::Watched);
-            if record.target == target && running {
-                record.outcome = Outcome::Failed;
-                record.ended.get_or_insert(now.wall);
-            }
-        }
-    }
 }
 
-fn ms(time: Duration) -> u64 {
+pub(super) fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -460,6 +360,7 @@ pub(crate) fn earlier(wall: WallTime, by: Duration) -> WallTime {
 
 #[cfg(test)]
 mod tests {
+    use super::super::doings::ACTIONS_MAX;
     use super::*;
 
     fn at(ms: u64) -> Now {

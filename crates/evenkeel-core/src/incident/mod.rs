@@ -11,6 +11,7 @@
 //! ```
 
 mod company;
+mod doings;
 mod facts;
 mod grouping;
 mod ledger;

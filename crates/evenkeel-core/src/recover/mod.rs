@@ -11,8 +11,10 @@ mod history;
 mod order;
 mod planner;
 pub mod points;
+mod wanted;
 
 pub(crate) use case::{Behind, Case, Condition};
 pub use order::{CarriedRecovery, Cures, End, Order, Tried};
-pub use planner::RecoveryView;
-pub(crate) use planner::{Do, Planner};
+pub(crate) use planner::Planner;
+pub(crate) use wanted::Do;
+pub use wanted::RecoveryView;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EndpointId, Epoch};
+use crate::id::Epoch;
+use crate::incident::Input;
 use crate::settings::RecoveryMode;
 use crate::time::{Now, Time};
 
@@ -19,6 +20,7 @@ use super::choose::{Choice, choose, command};
 use super::course::{Course, Move};
 use super::history::History;
 use super::order::{CarriedRecovery, End, Tried};
+use super::wanted::{Do, RecoveryView};
 
 /// Sick subjects are looked at this often while anything is wrong.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -28,54 +30,6 @@ const SOONEST: Duration = Duration::from_millis(1);
 const PERSON_AFTER: Duration = Duration::from_secs(10);
 /// Subjects that a word about a person is kept of.
 const PEOPLE_MAX: usize = 10_000;
-
-/// Something the engine is to carry out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Do {
-    /// Write it down; [`Planner::noted`] when it is.
-    Note(CarriedRecovery),
-    /// Give the endpoint no new work, because of this; or again.
-    Withhold(EndpointId, Option<String>),
-    /// What is seen of the subject from now on is the action's doing; or not any more.
-    Treat(Arc<str>, bool),
-    /// Less work for the endpoint; or as before.
-    Relieve(EndpointId, Option<String>),
-    /// Take a step for this subject, under the fence given out for it.
-    Step {
-        subject: Arc<str>,
-        step: Step,
-        why: String,
-    },
-    /// For the incident.
-    Began {
-        incident: u64,
-        subject: Arc<str>,
-        action: Kept,
-        why: String,
-        advised: bool,
-    },
-    /// For the incident: its steps are done.
-    Done {
-        incident: u64,
-        subject: Arc<str>,
-        action: Kept,
-        detail: String,
-    },
-    /// For the incident: whether it helped.
-    Ended {
-        incident: u64,
-        subject: Arc<str>,
-        action: Kept,
-        cured: bool,
-        detail: String,
-    },
-    /// Nothing is left to be tried, for these reasons.
-    CallPerson {
-        incident: u64,
-        subject: Arc<str>,
-        reasons: Vec<String>,
-    },
-}
 
 /// One pool's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -95,18 +49,9 @@ pub(crate) struct Planner {
     people: BTreeMap<(u64, Arc<str>), Vec<String>>,
     looked: Option<Time>,
     wakeup: Option<Time>,
+    /// Taken before the end of each event.
+    #[serde(skip)]
     todo: Vec<Do>,
-}
-
-/// What is shown of a pool's recovery.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RecoveryView {
-    /// How many actions the hourly budget still allows.
-    pub left: u32,
-    /// The action under way: name, subject, where it is.
-    pub current: Option<(String, String, String)>,
-    /// Cause, action, times tried, times cured.
-    pub cures: Vec<(String, String, u32, u32)>,
 }
 
 impl Planner {
@@ -291,12 +236,16 @@ impl Planner {
                 course.show(now);
                 let withheld = std::mem::take(&mut course.withheld);
                 let endpoint = course.endpoint.filter(|_| withheld);
-                self.todo.push(Do::Done {
-                    incident: course.incident,
-                    subject: subject.clone(),
-                    action: course.action,
-                    detail: course.said.join("; "),
-                });
+                self.todo.push(Do::Tell(
+                    course.incident,
+                    subject.clone(),
+                    Input::ActionEnded {
+                        action: course.action.name(),
+                        target: subject.clone(),
+                        done: true,
+                        detail: course.said.join("; "),
+                    },
+                ));
                 self.todo.extend(endpoint.map(|e| Do::Withhold(e, None)));
                 self.todo.push(Do::Treat(subject, false));
             }
@@ -347,13 +296,16 @@ impl Planner {
                 .extend(course.endpoint.map(|e| Do::Relieve(e, None)));
         }
         self.todo.push(Do::Treat(course.subject.clone(), false));
-        self.todo.push(Do::Ended {
-            incident: course.incident,
-            subject: course.subject,
-            action: name,
-            cured,
-            detail,
-        });
+        self.todo.push(Do::Tell(
+            course.incident,
+            course.subject.clone(),
+            Input::ActionJudged {
+                action: name.name(),
+                target: course.subject,
+                cured,
+                detail,
+            },
+        ));
     }
 
     /// A sick subject: is anything to be done about it now? When to look again at the latest.
@@ -428,13 +380,16 @@ impl Planner {
         plan.history.begin(case.patient().clone(), tried, now);
         self.todo
             .push(Do::Note(plan.history.record(case.pool.clone())));
-        self.todo.push(Do::Began {
-            incident: case.incident,
-            subject: case.subject.clone(),
-            action: Kept(action),
-            why: why.clone(),
-            advised: false,
-        });
+        self.todo.push(Do::Tell(
+            case.incident,
+            case.subject.clone(),
+            Input::ActionStarted {
+                action: action.part.name,
+                target: case.subject.clone(),
+                why: why.clone(),
+                advised: false,
+            },
+        ));
         plan.course = Some(Course::new(case, action, cause, why, argument, now));
         self.people.remove(&(case.incident, case.subject.clone()));
     }
@@ -448,13 +403,16 @@ impl Planner {
             plan.advised.clear();
         }
         if plan.advised.insert(key) {
-            self.todo.push(Do::Began {
-                incident: case.incident,
-                subject: case.subject.clone(),
-                action: Kept(action),
-                why,
-                advised: true,
-            });
+            self.todo.push(Do::Tell(
+                case.incident,
+                case.subject.clone(),
+                Input::ActionStarted {
+                    action: action.part.name,
+                    target: case.subject.clone(),
+                    why,
+                    advised: true,
+                },
+            ));
         }
     }
 
@@ -469,11 +427,11 @@ impl Planner {
             return Time::NEVER;
         }
         self.people.insert(key, reasons.clone());
-        self.todo.push(Do::CallPerson {
-            incident: case.incident,
-            subject: case.subject.clone(),
-            reasons,
-        });
+        self.todo.push(Do::Tell(
+            case.incident,
+            case.subject.clone(),
+            Input::NeedsPerson(reasons),
+        ));
         Time::NEVER
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::address::{Address, Target};
 use crate::diagnose::{Cause, Evidence, Scope, Source};
 use crate::incident::{About, News, Observation, Outcome, Phase, Record};
-use crate::settings::{EndpointSpec, Ready, RecoveryMode};
+use crate::settings::{EndpointSpec, PoolSpec, Ready, RecoveryMode};
 
 /// Everybody on a machine of its own unless told otherwise.
 fn at(name: &str, machine: &str) -> EndpointSpec {

@@ -12,6 +12,7 @@ mod operator;
 mod pathing;
 mod probing;
 mod ruling;
+mod sign;
 mod suspicion;
 
 use std::sync::Arc;
@@ -19,25 +20,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Address, Target};
+use crate::address::Address;
 use crate::counters::EndpointShared;
-use crate::detect::Pause;
 use crate::failover::path::{Change, Path};
-use crate::id::{EndpointId, Epoch};
-use crate::observe::{Contact, Failure};
-use crate::prevent::{Relief, Reliever};
+use crate::id::EndpointId;
+use crate::prevent::Relief;
 use crate::settings::{EndpointSpec, PoolSpec};
 use crate::table::{Ramp, State};
 use crate::time::{Now, Time, WallTime};
 
 use super::check::{Check, Verdict};
-use super::heartbeat::{Beat, Heartbeat};
+use super::heartbeat::Heartbeat;
 use super::outlier::Outlier;
 use super::schedule::{Pace, Schedule};
 use super::standing::{DecidedBy, Order, Standing, clip};
-use super::traffic::{By, Finding, NO_BURDEN};
+use super::traffic::{By, NO_BURDEN};
 pub(crate) use pathing::rules;
 use probing::Durations;
+pub use sign::Sign;
 
 /// Counters are read every 100 ms while anything waits.
 const READ_WITHIN: Duration = Duration::from_millis(500);
@@ -55,72 +55,6 @@ pub struct Around<'a> {
     pub out: usize,
     /// This machine reaches nobody: what is not reached from here is no fault of an endpoint's.
     pub cut: bool,
-}
-
-/// Something that says something of one endpoint.
-#[derive(Clone, Copy, Debug)]
-pub enum Sign<'a> {
-    /// A probe ended.
-    Probed {
-        /// Its fence.
-        epoch: Epoch,
-        /// As expected?
-        passed: bool,
-        /// What came back of its machine.
-        contact: Contact,
-        /// What was seen.
-        detail: &'a str,
-    },
-    /// It says that it lives.
-    Beat(&'a Beat),
-    /// It has not said so for too long.
-    Silent,
-    /// Whoever carried its word that it lives has said goodbye: none is expected until one comes.
-    Unattended,
-    /// We did not look or listen for a while: what ran out meanwhile is no fault of its.
-    Excused(&'a Pause),
-    /// A try failed.
-    Failed(&'a Failure),
-    /// What its counters grew by.
-    Swept {
-        /// Tries answered.
-        successes: u64,
-        /// Tries failed.
-        failures: u64,
-    },
-    /// What was found by comparing it with the others.
-    Found(&'a Finding),
-    /// A probe of another address than the one in use ended.
-    Elsewhere {
-        /// Its fence.
-        epoch: Epoch,
-        /// As expected?
-        passed: bool,
-        /// What was seen.
-        detail: &'a str,
-    },
-    /// One of its names was resolved.
-    Resolved(&'a Target, &'a Address),
-    /// One of its names could not be.
-    Unresolved(&'a Target),
-    /// It is to be reached by another of its addresses.
-    Leave,
-    /// An operator's state.
-    Order(Order),
-    /// An operator's weight.
-    Weight(Option<u32>),
-    /// Somebody wants it at so many thousandths of its weight, and why; `None` = not any more.
-    Relieve(Reliever, Option<(u32, &'a str)>),
-    /// Something happened to the process behind it: look at once.
-    Look,
-    /// The recovery wants it to have no new work, because of this; or lets it go again.
-    Withhold(Option<&'a str>),
-    /// Another process stands behind it: what traffic said of the one before says nothing of this one.
-    Renewed,
-    /// Nobody in its pool is usable any more: look soon.
-    Alone,
-    /// Time passed.
-    Tick,
 }
 
 /// What came of a sign.
