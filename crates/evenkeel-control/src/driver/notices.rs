@@ -200,8 +200,6 @@ impl Driver {
             let Message {
                 event, pools, why, ..
             } = message;
-            let line = format!("{}: {why}", event.name());
-            tracing::warn!(target: "evenkeel::notify", event = event.name(), "people are told: {line}");
             let mut told: Vec<(Messenger, Option<Secret>)> = Vec::new();
             for pool in &pools {
                 for to in self.messengers(pool) {
@@ -222,8 +220,15 @@ impl Driver {
                     told.push((to, secret));
                 }
             }
-            if told.is_empty() {
-                tracing::info!(target: "evenkeel::notify", "nobody is told: none of the pools has `notify` in its recovery");
+            let (event, targets) = (event.name(), told.len());
+            match targets {
+                // The log has the fault itself already.
+                0 => {
+                    tracing::debug!(target: "evenkeel::notify", event, "nobody is to be told: {why}")
+                }
+                _ => {
+                    tracing::warn!(target: "evenkeel::notify", event, targets, "people are told: {event}: {why}")
+                }
             }
         }
     }
