@@ -13,6 +13,7 @@ mod notices;
 mod page;
 mod paths;
 mod prevention;
+mod redo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -332,6 +333,7 @@ impl Sample {
         self.ejections(page)?;
         self.paths(page)?;
         self.prevention(page)?;
+        self.redo(page)?;
         let help = "How long the endpoint's checks took";
         page.family(
             "evenkeel_check_seconds",

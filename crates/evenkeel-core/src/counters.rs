@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::health::traffic::NO_BURDEN;
+use crate::recover::redo::RedoCounts;
 use crate::time::Time;
 use crate::times::{Spread, Times};
 
@@ -435,4 +436,6 @@ pub struct CounterSet {
     pub routes: BTreeMap<RouteLabel, Arc<PerWorker<RouteWorker>>>,
     /// By pool's name.
     pub pools: BTreeMap<String, Arc<PerWorker<PoolWorker>>>,
+    /// What became of journalled requests, by pool's name.
+    pub redo: BTreeMap<String, Arc<RedoCounts>>,
 }

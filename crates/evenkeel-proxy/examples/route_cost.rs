@@ -76,6 +76,7 @@ fn spec(kind: &str, i: usize) -> RouteSpec {
         action: RouteAction::Pool("app".into()),
         timeout: ROUTE_TIMEOUT,
         max_body: 0,
+        journal: false,
     };
     match of_mix(kind, i) {
         "hosts" => spec.host = Some(HostPattern::Exact(format!("h{i}.shop.example"))),

@@ -16,6 +16,7 @@ mod options;
 mod pool;
 mod proxy;
 mod random;
+mod redo;
 mod room;
 mod rt;
 mod seldom;

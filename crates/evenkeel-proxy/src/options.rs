@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use evenkeel_core::observe::Failure;
@@ -20,6 +21,8 @@ pub struct Options {
     pub failures: mpsc::Sender<Failure>,
     /// `None` = off.
     pub access_log: Option<AccessLog>,
+    /// Where requests of routes with `journal` are written down; `None` = nowhere, and none is sent again.
+    pub redo: Option<PathBuf>,
     /// Of every random choice; a worker derives its own stream from it.
     pub seed: u64,
 }

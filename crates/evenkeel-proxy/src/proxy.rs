@@ -4,7 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,10 +15,13 @@ use evenkeel_core::table::PoolTable;
 
 use crate::access::Writer;
 use crate::options::{Options, Traffic};
+use crate::redo::{Book, Running};
 use crate::rt;
 use crate::snapshot::{Command, Shared, Snapshot, WorkerShared};
 use crate::worker::Worker;
 
+/// How long the end waits for the journal: a disk that works takes a tenth of that.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How often [`Proxy::stop`] looks whether all connections have ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -27,6 +31,7 @@ pub struct Proxy {
     /// Taken by whoever stops it first.
     threads: Mutex<Vec<JoinHandle<()>>>,
     log: Mutex<Option<Writer>>,
+    redo: Mutex<Option<Running>>,
 }
 
 impl std::fmt::Debug for Proxy {
@@ -52,7 +57,17 @@ impl Proxy {
                 (Some(writer), sinks)
             }
         };
+        let (ask, told) = sync_channel::<Weak<Shared>>(1);
+        let waits = move || told.recv().unwrap_or_default();
+        let (book, running) = match options.redo {
+            None => (None, None),
+            Some(folder) => {
+                let (book, running) = Book::start(folder, waits)?;
+                (Some(book), Some(running))
+            }
+        };
         let shared = Arc::new(Shared {
+            book,
             seed: options.seed,
             failures: options.failures,
             snapshot: ArcSwap::default(),
@@ -61,8 +76,10 @@ impl Proxy {
             workers: (0..workers).map(|_| WorkerShared::default()).collect(),
             writing: Mutex::new(()),
         });
+        let _ = ask.send(Arc::downgrade(&shared));
         let proxy = Proxy {
             shared,
+            redo: Mutex::new(running),
             threads: Mutex::default(),
             log: Mutex::new(log),
         };
@@ -209,6 +226,11 @@ impl Proxy {
         let log = locked(&self.log).take();
         if let Some(log) = log {
             log.join();
+        }
+        let running = locked(&self.redo).take();
+        if let (Some(running), Some(book)) = (running, &self.shared.book) {
+            book.end();
+            running.join(LAST_WORDS);
         }
     }
 

@@ -16,6 +16,7 @@ use evenkeel_core::counters::{
 };
 use evenkeel_core::id::PoolId;
 use evenkeel_core::observe::Failure;
+use evenkeel_core::recover::redo::RedoCounts;
 use evenkeel_core::route::RouteTable;
 use evenkeel_core::settings::{
     HostPattern, ListenerSettings, PathPattern, Protocol, RouteAction, RouteSpec,
@@ -25,6 +26,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::options::Traffic;
 use crate::pool::Queue;
+use crate::redo::Book;
 
 /// Everything the handle and the workers share.
 pub(crate) struct Shared {
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) generation: AtomicU64,
     /// Set once by `drain`.
     pub(crate) draining: AtomicBool,
+    /// Of requests that may have to be sent again.
+    pub(crate) book: Option<Book>,
     pub(crate) workers: Box<[WorkerShared]>,
     /// Serialises `apply` and `publish`.
     pub(crate) writing: Mutex<()>,
@@ -134,6 +138,8 @@ pub(crate) struct PoolCell {
     pub(crate) tls: ArcSwapOption<evenkeel_tls::Client>,
     pub(crate) queue: Queue,
     pub(crate) counters: Arc<PerWorker<PoolWorker>>,
+    /// Of its journalled requests.
+    pub(crate) redo: Arc<RedoCounts>,
 }
 
 impl Snapshot {
@@ -193,11 +199,13 @@ fn pools(
                     || Arc::new(PerWorker::new(workers)),
                     |cell| cell.counters.clone(),
                 ),
+                redo: known.map_or_else(Arc::default, |cell| cell.redo.clone()),
             }),
         };
         counters
             .pools
             .insert(name.to_string(), cell.counters.clone());
+        counters.redo.insert(name.to_string(), cell.redo.clone());
         pools.insert(name, cell);
     }
     pools
@@ -244,7 +252,8 @@ fn listener(
     }
 }
 
-fn label(listener: &str, route: &RouteSpec) -> RouteLabel {
+/// What a route takes, as written: its host and its path.
+pub(crate) fn route_words(route: &RouteSpec) -> String {
     let host = match &route.host {
         None => "*".to_owned(),
         Some(HostPattern::Exact(host)) => host.clone(),
@@ -256,9 +265,13 @@ fn label(listener: &str, route: &RouteSpec) -> RouteLabel {
         Some(PathPattern::Exact(path)) => format!("={path}"),
         Some(PathPattern::Regex(regex)) => format!("~{}", regex.as_str()),
     };
+    host + &path
+}
+
+fn label(listener: &str, route: &RouteSpec) -> RouteLabel {
     RouteLabel {
         listener: listener.to_owned(),
-        route: host + &path,
+        route: route_words(route),
         pool: match &route.action {
             RouteAction::Pool(pool) => pool.to_string(),
             RouteAction::Redirect { .. } | RouteAction::Respond { .. } => String::new(),

@@ -19,6 +19,7 @@ mod notices;
 mod operator;
 mod paths;
 mod recovery;
+mod redo;
 mod restores;
 mod shutdown;
 mod sweep;

@@ -15,6 +15,7 @@ use evenkeel_core::time::Time;
 
 use super::Driver;
 use super::paths::Paths;
+use super::redo::Told;
 
 /// How long answers take is read this often: eighty-five numbers a worker and endpoint.
 const TIMES_EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ pub(super) struct Swept {
     times_at: Time,
     /// Not swept, but counted here.
     pub(super) paths: Paths,
+    pub(super) redo: Told,
 }
 
 impl Driver {
@@ -38,6 +40,7 @@ impl Driver {
         if with_times {
             self.swept.times_at = now;
         }
+        self.sweep_redo();
         let tables: Vec<Arc<PoolTable>> = self.tables.values().cloned().collect();
         for table in tables {
             let (moved, endpoints) = self.measure(&table, with_times);

@@ -11,11 +11,12 @@ use evenkeel_core::time::WallTime;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
     AdmissionStatus, EndpointService, EndpointStatus, FillingStatus, HeartbeatStatus, HeatStatus,
-    ListenerStatus, PoolStatus, ReliefStatus, ServiceAgent, ServiceStatus, Status, TlsStatus,
+    ListenerStatus, PoolStatus, RedoStatus, ReliefStatus, ServiceAgent, ServiceStatus, Status,
+    TlsStatus,
 };
 
 use super::beats::millis;
-use super::{Driver, Newest, paths};
+use super::{Driver, Newest, paths, redo};
 use crate::clock::now;
 use crate::metrics::{EndpointSample, Sample};
 
@@ -38,6 +39,7 @@ impl Driver {
                 .pools()
                 .map(|view| PoolStatus {
                     alerts: self.alerts(&view.spec.name),
+                    redo: self.redo_of(&view.spec.name),
                     ..pool(&self.engine, &view, &self.facts)
                 })
                 .collect(),
@@ -57,6 +59,11 @@ impl Driver {
             rejected: self.rejected.clone(),
             certificates: self.certificates.status(now().wall),
         }
+    }
+
+    fn redo_of(&self, pool: &str) -> Option<RedoStatus> {
+        let counters = self.host.counters();
+        redo::status(counters.redo.get(pool)?.read())
     }
 
     /// What a listener does with TLS; `None` = nothing.
@@ -164,6 +171,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
         alerts: Vec::new(),
         admission: admission(view),
         recovery: super::recovery::status(engine, view.spec),
+        redo: None,
         endpoints: view
             .endpoints
             .iter()

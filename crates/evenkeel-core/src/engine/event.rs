@@ -74,8 +74,15 @@ pub enum Event {
         /// Where it is.
         address: Option<Address>,
     },
-    /// An endpoint is to be reached by another of its addresses, if one of them answers.
-    SwitchNetwork(EndpointId),
+    /// Requests of this pool that had been journalled and never answered were sent again, and none is left.
+    Redone {
+        /// Its name.
+        pool: Arc<str>,
+        /// So many were answered.
+        redone: u64,
+        /// So many were not, and are given up.
+        given_up: u64,
+    },
     /// A probe ended.
     Probed {
         /// Whose.

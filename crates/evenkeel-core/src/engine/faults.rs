@@ -72,7 +72,8 @@ impl Engine {
             }
         }
         for switch in switches.iter().filter(|switch| !switch.change.back) {
-            self.ledger.switched(switch.endpoint, self.now);
+            self.ledger
+                .switched(switch.endpoint, &switch.change, self.now);
         }
     }
 

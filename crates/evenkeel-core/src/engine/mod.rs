@@ -140,7 +140,11 @@ impl Engine {
                 target,
                 address,
             } => self.resolved(endpoint, &target, address.as_ref()),
-            Event::SwitchNetwork(endpoint) => self.sign(endpoint, Sign::Leave),
+            Event::Redone {
+                pool,
+                redone,
+                given_up,
+            } => self.ledger.redone(&pool, redone, given_up, now),
             Event::Probed {
                 endpoint,
                 epoch,

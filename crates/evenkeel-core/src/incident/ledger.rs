@@ -69,7 +69,7 @@ pub struct Ledger {
     /// By service name.
     pub(super) services: BTreeMap<Arc<str>, Vec<Arc<str>>>,
     pub(super) open: BTreeMap<u64, Open>,
-    closed: VecDeque<Record>,
+    pub(super) closed: VecDeque<Record>,
     pub(super) merged: VecDeque<(u64, u64)>,
     pub(super) last_id: u64,
     /// What was stored has been taken in, or is not waited for any more.

@@ -18,6 +18,7 @@ mod ledger;
 mod machine;
 mod open;
 mod record;
+mod redone;
 mod signs;
 mod subject;
 mod switched;

@@ -4,6 +4,7 @@
 //! What was seen of it is weighed as if there had been one, and the change stands in the incident as its action. Back on
 //! its first address there is nothing to tell: the fault of the first is over, or it would not be back.
 
+use crate::failover::path::Change;
 use crate::id::EndpointId;
 use crate::time::Now;
 
@@ -13,7 +14,7 @@ use super::words::Phase;
 
 impl Ledger {
     /// An endpoint is reached by another address, because no packet got to the one before.
-    pub fn switched(&mut self, endpoint: EndpointId, now: Now) {
+    pub fn switched(&mut self, endpoint: EndpointId, change: &Change, now: Now) {
         let Some(key) = self.endpoints.get(&endpoint).cloned() else {
             return;
         };
@@ -58,7 +59,7 @@ impl Ledger {
             action,
             target,
             done,
-            detail: String::new(),
+            detail: format!("from {} to {}: {}", change.from, change.to, change.why),
         };
         self.tell(id, ended, now);
         // Begun and ended in one moment, which is one piece of news.

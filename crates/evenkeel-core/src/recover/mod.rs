@@ -11,6 +11,7 @@ mod history;
 mod order;
 mod planner;
 pub mod points;
+pub mod redo;
 mod wanted;
 
 pub(crate) use case::{Behind, Case, Condition};

@@ -23,6 +23,7 @@ fn spec(listener: Option<&str>, host: Option<HostPattern>, path: Option<PathPatt
         action: RouteAction::Pool("p".into()),
         timeout: ROUTE_TIMEOUT,
         max_body: 0,
+        journal: false,
     }
 }
 

@@ -154,6 +154,8 @@ pub struct RouteSpec {
     pub timeout: Duration,
     /// Largest request body, bytes; 0 = no limit.
     pub max_body: u64,
+    /// Are requests that may be done twice journalled, and sent again if they were never answered?
+    pub journal: bool,
 }
 
 /// The default of [`RouteSpec::timeout`].

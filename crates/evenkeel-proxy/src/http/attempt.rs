@@ -11,6 +11,7 @@ use evenkeel_tls::Speaks;
 
 use super::Exchange;
 use super::forward::Job;
+use super::keep::{KEY, add_field};
 use super::upload::{Upload, UploadError};
 use crate::http1::{
     Asked, Forward, Limits, Method, Progress, ResponseForward, write_request_head,
@@ -176,30 +177,11 @@ impl Job<'_> {
         stream: Stream,
         now: Time,
     ) -> Try {
-        let Exchange {
-            upload,
-            request,
-            head_in,
-            ..
-        } = exchange;
-        upload.restart(now, |out| {
-            let host = if request.host().is_empty() {
-                attempt.endpoint.address.as_ref().map(host_of)
-            } else {
-                None
-            };
-            let forward = Forward {
-                client_ip: &self.client.ip_text,
-                proto: self.client.proto(),
-                trusted: self.trusted,
-                request_id: self.request_id,
-                span_id: self.client.worker.random.next(),
-                fallback_host: host.as_deref().unwrap_or_default(),
-                close: false,
-                expect: true,
-            };
-            write_request_head(out, request, head_in.bytes(), &forward);
-        });
+        let host = match exchange.request.host().is_empty() {
+            true => attempt.endpoint.address.as_ref().map(host_of),
+            false => None,
+        };
+        self.write_head(exchange, now, host.as_deref());
         exchange.answer_in.rest();
         exchange.interim = 0;
         exchange.response.reset();
@@ -213,6 +195,34 @@ impl Job<'_> {
             }),
             Err(ended) => ended,
         }
+    }
+
+    /// The head as an endpoint gets it, unless it is there already. `host` stands for the one that a client did not name.
+    pub(super) fn write_head(&self, exchange: &mut Exchange, now: Time, host: Option<&str>) {
+        let Exchange {
+            upload,
+            request,
+            head_in,
+            ticket,
+            ..
+        } = exchange;
+        upload.restart(now, |out| {
+            let forward = Forward {
+                client_ip: &self.client.ip_text,
+                proto: self.client.proto(),
+                trusted: self.trusted,
+                request_id: self.request_id,
+                span_id: self.client.worker.random.next(),
+                fallback_host: host.unwrap_or_default(),
+                close: false,
+                // One that is to be written down was asked for its body already.
+                expect: ticket.is_none(),
+            };
+            write_request_head(out, request, head_in.bytes(), &forward);
+            if let Some(key) = ticket.as_ref().and_then(|ticket| ticket.own_key()) {
+                add_field(out, KEY, key);
+            }
+        });
     }
 
     fn poll_answer(

@@ -6,6 +6,7 @@ use evenkeel_core::id::EndpointId;
 use super::upload::Upload;
 use crate::buffer::{Buf, Out};
 use crate::http1::{RequestHead, ResponseHead};
+use crate::redo::Ticket;
 
 /// Storage for a head that is kept for the next: most browsers' heads fit.
 const HEAD_KEPT: usize = 4 * 1024;
@@ -27,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) down: Out,
     /// Endpoints this request was sent to.
     pub(crate) tried: Vec<EndpointId>,
+    /// It is written down, and will be sent again if nobody answers.
+    pub(crate) ticket: Option<Box<Ticket>>,
 }
 
 impl Exchange {
@@ -39,6 +42,7 @@ impl Exchange {
         self.response.reset();
         self.down.rest();
         self.tried.clear();
+        self.ticket = None;
     }
 
     /// Before a request whose head of `len` bytes was just read: what follows is body if there is one.

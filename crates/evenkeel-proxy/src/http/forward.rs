@@ -31,7 +31,7 @@ pub(super) struct Job<'a> {
 }
 
 /// What a request ends with when it is not an endpoint's answer.
-enum Failed {
+pub(super) enum Failed {
     /// This is told to the client.
     Own(Own),
     /// The client is gone.
@@ -44,10 +44,28 @@ impl Job<'_> {
     /// Forwards the request and its answer.
     pub(super) async fn run(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
         self.pool.count_request(tally.started);
+        match self.route.journal {
+            true => Box::pin(self.run_kept(exchange, tally)).await,
+            false => self.run_tries(exchange, tally).await,
+        }
+    }
+
+    pub(super) async fn run_tries(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
         match self.tries(exchange, tally).await {
             Ok(ended) => ended,
-            Err(Failed::Gone) => Ended::Cut,
-            Err(Failed::Own(own)) => Box::pin(self.client.answer_own(exchange, tally, &own)).await,
+            Err(failed) => Box::pin(self.fail(exchange, tally, failed)).await,
+        }
+    }
+
+    pub(super) async fn fail(
+        &self,
+        exchange: &mut Exchange,
+        tally: &mut Tally,
+        failed: Failed,
+    ) -> Ended {
+        match failed {
+            Failed::Gone => Ended::Cut,
+            Failed::Own(own) => self.client.answer_own(exchange, tally, &own).await,
         }
     }
 
@@ -273,7 +291,7 @@ fn has_repeat(tried: &[EndpointId]) -> bool {
         .any(|(i, id)| tried[..i].contains(id))
 }
 
-fn client_failed(e: &UploadError) -> Failed {
+pub(super) fn client_failed(e: &UploadError) -> Failed {
     match e {
         UploadError::Gone | UploadError::Endpoint => Failed::Gone,
         UploadError::Malformed(bad) => Failed::Own(own::refused(400, bad.reason)),

@@ -8,6 +8,7 @@
 //! | `request` | one request: route it, do what the route says, account for it |
 //! | `forward` | the tries of one request |
 //! | `attempt` | one try, up to the head of its answer |
+//! | `keep` | a request that is written down before it is forwarded |
 //! | `rule` | what may be tried again |
 //! | `upload` | the request on its way to an endpoint |
 //! | `relay` | the answer on its way to the client |
@@ -18,6 +19,7 @@ mod attempt;
 mod connection;
 mod exchange;
 mod forward;
+mod keep;
 mod own;
 mod patience;
 mod relay;

@@ -12,10 +12,11 @@ use evenkeel_core::time::Time;
 use super::Exchange;
 use super::attempt::Answered;
 use super::forward::Job;
+use super::keep::write_answer_head;
 use super::own;
 use super::request::{Ended, Tally};
 use crate::buffer::{IO_SIZE, ROOM_MIN};
-use crate::http1::{Body, Framing, ResponseForward, ResponseHead, To, write_response_head};
+use crate::http1::{Body, Framing, ResponseForward, ResponseHead, To};
 use crate::pool::Attempt;
 use crate::rt;
 use crate::splice::{Pump, PumpError, Pumped, SPLICE_FROM};
@@ -91,11 +92,9 @@ impl Job<'_> {
             persistent: self.persists(exchange, deaf),
             date: Some(&self.client.worker.date()),
         };
-        let head = &exchange.answer_in.bytes()[..head_len];
         let begin = exchange.down.data.len();
-        let sent = write_response_head(exchange.down.tail(), &exchange.response, head, &forward);
+        let sent = write_answer_head(exchange, head_len, &forward);
         let reusable = exchange.response.persistent();
-        exchange.answer_in.consume(head_len);
         if sent.framing == Framing::Tunnel {
             return Box::pin(self.switch(exchange, tally, &endpoint)).await;
         }

@@ -163,7 +163,8 @@ impl Client {
             // What is never sent again need not be kept.
             body_buffer: pool.map_or(0, |pool| {
                 let retry = &pool.current().table.retry;
-                match request.method().idempotent() || retry.non_idempotent {
+                let journalled = route.is_some_and(|route| route.journal);
+                match request.method().idempotent() || retry.non_idempotent || journalled {
                     true => retry.body_buffer,
                     false => 0,
                 }
@@ -211,6 +212,7 @@ impl Client {
                 close,
                 client: exchange.request.version(),
                 retry_after: own.retry_after,
+                redo: exchange.ticket.as_ref().and_then(|ticket| ticket.promise()),
                 date: Some(&date),
             },
         );

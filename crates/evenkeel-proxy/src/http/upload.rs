@@ -132,6 +132,29 @@ impl Upload {
         self.waits = Waits::Nobody;
     }
 
+    /// Reads from the client until all of it is there, or it is too large to be sent again. Before any endpoint is asked,
+    /// and after the head was written.
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &Stream,
+    ) -> Poll<Result<(), UploadError>> {
+        let held = usize::try_from(self.limits.body_buffer).unwrap_or(usize::MAX);
+        let most = self.head_len.saturating_add(held).saturating_add(IO_SIZE);
+        loop {
+            self.decode(most)?;
+            if self.body.is_none() || !self.keeps {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_take(cx, client))?;
+        }
+    }
+
+    /// Head and body as they go to an endpoint, while all of it is held.
+    pub(crate) fn whole(&self) -> &[u8] {
+        &self.out.data
+    }
+
     /// Has everything been given to the endpoint?
     pub(crate) fn is_done(&self) -> bool {
         self.body.is_none() && self.out.is_sent() && self.pump.is_none()
@@ -197,7 +220,7 @@ impl Upload {
     ) -> Poll<Result<(), UploadError>> {
         loop {
             // Decoded first: a small body leaves with its head in one write.
-            self.decode()?;
+            self.decode(IO_SIZE)?;
             if !self.out.is_sent() {
                 ready!(self.poll_give(cx, endpoint))?;
                 continue;
@@ -297,10 +320,10 @@ impl Upload {
         Poll::Ready(Ok(()))
     }
 
-    /// Turns bytes as they came into bytes as they are sent, as far as there is room.
-    fn decode(&mut self) -> Result<(), UploadError> {
+    /// Turns bytes as they came into bytes as they are sent, as far as there is room: at most so many are to be sent at once.
+    fn decode(&mut self, most: usize) -> Result<(), UploadError> {
         while let (Some(body), Some(to)) = (&mut self.body, self.to) {
-            let room = IO_SIZE.saturating_sub(self.out.unsent().len());
+            let room = most.saturating_sub(self.out.unsent().len());
             if self.raw.is_empty() || room < ROOM_MIN {
                 return Ok(());
             }

@@ -24,6 +24,8 @@ pub struct OwnAnswer<'a> {
     pub retry_after: Option<u32>,
     /// `Date`, from [`http_date`].
     pub date: Option<&'a [u8]>,
+    /// The request will be sent again, under this key.
+    pub redo: Option<&'a str>,
 }
 
 /// Appends an error answer, head and body.
@@ -50,6 +52,9 @@ pub fn write_own_answer(out: &mut Vec<u8>, answer: &OwnAnswer<'_>) {
     out.extend_from_slice(b"\r\n");
     if let Some(seconds) = answer.retry_after {
         field(out, "Retry-After", itoa::Buffer::new().format(seconds));
+    }
+    if let Some(key) = answer.redo {
+        field(out, "Evenkeel-Redo", key);
     }
     let kind = if json {
         "application/json"

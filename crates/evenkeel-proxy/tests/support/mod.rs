@@ -71,6 +71,7 @@ pub fn route(action: RouteAction) -> RouteSpec {
         action,
         timeout: ROUTE_TIMEOUT,
         max_body: 0,
+        journal: false,
     }
 }
 
@@ -81,6 +82,7 @@ pub struct Setup {
     pub listener: ListenerSettings,
     pub routes: Vec<RouteSpec>,
     pub options: fn(&mut Options),
+    pub redo: Option<std::path::PathBuf>,
     pub tls: Option<Arc<evenkeel_tls::Server>>,
     pub endpoint_tls: Option<Arc<evenkeel_tls::Client>>,
 }
@@ -105,9 +107,17 @@ impl Setup {
             listener: ListenerSettings::new("web", protocol),
             routes: vec![route(RouteAction::Pool("app".into()))],
             options: |_| {},
+            redo: None,
             tls: None,
             endpoint_tls: None,
         }
+    }
+
+    /// Requests are written down in this folder, and sent again.
+    pub fn redo(mut self, folder: &std::path::Path) -> Setup {
+        self.redo = Some(folder.to_owned());
+        self.routes[0].journal = true;
+        self
     }
 
     pub fn workers(mut self, workers: usize) -> Setup {
@@ -147,6 +157,7 @@ impl Setup {
             workers: self.workers,
             failures,
             access_log: None,
+            redo: self.redo,
             seed: 7,
         };
         (self.options)(&mut options);

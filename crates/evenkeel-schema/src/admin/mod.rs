@@ -208,8 +208,28 @@ pub struct PoolStatus {
     /// What is done about its faults.
     #[serde(default)]
     pub recovery: Option<RecoveryStatus>,
+    /// Its journalled requests; absent where none ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redo: Option<RedoStatus>,
     /// In file order.
     pub endpoints: Vec<EndpointStatus>,
+}
+
+/// [`PoolStatus::redo`]: requests of routes with `journal = true`, since the balancer began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedoStatus {
+    /// Written down before they were forwarded.
+    pub journalled: u64,
+    /// Forwarded without, for want of room, of time or of a disk, or because they are too large.
+    pub not_journalled: u64,
+    /// Never answered, and waiting to be sent again; from before the balancer began, too.
+    pub pending: u64,
+    /// Sent again and answered.
+    pub redone: u64,
+    /// Not sent again, since a later request replaced what they would have done.
+    pub superseded: u64,
+    /// Sent again in vain, or too old.
+    pub given_up: u64,
 }
 
 /// One of [`PoolStatus::endpoints`].

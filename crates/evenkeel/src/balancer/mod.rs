@@ -180,6 +180,7 @@ fn start_proxy(
         workers,
         failures,
         access_log: access_log(config),
+        redo: Some(config.node.state_dir.join("redo")),
         seed: seed(),
     };
     Proxy::start(options).map(Arc::new)

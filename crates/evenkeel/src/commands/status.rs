@@ -239,6 +239,7 @@ fn print_pool(out: &Out, pool: &Value) {
             "recovery  {action} of {target}: {stage}; {left} more actions this hour"
         ));
     }
+    print_redo(out, &pool["redo"]);
     let tiers = endpoints
         .iter()
         .any(|e| e["tier"].as_u64().unwrap_or(0) > 0);
@@ -264,6 +265,34 @@ fn print_admission(out: &Out, admission: &Value) {
         word(&admission["decided_by"]),
     );
     out.line(&out.state("trial", &text));
+}
+
+/// Journalled requests: in colour while some wait, or were lost.
+fn print_redo(out: &Out, redo: &Value) {
+    if redo.is_null() {
+        return;
+    }
+    let number = |key: &str| redo[key].as_u64().unwrap_or(0);
+    let mut line = format!(
+        "redo: {} journalled, {} pending, {} redone, {} given up",
+        number("journalled"),
+        number("pending"),
+        number("redone"),
+        number("given_up")
+    );
+    for (key, words) in [
+        ("superseded", "superseded"),
+        ("not_journalled", "not journalled"),
+    ] {
+        if number(key) > 0 {
+            line += &format!(", {} {words}", number(key));
+        }
+    }
+    out.line(&match (number("given_up"), number("pending")) {
+        (0, 0) => line,
+        (0, _) => out.state("trial", &line),
+        _ => out.state("down", &line),
+    });
 }
 
 fn endpoint(e: &Value, tiers: bool) -> Row {

@@ -24,6 +24,8 @@ pub(crate) struct Bench {
     pub(crate) cut: BTreeSet<Address>,
     /// Every change of an address in use.
     pub(crate) switches: Vec<Switch>,
+    /// Everything said of endpoints.
+    pub(crate) said: Vec<String>,
     /// Probes are not answered.
     pub(crate) hold_probes: bool,
     /// How far those of the dead get.
@@ -127,6 +129,7 @@ impl Bench {
             dead: BTreeSet::new(),
             cut: BTreeSet::new(),
             switches: Vec::new(),
+            said: Vec::new(),
             hold_probes: false,
             contact: Contact::Answered,
             probes: Vec::new(),
@@ -284,6 +287,7 @@ impl Bench {
             }
             Command::IncidentChanged(change) => self.incidents.push(*change),
             Command::Switched(switch) => self.switches.push(switch),
+            Command::Said(remark) => self.said.push(remark.text),
             Command::PersistRecovery(record) => {
                 let pool = record.pool.clone();
                 self.recoveries.insert(pool.clone(), record);
@@ -297,7 +301,6 @@ impl Bench {
                 return (!self.hold_acts).then_some(Event::Acted { epoch, result });
             }
             Command::Changed(_)
-            | Command::Said(_)
             | Command::Prevented(_)
             | Command::Weigh { .. }
             | Command::ServiceChanged(_)

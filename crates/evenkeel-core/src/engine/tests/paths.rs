@@ -7,7 +7,7 @@ use super::bench::{Bench, endpoint, pool};
 use crate::address::{Address, Target};
 use crate::diagnose::{Cause, Evidence, Scope};
 use crate::observe::{Failure, FailureKind};
-use crate::settings::EndpointSpec;
+use crate::settings::{EndpointSpec, RecoveryMode};
 use crate::table::State;
 
 fn ip(network: u8, host: u8) -> Address {
@@ -206,18 +206,54 @@ fn the_address_in_use_outlives_a_restart() {
 }
 
 #[test]
-fn told_to_switch_it_goes_where_it_is_answered_and_nowhere_else() {
+fn what_was_sent_again_stands_in_the_incident_of_its_pool_even_if_that_is_over() {
     let mut bench = two();
-    let endpoint = bench.id("a1");
-    bench.handle(Event::SwitchNetwork(endpoint));
-    assert_eq!(address(&bench, 0), ip(2, 1));
-    bench.cut.insert(ip(1, 2));
-    let endpoint = bench.id("a2");
-    bench.cut.insert(ip(2, 2));
-    bench.run(15.0);
-    let before = address(&bench, 1);
-    bench.handle(Event::SwitchNetwork(endpoint));
-    assert_eq!(address(&bench, 1), before);
+    let redone = |redone, given_up| Event::Redone {
+        pool: "app".into(),
+        redone,
+        given_up,
+    };
+    bench.handle(redone(1, 0));
+    assert!(
+        bench.engine.incidents().is_empty(),
+        "there is none to say it in"
+    );
+    bench.cut.insert(ip(1, 1));
+    bench.run(3.0);
+    bench.handle(redone(12, 0));
+    bench.run(10.0);
+    bench.handle(redone(0, 3));
+    let incident = bench.engine.incident(1).unwrap();
+    assert!(incident.closed.is_some());
+    let redo = incident.actions.iter().filter(|a| a.action == "redo");
+    let told: Vec<_> = redo.map(|a| (a.outcome, a.target.as_str())).collect();
+    use crate::incident::Outcome::{Cured, Failed};
+    assert_eq!(
+        told.iter().map(|(outcome, _)| *outcome).collect::<Vec<_>>(),
+        [Cured, Failed]
+    );
+}
+
+#[test]
+fn who_is_only_to_advise_says_where_it_would_go_once_and_who_is_off_says_nothing() {
+    for (mode, said) in [(RecoveryMode::Advise, 1), (RecoveryMode::Off, 0)] {
+        let mut bench = Bench::new();
+        let mut spec = pool("app", [twice("a1", 1), twice("a2", 2)]);
+        spec.recovery.mode = mode;
+        bench.configure(vec![spec]);
+        bench.run(5.0);
+        bench.cut.insert(ip(1, 1));
+        bench.run(20.0);
+        assert!(bench.switches.is_empty());
+        assert_eq!(bench.states("app")[0], State::Down);
+        let would = |text: &&String| text.contains("10.2.0.1:80, but recovery only advises");
+        assert_eq!(
+            bench.said.iter().filter(would).count(),
+            said,
+            "{:?}",
+            bench.said
+        );
+    }
 }
 
 #[test]

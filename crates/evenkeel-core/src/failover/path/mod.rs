@@ -282,12 +282,6 @@ impl Path {
         self.others().find(good).map(|(at, _)| at)
     }
 
-    /// The best of the others, whatever is known of the one in use: by an order.
-    pub fn best_other(&self) -> Option<usize> {
-        let well = self.others().find(|(_, way)| way.is_well());
-        well.map(|(at, _)| at)
-    }
-
     fn way_back(&self, rules: Rules<'_>, now: Time) -> Option<usize> {
         let failover = rules.failover;
         if !failover.failback_auto && !self.agreed {
@@ -321,21 +315,16 @@ impl Path {
     }
 
     /// The address at this position comes into use.
-    pub fn change(&mut self, to: usize, rules: Rules<'_>, ordered: bool, now: Now) -> Change {
-        let back = self.doubt == 0 && to < self.used && !ordered;
-        let cut = self.doubt >= ENOUGH;
+    pub fn change(&mut self, to: usize, rules: Rules<'_>, now: Now) -> Change {
+        let back = self.doubt == 0;
         let from = self.target().clone();
-        let why = self.reason(to, back, ordered, now.at);
+        let why = self.reason(to, back, now.at);
         let hold = rules.failover.hold.max(rules.check.fast_interval);
         let held = self.ways[to].hold(hold);
         let due = now.at + rules.check.fast_interval;
         self.ways[self.used].leaves(!back, due, now.at);
         if !back {
-            let said = std::mem::replace(&mut self.ways[self.used].look, Look::Unseen);
-            self.ways[self.used].look = match said {
-                _ if !ordered => Look::Fails("no packet gets through".into()),
-                said => said,
-            };
+            self.ways[self.used].look = Look::Fails("no packet gets through".into());
         }
         self.ways[to].enters(back.then_some(held), now.at);
         self.used = to;
@@ -344,7 +333,7 @@ impl Path {
             self.fled(now.at);
         }
         self.renewed(&why, now);
-        if cut {
+        if !back {
             self.cut_below = self.id;
         }
         Change {

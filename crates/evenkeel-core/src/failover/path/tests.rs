@@ -80,7 +80,7 @@ impl Rig {
     fn follow(&mut self) {
         if let Some(to) = self.wish() {
             let rules = self.settings.rules();
-            let change = self.path.change(to, rules, false, self.now);
+            let change = self.path.change(to, rules, self.now);
             self.path.fenced(self.epoch);
             self.changes.push(change);
         }

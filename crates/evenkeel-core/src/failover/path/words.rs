@@ -6,7 +6,7 @@ use super::{Look, Path, Rules};
 
 impl Path {
     /// Why the address at this position comes into use.
-    pub(super) fn reason(&self, to: usize, back: bool, ordered: bool, now: Time) -> String {
+    pub(super) fn reason(&self, to: usize, back: bool, now: Time) -> String {
         let seen = match &self.ways[to].look {
             Look::Answers(detail) => format!("{} answers: {detail}", self.ways[to].target),
             _ => format!("{} is there", self.ways[to].target),
@@ -18,9 +18,6 @@ impl Path {
             };
         }
         let from = self.target();
-        if ordered && self.doubt == 0 {
-            return format!("it was told to leave {from}, and {seen}");
-        }
         let s = now.since(self.doubted).as_secs_f64();
         format!("no packet gets to {from} for {s:.1} s, and {seen}")
     }

@@ -280,7 +280,6 @@ impl Endpoint {
             } => self.on_elsewhere(epoch, passed, detail, around, now),
             Sign::Resolved(target, address) => self.on_resolved(target, address, around, now),
             Sign::Unresolved(target) => self.on_unresolved(target, around, now),
-            Sign::Leave => self.on_leave(around, now),
             Sign::Order(order) => self.on_order(order, around, now),
             Sign::Weight(weight) => self.on_weight(weight),
             Sign::Relieve(by, wanted) => self.on_relief(by, wanted),

@@ -11,7 +11,7 @@ use crate::health::check::{Check, Seen, Verdict};
 use crate::health::schedule::Pace;
 use crate::health::standing::{DecidedBy, clip};
 use crate::id::Epoch;
-use crate::settings::PoolSpec;
+use crate::settings::{PoolSpec, RecoveryMode};
 use crate::table::State;
 use crate::time::{Now, Time};
 
@@ -81,22 +81,25 @@ impl Endpoint {
 
     /// Goes to another of its addresses, if that is wished for and may be done.
     pub(super) fn follow(&mut self, around: &Around<'_>, now: Now) -> Outcome {
-        match self.path.wish(rules(around.spec), now.at) {
-            Some(to) => self.go(to, false, around, now),
-            None => Outcome::default(),
+        let Some(to) = self.path.wish(rules(around.spec), now.at) else {
+            return Outcome::default();
+        };
+        match around.spec.recovery.mode {
+            RecoveryMode::Act => self.go(to, around, now),
+            RecoveryMode::Advise if self.path.advise() => {
+                let (ways, _) = self.path.ways();
+                let to = ways[to].target();
+                self.say(
+                    format!("would be reached by {to}, but recovery only advises"),
+                    now.at,
+                )
+            }
+            RecoveryMode::Advise | RecoveryMode::Off => Outcome::default(),
         }
     }
 
-    /// Told to leave the address in use: to the best of the others, if one answers.
-    pub(super) fn on_leave(&mut self, around: &Around<'_>, now: Now) -> Outcome {
-        match self.path.best_other() {
-            Some(to) => self.go(to, true, around, now),
-            None => Outcome::default(),
-        }
-    }
-
-    fn go(&mut self, to: usize, ordered: bool, around: &Around<'_>, now: Now) -> Outcome {
-        let change = self.path.change(to, rules(around.spec), ordered, now);
+    fn go(&mut self, to: usize, around: &Around<'_>, now: Now) -> Outcome {
+        let change = self.path.change(to, rules(around.spec), now);
         self.address = self.path.address().cloned();
         self.schedule.abandon();
         let pace = match self.pace(around) {

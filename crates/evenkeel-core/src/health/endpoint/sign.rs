@@ -55,8 +55,6 @@ pub enum Sign<'a> {
     Resolved(&'a Target, &'a Address),
     /// One of its names could not be.
     Unresolved(&'a Target),
-    /// It is to be reached by another of its addresses.
-    Leave,
     /// An operator's state.
     Order(Order),
     /// An operator's weight.

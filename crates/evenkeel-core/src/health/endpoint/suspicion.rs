@@ -100,7 +100,7 @@ impl Endpoint {
         self.suspicion.take().is_some()
     }
 
-    fn say(&mut self, text: String, at: Time) -> Outcome {
+    pub(super) fn say(&mut self, text: String, at: Time) -> Outcome {
         self.said = clip(text);
         self.said_at = at;
         Outcome {

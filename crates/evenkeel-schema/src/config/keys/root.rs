@@ -112,7 +112,7 @@ pub static ROUTE: TableDef = TableDef {
         Key::later("response_add_headers", "changes the response's head"),
         Key::later("response_remove_headers", "changes the response's head"),
         Key::later("mirror", "a copy goes there, its answers are thrown away"),
-        Key::new("journal", Kind::Off, "false", "true: idempotent requests are journalled and redone after a failure"),
+        Key::new("journal", Kind::Flag, "false", "true: PUT, DELETE, and POST and PATCH with an Idempotency-Key, whose body fits retry.body_buffer, are written down before they are forwarded, and those that were never answered are sent again with the same key once the pool serves"),
     ],
 };
 

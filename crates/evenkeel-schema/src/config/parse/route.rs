@@ -38,7 +38,7 @@ const HTTP_ONLY: [&str; 16] = [
 ];
 
 pub(super) fn route(table: &Table<'_, '_>, names: &Names<'_>) -> RouteSpec {
-    table.flag("journal", false);
+    let journal = journal(table);
     if table
         .peek("listener")
         .is_some_and(|name| names.passthrough.contains(name))
@@ -57,7 +57,19 @@ pub(super) fn route(table: &Table<'_, '_>, names: &Names<'_>) -> RouteSpec {
         action: action(table, names),
         timeout: table.duration("timeout", ROUTE_TIMEOUT),
         max_body: table.size("max_body", 0),
+        journal,
     }
+}
+
+/// Only what is forwarded can be sent again.
+fn journal(table: &Table<'_, '_>) -> bool {
+    let journal = table.flag("journal", false);
+    if journal && (table.has("redirect") || table.has("respond")) {
+        let wrong = Wrong::value("journal = true", "a route with a pool");
+        let hint = "what evenkeel answers itself is never lost".to_owned();
+        table.wrong("journal", wrong.kind(MistakeKind::Pair).hint(Some(hint)));
+    }
+    journal
 }
 
 fn on_listener(table: &Table<'_, '_>, name: &Text<'_>, names: &Names<'_>) {
