@@ -15,10 +15,10 @@ use rustix::fs::{Mode, OFlags};
 
 use super::record::{Kept, Record, decode, encode};
 
-/// A file is full at this size.
-const FILE_MAX: u64 = 8 << 20;
+/// A file is full at this size: an eighth of all of them. Small in tests, so that they are quick.
+const FILE_MAX: u64 = ALL_MAX / 8;
 /// All of them together: beyond this nothing is written down until something is over.
-pub(super) const ALL_MAX: u64 = 64 << 20;
+pub(super) const ALL_MAX: u64 = if cfg!(test) { 512 << 10 } else { 64 << 20 };
 /// Beyond this what is wanted of the oldest is copied, so that it can go.
 const CROWDED: u64 = ALL_MAX / 2;
 
@@ -425,14 +425,14 @@ mod tests {
         let (mut files, ..) = Files::open(folder.path()).unwrap();
         files.keep(kept(0, 10)).unwrap();
         for id in 1..=2_000 {
-            files.keep(kept(id, 60_000)).unwrap();
+            files.keep(kept(id, 500)).unwrap();
             files.gone(id).unwrap();
         }
         assert!(files.len() <= ALL_MAX, "{}", files.len());
         assert_eq!(files.get(0).unwrap(), kept(0, 10));
         let mut refused = 0;
         for id in 3_000..5_000 {
-            match files.keep(kept(id, 60_000)) {
+            match files.keep(kept(id, 500)) {
                 Ok(()) => {}
                 Err(NotKept::Full) => refused += 1,
                 Err(other) => panic!("{other:?}"),
