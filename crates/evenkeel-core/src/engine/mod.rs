@@ -166,10 +166,7 @@ impl Engine {
                 endpoints,
             } => self.measured(pool, &endpoints, since),
             Event::Order { endpoint, order } => self.sign(endpoint, Sign::Order(order)),
-            Event::Weight { endpoint, weight } => {
-                let weight = weight.map(|weight| weight.min(256));
-                self.sign(endpoint, Sign::Weight(weight));
-            }
+            Event::Weight { endpoint, weight } => self.weigh(endpoint, weight),
             Event::Service { service, event } => self.on_service(service, event),
             Event::Agent { agent, news } => self.on_agent(&agent, news),
             Event::Facts(facts) => self.on_facts(&facts),
@@ -226,6 +223,11 @@ impl Engine {
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.on(index, sign, &mut ctx);
         }
+    }
+
+    fn weigh(&mut self, endpoint: EndpointId, weight: Option<u32>) {
+        let weight = weight.map(|weight| weight.min(256));
+        self.sign(endpoint, Sign::Weight(weight));
     }
 
     fn swept(&mut self, endpoint: EndpointId, successes: u64, failures: u64) {
