@@ -61,7 +61,6 @@ impl Engine {
 
     /// `by` wants so many thousandths of what was in flight admitted to the pool, for this reason; `None` = all again. The
     /// table that says so is published at the end of the present event.
-    #[expect(dead_code, reason = "whoever plans begins to use it")]
     pub(crate) fn tighten(&mut self, pool: PoolId, by: Reliever, wanted: Option<(u32, &str)>) {
         self.with_pool(pool, |pool, ctx| {
             pool.admission.ask(by, wanted, ctx.now.at);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::health::{Endpoint, Sign};
-use crate::id::Epoch;
+use crate::id::{EndpointId, Epoch};
 use crate::incident::SubjectView;
 use crate::prevent::Reliever;
 use crate::recover::actions::Step;
@@ -81,16 +81,26 @@ impl Engine {
                 Do::Note(record) => self.commands.push_back(Command::PersistRecovery(record)),
                 Do::Withhold(endpoint, why) => self.sign(endpoint, Sign::Withhold(why.as_deref())),
                 Do::Treat(subject, on) => self.ledger.treat(&subject, on, self.now),
-                Do::Relieve(endpoint, why) => {
-                    let wanted = why.as_deref().map(|why| (RELIEVED, why));
-                    self.relieve(endpoint, Reliever::Recovery, wanted);
-                }
+                Do::Relieve(endpoint, why) => self.relieve_of_work(endpoint, why.as_deref()),
                 Do::Step { subject, step, why } => self.take_step(&subject, step, &why),
                 Do::Tell(incident, subject, input) => {
                     self.ledger.act(incident, &subject, input, self.now);
                 }
             }
         }
+    }
+
+    /// Less weight, where others can have what it does not get; where nobody can, less is let in.
+    fn relieve_of_work(&mut self, endpoint: EndpointId, why: Option<&str>) {
+        let wanted = why.map(|why| (RELIEVED, why));
+        self.relieve(endpoint, Reliever::Recovery, wanted);
+        let Some((id, _)) = self.places.get(&endpoint).copied() else {
+            return;
+        };
+        let endpoints = self.pools.get(&id).map_or(&[][..], |pool| &pool.endpoints);
+        let others = endpoints.iter().filter(|other| other.id != endpoint);
+        let alone = !others.into_iter().any(Endpoint::usable);
+        self.tighten(id, Reliever::Recovery, wanted.filter(|_| alone));
     }
 
     /// What the supervisor here does is done at once; what a shell does goes out as a command under the fence.
