@@ -145,6 +145,7 @@ impl Collector for Sample {
         self.listeners(&mut page)?;
         self.pools(&mut page)?;
         self.endpoints(&mut page)?;
+        self.redo(&mut page)?;
         self.heartbeats(&mut page)?;
         self.certificates(&mut page)?;
         self.facts(&mut page)?;
@@ -333,7 +334,6 @@ impl Sample {
         self.ejections(page)?;
         self.paths(page)?;
         self.prevention(page)?;
-        self.redo(page)?;
         let help = "How long the endpoint's checks took";
         page.family(
             "evenkeel_check_seconds",
