@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Within `state_dir`.
 pub const FOLDER: &str = "journal";
-/// So many segments are kept: with [`SEGMENT_MAX`](crate::recorder::SEGMENT_MAX) 128 MiB, which is half a day of ten
+/// So many segments are kept: with `SEGMENT_MAX` 128 MiB, which is half a day of ten
 /// endpoints under load and a week of quiet ones.
 pub const KEPT: usize = 8;
 const ENDING: &str = "journal";

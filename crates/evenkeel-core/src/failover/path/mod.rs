@@ -4,8 +4,8 @@
 //!
 //! - Only what shows that *no packet gets there* speaks against the address in use: no connection in time, no route. A
 //!   refusal is an answer, and so is an error status: the way is good then, whatever else is wrong.
-//! - Each such sign adds to a doubt: a failed probe [`PROBE`], a failed try or a silence of traffic [`TRY`]. Any answer
-//!   takes all of it back. From [`ENOUGH`] on the address counts as cut.
+//! - Each such sign adds to a doubt: a failed probe `PROBE`, a failed try or a silence of traffic `TRY`. Any answer
+//!   takes all of it back. From `ENOUGH` on the address counts as cut.
 //! - While there is doubt the other addresses are asked at once and again and again. The first one whose check passes, asked
 //!   after the doubt began, comes into use. If none passes nothing changes: then it is not the path.
 //! - An earlier address comes back into use after it was well for the pool's `hold`. If it then fails again soon, the next
@@ -205,7 +205,7 @@ impl Path {
         others.for_each(|(_, way)| way.hurry(now));
     }
 
-    /// When [`Path::due`] has something.
+    /// When `due` has something.
     pub fn next_wakeup(&self) -> Time {
         let others = self.others().map(|(_, way)| way.wakeup());
         others.min().unwrap_or(Time::NEVER)
