@@ -218,15 +218,20 @@ fn tell(out: &Out, incident: &IncidentStatus) {
 }
 
 fn happened(incident: &IncidentStatus) -> String {
-    let what = match incident.scope.as_str() {
-        _ if !incident.harmed => "was about to stop serving",
-        "endpoint" => "stopped serving",
-        "node" => "stopped serving: the trouble is their machine's",
-        "path" => "cannot be reached: the trouble is on the way there",
-        "zone" => "stopped serving: the trouble is their zone's",
-        "dependency" => "fail together: the trouble is something they need",
-        "release" => "fail since something was changed on them",
-        _ => "seem to fail, but the trouble is most probably evenkeel's own",
+    let one = incident.subjects.len() == 1;
+    let what = match (incident.scope.as_str(), one) {
+        _ if !incident.harmed && one => "was about to stop serving",
+        _ if !incident.harmed => "were about to stop serving",
+        ("endpoint", _) => "stopped serving",
+        ("node", true) => "stopped serving: the trouble is its machine's",
+        ("node", _) => "stopped serving: the trouble is their machine's",
+        ("path", _) => "could not be reached: the trouble is on the way there",
+        ("zone", _) => "stopped serving: the trouble is their zone's",
+        ("dependency", true) => "fails, and the trouble is something it needs",
+        ("dependency", _) => "fail together: the trouble is something they need",
+        ("release", true) => "fails since something was changed on it",
+        ("release", _) => "fail since something was changed on them",
+        _ => "seems to fail, but the trouble is most probably evenkeel's own",
     };
     let mut text = format!(
         "What happened: {} {what}. The first sign was at {} ({} ago)",
