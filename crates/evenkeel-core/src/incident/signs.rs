@@ -122,7 +122,7 @@ impl Ledger {
         if let Some(key) = self.endpoints.get(&transition.endpoint)
             && let Some(subject) = self.subjects.get_mut(key)
         {
-            subject.state = transition.to;
+            subject.state_is(transition.to);
             self.touched.insert(key.clone());
         }
     }

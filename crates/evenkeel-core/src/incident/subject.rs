@@ -156,6 +156,13 @@ impl Subject {
         self.board.note(item)
     }
 
+    /// Its state changed. Who was seen to serve gets no more patience, signs of its start or not.
+    pub(crate) fn state_is(&mut self, to: State) {
+        self.state = to;
+        let runs = self.service.is_none_or(|s| s == ServiceState::Ready);
+        self.served |= to == State::Up && runs;
+    }
+
     /// The state of the service behind it changed. Returns whether its process ends again and again.
     pub(crate) fn service_is(&mut self, to: ServiceState, pid: Option<u32>, now: Time) {
         self.service = Some(to);

@@ -171,6 +171,28 @@ fn a_port_that_another_process_has_is_taken() {
 }
 
 #[test]
+fn a_service_that_was_seen_to_serve_gets_no_more_patience() {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.services = vec![service("s1", Ready::None), service("s2", Ready::None)];
+    let mut pool = pool("app", [served("s1"), served("s2")]);
+    pool.recovery.mode = RecoveryMode::Off;
+    (pool.failover.hold, pool.failover.ramp) = Default::default();
+    bench.dead.insert("s1".into());
+    bench.configure(vec![pool]);
+    bench.run(0.1);
+    // Its port is not open yet.
+    see(&mut bench, "s1", Evidence::ConnectionRefused);
+    bench.dead.clear();
+    bench.run(3.9);
+    assert!(all(&bench).is_empty());
+    assert_eq!(bench.states("app"), [State::Up; 2]);
+    (1..=5).for_each(|run| fail(&mut bench, "s1", run));
+    assert_eq!(bench.states("app"), [State::Down, State::Up]);
+    assert_eq!(bench.engine.incidents_open(), 1);
+}
+
+#[test]
 fn a_service_that_never_gets_ready_is_an_incident() {
     let mut bench = Bench::new();
     bench.handle(Event::Incidents(Vec::new()));
