@@ -4,8 +4,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use evenkeel_core::id::EndpointId;
-use evenkeel_core::time::Time;
+use evenkeel_core::balance::Request;
 
 use crate::pool::{Attempt, Pick, Pool, Ticket};
 use crate::rt;
@@ -31,11 +30,10 @@ pub(crate) async fn wait(
     pool: &Rc<Pool>,
     conn: &Conn,
     client: &Stream,
-    tried: &[EndpointId],
-    now: Time,
+    request: &Request<'_>,
 ) -> Result<Attempt, NoPlace> {
     let limit = pool.current().table.limit.clone();
-    let deadline = now + limit.queue_timeout;
+    let deadline = request.now + limit.queue_timeout;
     let mut ticket: Option<Ticket> = None;
     poll_fn(|cx| {
         let look = match &ticket {
@@ -52,11 +50,11 @@ pub(crate) async fn wait(
             ticket.look(cx);
             let now = rt::now();
             worker.refresh(now);
-            match pool.pick(tried, now) {
+            match pool.pick(&Request { now, ..*request }) {
                 Pick::Attempt(attempt) => return Poll::Ready(Ok(attempt)),
                 Pick::Nobody => return Poll::Ready(Err(NoPlace::Nobody)),
                 // What became free is of no use here, but may be to who comes after.
-                Pick::Full if !tried.is_empty() => ticket.pass(),
+                Pick::Full if !request.tried.is_empty() => ticket.pass(),
                 Pick::Full => {}
             }
         }

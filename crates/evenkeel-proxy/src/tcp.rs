@@ -4,16 +4,19 @@
 //! be tried again.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
+use evenkeel_core::balance::Request;
 use evenkeel_core::counters::{Handshake, Reject};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::{FailureKind, TlsFailure};
 use evenkeel_core::time::Time;
 use evenkeel_tls::{Hello, Speaks};
 
+use crate::http::key;
 use crate::line::{self, NoPlace};
 use crate::pool::{Attempt, ConnectError, Pick, Pool};
 use crate::rt;
@@ -27,12 +30,19 @@ pub(crate) async fn serve(
     listener: Rc<ListenerView>,
     conn: Rc<Conn>,
     client: Stream,
+    peer: Option<SocketAddr>,
 ) {
     client.tune(true);
     worker.refresh(rt::now());
     match &listener.pool {
         None => listener.reject(Reject::NoEndpoint),
-        Some(pool) => carry(&worker, &listener, &conn, client, pool, Early::default()).await,
+        Some(pool) => {
+            let early = Early {
+                key: key(peer),
+                ..Early::default()
+            };
+            carry(&worker, &listener, &conn, client, pool, early).await;
+        }
     }
 }
 
@@ -42,6 +52,7 @@ pub(crate) async fn pass(
     listener: Rc<ListenerView>,
     conn: Rc<Conn>,
     client: rt::Stream,
+    peer: Option<SocketAddr>,
 ) {
     client.tune(true);
     let began = rt::now();
@@ -62,6 +73,7 @@ pub(crate) async fn pass(
     let early = Early {
         bytes: &opening.bytes,
         ask: opening.asked,
+        key: key(peer),
     };
     carry(&worker, &listener, &conn, client.into(), pool, early).await;
 }
@@ -79,13 +91,20 @@ fn not_begun(listener: &ListenerView, client: &rt::Stream, why: HelloError) {
     listener.counters().handshakes(how).inc();
 }
 
-/// What is to be said to an endpoint before the client's bytes flow.
+/// What the pool's policy goes by, if it goes by something: of bytes only the address is known that they come from.
+fn key(peer: Option<SocketAddr>) -> Option<u64> {
+    peer.and_then(|peer| key::of_address(peer.ip()))
+}
+
+/// What is known before the client's bytes flow, and what is to be said to an endpoint.
 #[derive(Clone, Copy, Default)]
 struct Early<'a> {
     /// Read from the client already.
     bytes: &'a [u8],
     /// Ask in PostgreSQL's way whether it speaks TLS.
     ask: bool,
+    /// For a policy that goes by the client's address.
+    key: Option<u64>,
 }
 
 /// Connects and carries bytes until both directions have ended.
@@ -97,7 +116,7 @@ async fn carry(
     pool: &Rc<Pool>,
     early: Early<'_>,
 ) {
-    let (attempt, endpoint) = match connect(worker, pool, conn, &client, early.ask).await {
+    let (attempt, endpoint) = match connect(worker, pool, conn, &client, &early).await {
         Ok(connected) => connected,
         Err(reason) => {
             reason
@@ -133,16 +152,17 @@ async fn connect(
     pool: &Rc<Pool>,
     conn: &Conn,
     client: &Stream,
-    ask: bool,
+    early: &Early<'_>,
 ) -> Result<(Attempt, Stream), Option<Reject>> {
     let mut tried: Vec<EndpointId> = Vec::new();
     let mut reason = Reject::NoEndpoint;
     loop {
         let now = rt::now();
         worker.refresh(now);
-        let attempt = match pool.pick(&tried, now) {
+        let request = Request::at(now).keyed(early.key).without(&tried);
+        let attempt = match pool.pick(&request) {
             Pick::Attempt(attempt) => attempt,
-            Pick::Full => line::wait(worker, pool, conn, client, &tried, now)
+            Pick::Full => line::wait(worker, pool, conn, client, &request)
                 .await
                 .map_err(|no| match no {
                     NoPlace::Nobody => Some(reason),
@@ -160,10 +180,11 @@ async fn connect(
         }
         tried.push(attempt.endpoint.id);
         attempt.hand_over();
-        match open(worker, &attempt, conn, ask).await {
+        match open(worker, &attempt, conn, early.ask).await {
             Ok(stream) => {
                 attempt.counters().connects.inc();
-                attempt.succeeded(Some(rt::now().since(now)));
+                let at = rt::now();
+                attempt.succeeded(Some(at.since(now)), at);
                 return Ok((attempt, stream));
             }
             Err(ConnectError::Endpoint(kind)) => {

@@ -389,14 +389,14 @@ impl Worker {
             Protocol::Passthrough => {
                 rt::spawn(async move {
                     let _open = open;
-                    tcp::pass(worker, view, conn, stream).await;
+                    tcp::pass(worker, view, conn, stream, peer).await;
                 });
             }
             Protocol::Tcp { .. } => {
                 rt::spawn(async move {
                     let _open = open;
                     if let Some(stream) = wire::secure(&view, &conn, stream).await {
-                        tcp::serve(worker, view, conn, stream).await;
+                        tcp::serve(worker, view, conn, stream, peer).await;
                     }
                 });
             }

@@ -15,9 +15,7 @@ use evenkeel_core::table::{PoolTable, State};
 use support::*;
 
 fn first(table: &mut PoolTable) {
-    table.policy = PolicySpec {
-        name: "first".into(),
-    };
+    table.policy = PolicySpec::named("first");
 }
 
 /// Closes each connection once it has read a whole request.

@@ -68,9 +68,7 @@ fn an_endpoint_that_refuses_is_passed_over_and_reported() {
     let endpoint = echo();
     let mut running = Setup::tcp(&[Endpoint::refusing(), endpoint.address])
         .pool(|t| {
-            t.policy = PolicySpec {
-                name: "first".into(),
-            }
+            t.policy = PolicySpec::named("first");
         })
         .start();
     let mut client = running.client();

@@ -94,7 +94,7 @@ fn frames() -> Vec<Frame> {
             &keys::POLICY,
             "pool.p.balance",
             "[pool.p.balance]\n",
-            "policy = \"p2c\"\n",
+            "policy = \"utilization\"\n",
             POOL,
         ),
         frame(

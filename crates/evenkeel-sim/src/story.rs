@@ -209,9 +209,7 @@ pub(crate) fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
     let name: Arc<str> = format!("pool-{number}").into();
     let interval = ms(rng, 500, 2_000);
     PoolSpec {
-        policy: PolicySpec {
-            name: POLICIES[rng.index(POLICIES.len())].part.name.into(),
-        },
+        policy: PolicySpec::named(POLICIES[rng.index(POLICIES.len())].part.name),
         check: CheckSettings {
             kind: kind(rng),
             interval,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::balance::Picker;
 use evenkeel_core::counters::EndpointShared;
-use evenkeel_core::id::EndpointId;
+use evenkeel_core::id::{EndpointId, Epoch};
 use evenkeel_core::retry::Budget;
 use evenkeel_core::table::PoolTable;
 
@@ -51,6 +51,8 @@ pub struct Request {
     pub worker: usize,
     /// Its pool.
     pub pool: Arc<str>,
+    /// What its pool's policy may go by.
+    pub key: Option<u64>,
     /// Where it was tried.
     pub tried: Vec<EndpointId>,
     /// How often.
@@ -64,6 +66,8 @@ pub struct Try {
     pub request: Request,
     /// At this endpoint.
     pub endpoint: EndpointId,
+    /// Where that stood in which table.
+    pub picked: (Epoch, usize),
     /// Its counters.
     pub shared: Arc<EndpointShared>,
     /// Will it be answered?

@@ -3,42 +3,61 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::health::traffic::NO_BURDEN;
-use crate::id::EndpointId;
 use crate::table::{EndpointRow, PoolTable};
 use crate::time::Time;
 
 use super::group::{Candidate, Group};
+use super::request::Request;
 
 /// One pick's conditions.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     pub(crate) table: &'a PoolTable,
-    pub(crate) tried: &'a [EndpointId],
+    pub(crate) request: Request<'a>,
     /// 0 = none.
     pub(crate) limit: u32,
     /// Ask for permits of those in trial.
     pub(crate) permits: bool,
-    /// Pass over those whose last try just failed, as of this moment.
-    pub(crate) unfailing: Option<Time>,
+    /// Pass over those whose last try just failed.
+    pub(crate) unfailing: bool,
 }
 
 impl<'a> Ask<'a> {
-    /// Anybody with a weight and room, for `tried` is where this request failed before.
-    pub(crate) fn new(table: &'a PoolTable, tried: &'a [EndpointId]) -> Ask<'a> {
+    /// Anybody with a weight and room, but where this request failed before.
+    pub(crate) fn new(table: &'a PoolTable, request: Request<'a>) -> Ask<'a> {
         Ask {
             table,
-            tried,
+            request,
             limit: table.limit.per_endpoint,
             permits: true,
-            unfailing: None,
+            unfailing: request.once,
         }
+    }
+
+    /// The same without regard for a single failure: where the choice has a meaning, one does not change it, not even for
+    /// what can be sent only once.
+    pub(super) fn steady(&self) -> Ask<'a> {
+        Ask {
+            unfailing: false,
+            ..*self
+        }
+    }
+
+    /// What the request goes by, if there is something.
+    pub fn key(&self) -> Option<u64> {
+        self.request.key
+    }
+
+    /// Now.
+    pub fn now(&self) -> Time {
+        self.request.now
     }
 
     /// Does everybody in this group with a weight fit, without looking? The common case, and the fast one.
     pub fn all_fit(&self, group: &Group) -> bool {
-        self.tried.is_empty()
+        self.request.tried.is_empty()
             && self.limit == 0
-            && self.unfailing.is_none()
+            && !self.unfailing
             && !(group.trials && self.permits)
     }
 
@@ -51,16 +70,24 @@ impl<'a> Ask<'a> {
 
     /// May it be taken but for the limit?
     pub(crate) fn allowed(&self, candidate: &Candidate) -> bool {
-        !self.tried.contains(&candidate.id)
+        let failing = self.unfailing && self.row(candidate).shared.failed_just_now(self.now());
+        !failing
+            && !self.request.tried.contains(&candidate.id)
             && (!candidate.trial || self.has_permit(candidate))
-            && !self
-                .unfailing
-                .is_some_and(|now| self.row(candidate).shared.failed_just_now(now))
     }
 
     /// Tries in flight at this one, all workers together.
     pub fn in_flight(&self, candidate: &Candidate) -> u32 {
         self.row(candidate).shared.in_flight.load(Relaxed)
+    }
+
+    /// The same per weight, of which the group's average is 1.
+    pub fn in_flight_each(&self, group: &Group, candidate: &Candidate) -> f64 {
+        let in_flight = f64::from(self.in_flight(candidate));
+        match group.even() {
+            true => in_flight,
+            false => in_flight * group.average() / f64::from(candidate.weight.max(1)),
+        }
     }
 
     /// How busy this one is, in thousandths of a try: what is in flight, and heavier if it fails fast. Only for comparison.

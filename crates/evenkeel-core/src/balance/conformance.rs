@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::testing::{in_tier, pool, row, up};
-use super::{Choice, POLICIES, Picker};
+use super::{Choice, POLICIES, Picker, Request};
 use crate::id::{EndpointId, Epoch};
 use crate::rng::Rng;
 use crate::settings::FailoverMode;
@@ -88,7 +88,9 @@ fn never_picks_one_that_may_not_serve_and_never_panics() {
             let tried: Vec<_> = (0..n_tried)
                 .map(|_| EndpointId(rng.below(12) as u32))
                 .collect();
-            match picker.pick(&table, &tried, Time::from_millis(n * 3)) {
+            let request = Request::at(Time::from_millis(n * 3)).without(&tried);
+            let key = rng.chance(3, 4).then(|| rng.draw());
+            match picker.pick(&table, &request.keyed(key)) {
                 Choice::Endpoint(index) => {
                     assert!(
                         may_serve(&table, index),
@@ -119,8 +121,8 @@ fn the_same_seed_chooses_the_same() {
         let run = |seed| {
             let table = pool(entry.part.name, [up(3), up(2), up(9), in_tier(1, up(1))]);
             let mut picker = Picker::new(&table, seed);
-            (0..200)
-                .map(|_| picker.pick(&table, &[], Time::ZERO))
+            (0..200_u64)
+                .map(|key| picker.pick(&table, &Request::at(Time::ZERO).keyed(Some(key))))
                 .collect::<Vec<_>>()
         };
         assert_eq!(run(4), run(4), "{}", entry.part.name);
@@ -134,8 +136,9 @@ fn weight_0_gets_nothing_and_promised_weights_are_kept() {
         let table = pool(entry.part.name, weights.map(up));
         let mut picker = Picker::new(&table, 11);
         let mut taken = [0_u32; 5];
-        for _ in 0..100_000 {
-            match picker.pick(&table, &[], Time::ZERO) {
+        for key in 0..100_000 {
+            let request = Request::at(Time::ZERO).keyed(Some(key));
+            match picker.pick(&table, &request) {
                 Choice::Endpoint(index) => taken[index] += 1,
                 other => panic!("{}: {other:?}", entry.part.name),
             }
@@ -162,7 +165,7 @@ fn a_loaded_endpoint_is_not_preferred_by_those_that_look_at_load() {
         let mut picker = Picker::new(&table, 2);
         for _ in 0..100 {
             assert_eq!(
-                picker.pick(&table, &[], Time::ZERO),
+                picker.pick(&table, &Request::at(Time::ZERO)),
                 Choice::Endpoint(1),
                 "{name}"
             );
@@ -178,7 +181,7 @@ fn the_one_that_is_left_is_found_whatever_else_is_excluded() {
         for left in 0..20 {
             let tried: Vec<_> = (0..20).filter(|&n| n != left).map(EndpointId).collect();
             assert_eq!(
-                picker.pick(&table, &tried, Time::ZERO),
+                picker.pick(&table, &Request::at(Time::ZERO).without(&tried)),
                 Choice::Endpoint(left as usize),
                 "{}",
                 entry.part.name

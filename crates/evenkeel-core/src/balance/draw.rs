@@ -2,7 +2,7 @@
 
 use crate::rng::Rng;
 
-use super::{Ask, Group};
+use super::{Ask, Candidate, Group};
 
 /// One of those that fit, all alike.
 pub(crate) fn uniform(group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
@@ -63,4 +63,42 @@ fn nth(
         drawn -= held;
     }
     last
+}
+
+/// Lots that are different at each pick: one pass over the candidates, then a search for the drawn one.
+#[derive(Debug, Default)]
+pub(crate) struct Lots {
+    /// The sum of all lots up to each.
+    sums: Vec<u64>,
+}
+
+impl Lots {
+    /// So that drawing does not allocate.
+    pub(crate) fn make_room(&mut self, group: &Group) {
+        self.sums.clear();
+        self.sums.reserve_exact(group.candidates().len());
+    }
+
+    /// One of those that fit and hold a lot.
+    pub(crate) fn draw(
+        &mut self,
+        group: &Group,
+        ask: &Ask<'_>,
+        rng: &mut Rng,
+        lots: impl Fn(&Candidate) -> u64,
+    ) -> Option<usize> {
+        self.sums.clear();
+        let mut sum = 0_u64;
+        for candidate in group.candidates() {
+            if ask.fits(candidate) {
+                sum = sum.saturating_add(lots(candidate));
+            }
+            self.sums.push(sum);
+        }
+        if sum == 0 {
+            return None;
+        }
+        let drawn = rng.below(sum);
+        Some(self.sums.partition_point(|&up_to| up_to <= drawn))
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::testing::{pool, up};
-use super::{Choice, Picker};
+use super::{Choice, Picker, Request};
 use crate::health::traffic::{Counts, burden};
 use crate::rng::Rng;
 use crate::time::Time;
@@ -28,7 +28,9 @@ fn share(policy: &str, gap_us: u64, fails: u64, weighed: bool) -> u64 {
                 .in_flight
                 .fetch_sub(1, Relaxed);
         }
-        let Choice::Endpoint(index) = picker.pick(&table, &[], Time::from_nanos(at * 1000)) else {
+        let Choice::Endpoint(index) =
+            picker.pick(&table, &Request::at(Time::from_nanos(at * 1000)))
+        else {
             panic!("everybody is up");
         };
         let shared = &table.endpoints[index].shared;

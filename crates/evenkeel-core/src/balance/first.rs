@@ -1,7 +1,7 @@
 //! The first endpoint in the order of the configuration that has room: a primary and its replicas, or filling one
 //! server after the other so that the rest can sleep (HAProxy's `first`).
 
-use super::{Ask, Entry, Group, Policy};
+use super::{Ask, Entry, Group, Key, Policy};
 use crate::registry::Part;
 use crate::rng::Rng;
 
@@ -12,7 +12,9 @@ pub(super) const ENTRY: Entry = Entry {
         settings: &[],
     },
     weighted: false,
-    make: || Box::new(First),
+    key: Key::Ignored,
+    learns: false,
+    make: |_| Box::new(First),
 };
 
 #[derive(Debug)]
@@ -20,11 +22,7 @@ struct First;
 
 impl Policy for First {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, _: &mut Rng) -> Option<usize> {
-        // Its order has a meaning, so a single failure does not change it, not even for what can be sent only once.
-        let ask = Ask {
-            unfailing: None,
-            ..*ask
-        };
+        let ask = ask.steady();
         group.candidates().iter().position(|c| ask.fits(c))
     }
 }

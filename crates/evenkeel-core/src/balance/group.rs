@@ -10,8 +10,12 @@ pub struct Candidate {
     pub index: usize,
     /// Stays when the index does not.
     pub id: EndpointId,
+    /// What it is known by wherever it is configured: the hash of its name.
+    pub name: u64,
     /// Its weight now, ramp counted in, in thousandths of the configured unit; 0 = not now.
     pub weight: u32,
+    /// Its weight when it has all of it.
+    pub whole: u32,
     /// In trial: only with a permit.
     pub trial: bool,
 }
@@ -26,6 +30,8 @@ pub(crate) fn scaled(weight: u32, factor: u32) -> u32 {
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     pub(crate) candidates: Vec<Candidate>,
+    /// By index in the table: its position here, if it has one.
+    pub(crate) positions: Vec<Option<u32>>,
     pub(crate) total: u64,
     /// All weights are the same and not 0.
     pub(crate) even: bool,
@@ -39,14 +45,34 @@ impl Group {
         &self.candidates
     }
 
+    /// The position of the endpoint with this index in the table, if it is one of them.
+    pub fn position_of(&self, index: usize) -> Option<usize> {
+        let position = self.positions.get(index).copied().flatten()?;
+        Some(position as usize)
+    }
+
     /// The sum of their weights.
     pub fn total(&self) -> u64 {
         self.total
     }
 
+    /// Their average weight.
+    pub(crate) fn average(&self) -> f64 {
+        self.total as f64 / self.candidates.len().max(1) as f64
+    }
+
     /// Is everybody's weight the same (and not 0)?
     pub fn even(&self) -> bool {
         self.even
+    }
+
+    /// After candidates were added.
+    pub(crate) fn number(&mut self) {
+        let size = self.candidates.iter().map(|c| c.index + 1).max();
+        self.positions = vec![None; size.unwrap_or(0)];
+        for (position, candidate) in (0..).zip(&self.candidates) {
+            self.positions[candidate.index] = Some(position);
+        }
     }
 
     /// After weights were changed.

@@ -8,29 +8,51 @@
 
 mod ask;
 mod draw;
+mod ended;
 #[cfg(test)]
 mod fast_failures;
 mod first;
 mod group;
+pub mod hash;
+mod kept;
 mod least_requests;
+mod least_time;
+mod load_inverse;
+mod maglev;
 mod p2c;
+mod peak_ewma;
 mod picker;
 mod plan;
 mod random;
+mod rendezvous;
+mod request;
+mod ring_hash;
 mod round_robin;
+mod source_ip;
+mod utilization;
 mod weighted_random;
 
 pub use ask::Ask;
+pub use ended::Ended;
 pub use group::{Candidate, Group};
 pub use picker::{Choice, Picker};
+pub use request::Request;
+
+use kept::Kept;
 
 use crate::registry::Part;
 use crate::rng::Rng;
+use crate::settings::{KeySource, PolicySpec};
 
 /// Chooses within a group. One per group and worker, so it may keep what it likes without a lock.
 pub trait Policy: std::fmt::Debug + Send {
     /// The position of a candidate that fits, `None` if none does. Must not allocate.
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize>;
+
+    /// A try at the candidate at this position ended. Only where the entry says that it learns.
+    fn ended(&mut self, position: usize, how: &Ended) {
+        let _ = (position, how);
+    }
 
     /// The group was built anew (`before` is empty the first time): carry over what is kept per candidate.
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, rng: &mut Rng) {
@@ -45,8 +67,23 @@ pub struct Entry {
     pub part: Part,
     /// Does traffic follow the weights? If not, only "weight 0 gets nothing" holds.
     pub weighted: bool,
+    /// Does it go by a key?
+    pub key: Key,
+    /// Does it learn from how tries ended?
+    pub learns: bool,
     /// Makes one.
-    pub make: fn() -> Box<dyn Policy>,
+    pub make: fn(&PolicySpec) -> Box<dyn Policy>,
+}
+
+/// Does a policy go by something of the request?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// No.
+    Ignored,
+    /// By the client's address, and by nothing else.
+    SourceIp,
+    /// By what the configuration names; by the client's address if it names nothing.
+    Configured,
 }
 
 /// All policies. The first one is what an unknown name falls back to; the configuration refuses unknown names.
@@ -57,7 +94,24 @@ pub const POLICIES: &[Entry] = &[
     weighted_random::ENTRY,
     least_requests::ENTRY,
     first::ENTRY,
+    least_time::ENTRY,
+    peak_ewma::ENTRY,
+    load_inverse::ENTRY,
+    utilization::ENTRY,
+    source_ip::ENTRY,
+    ring_hash::ENTRY,
+    rendezvous::ENTRY,
+    maglev::ENTRY,
 ];
+
+/// What of a request this pool's policy goes by, if it goes by something.
+pub fn key_source(spec: &PolicySpec) -> Option<KeySource> {
+    match policy(&spec.name)?.key {
+        Key::Ignored => None,
+        Key::SourceIp => Some(KeySource::SourceIp),
+        Key::Configured => Some(spec.key.clone().unwrap_or(KeySource::SourceIp)),
+    }
+}
 
 /// The policy of this name.
 pub fn policy(name: &str) -> Option<&'static Entry> {

@@ -3,7 +3,7 @@
 //! Looking at two instead of all keeps most of the benefit of least requests, and a server that looks idle for a moment
 //! is not overrun by everybody at once, because everybody looks at two others.
 
-use super::{Ask, Entry, Group, Policy, draw};
+use super::{Ask, Entry, Group, Key, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
@@ -14,7 +14,9 @@ pub(super) const ENTRY: Entry = Entry {
         settings: &[],
     },
     weighted: true,
-    make: || Box::new(P2c),
+    key: Key::Ignored,
+    learns: false,
+    make: |_| Box::new(P2c),
 };
 
 #[derive(Debug)]

@@ -3,16 +3,15 @@
 //! In the steady state a pick takes no lock and allocates nothing: everything that depends only on the table is in the
 //! [`Plan`], and what moves (loads, trial permits) is read from the endpoints' shared counters.
 
-use std::sync::Arc;
-
-use crate::id::{EndpointId, Epoch};
+use crate::id::Epoch;
 use crate::rng::Rng;
+use crate::settings::PolicySpec;
 use crate::table::PoolTable;
 use crate::time::Time;
 
 use super::ask::Ask;
 use super::plan::Plan;
-use super::{Candidate, POLICIES, Policy, policy};
+use super::{Candidate, Ended, Entry, POLICIES, Policy, Request, policy};
 
 /// Where the next try goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +29,8 @@ pub enum Choice {
 pub struct Picker {
     rng: Rng,
     epoch: Epoch,
-    policy: Arc<str>,
+    spec: PolicySpec,
+    entry: &'static Entry,
     plan: Plan,
     /// One for each tier of the plan.
     policies: Vec<Box<dyn Policy>>,
@@ -42,7 +42,8 @@ impl Picker {
         let mut picker = Picker {
             rng: Rng::new(seed).stream(&table.name),
             epoch: table.epoch,
-            policy: table.policy.name.clone(),
+            entry: entry(&table.policy),
+            spec: table.policy.clone(),
             plan: Plan::new(table, Time::ZERO),
             policies: Vec::new(),
         };
@@ -56,42 +57,55 @@ impl Picker {
     pub fn adopt(&mut self, table: &PoolTable, now: Time) {
         let before = std::mem::replace(&mut self.plan, Plan::new(table, now));
         let policies = std::mem::take(&mut self.policies);
-        let kept = (self.policy == table.policy.name).then_some(&before);
-        self.policy = table.policy.name.clone();
+        let kept = (self.spec == table.policy).then_some(&before);
+        self.entry = entry(&table.policy);
+        self.spec.clone_from(&table.policy);
         self.epoch = table.epoch;
         self.policies = self.policies_for(kept, policies);
     }
 
-    /// Chooses an endpoint not in `tried`, or one of those if there is no other. Whoever sends the try then counts it in
-    /// the endpoint's `in_flight`.
-    pub fn pick(&mut self, table: &PoolTable, tried: &[EndpointId], now: Time) -> Choice {
-        self.renew(table, now);
+    /// Chooses an endpoint where the request did not fail before, or one of those if there is no other. Whoever sends the try
+    /// then counts it in the endpoint's `in_flight`, and tells how it ended ([`ended`](Picker::ended)).
+    ///
+    /// For a request that may be sent only once it is within the drawn tier rather one whose last try did not just fail. Until
+    /// enough failures have ejected an endpoint, only requests that can be tried elsewhere find out about it.
+    pub fn pick(&mut self, table: &PoolTable, request: &Request<'_>) -> Choice {
+        self.renew(table, request.now);
         if self.plan.tiers.is_empty() {
             return Choice::Nobody;
         }
-        let ask = Ask::new(table, tried);
-        let drawn = self.plan.draw(&mut self.rng);
-        match self.pick_in(drawn, &ask) {
-            Some(index) => Choice::Endpoint(index),
-            None => self.pick_elsewhere(drawn, ask),
+        let ask = Ask::new(table, *request);
+        let drawn = self.plan.draw(request.key, &mut self.rng);
+        if let Some(index) = self.pick_in(drawn, &ask) {
+            return Choice::Endpoint(index);
+        }
+        let anybody = Ask {
+            unfailing: false,
+            ..ask
+        };
+        match request.once {
+            true => self
+                .pick_in(drawn, &anybody)
+                .map_or_else(|| self.pick_elsewhere(drawn, anybody), Choice::Endpoint),
+            false => self.pick_elsewhere(drawn, anybody),
         }
     }
 
-    /// The same for a request that may be sent only once: within the drawn tier rather one whose last try did not just
-    /// fail. Until enough failures have ejected an endpoint, only requests that can be tried elsewhere find out about it.
-    pub fn pick_once(&mut self, table: &PoolTable, now: Time) -> Choice {
-        self.renew(table, now);
-        if self.plan.tiers.is_empty() {
-            return Choice::Nobody;
+    /// Does its policy learn from how tries ended? If not, nobody needs to tell it.
+    pub fn learns(&self) -> bool {
+        self.entry.learns
+    }
+
+    /// A try that was picked from the table of this epoch has ended. From another table than the current one it says nothing
+    /// any more: who is meant would have to be looked for.
+    pub fn ended(&mut self, epoch: Epoch, index: usize, how: &Ended) {
+        if epoch != self.epoch || !self.entry.learns {
+            return;
         }
-        let ask = Ask {
-            unfailing: Some(now),
-            ..Ask::new(table, &[])
-        };
-        let drawn = self.plan.draw(&mut self.rng);
-        match self.pick_in(drawn, &ask) {
-            Some(index) => Choice::Endpoint(index),
-            None => self.pick(table, &[], now),
+        for (tier, policy) in self.plan.tiers.iter().zip(&mut self.policies) {
+            if let Some(position) = tier.group.position_of(index) {
+                policy.ended(position, how);
+            }
         }
     }
 
@@ -107,7 +121,10 @@ impl Picker {
     /// The drawn tier has nobody: the others in their order, then those tried before, then those whose trial has no
     /// permit left. Waiting for one that is merely full comes before trying one again.
     fn pick_elsewhere(&mut self, drawn: usize, ask: Ask<'_>) -> Choice {
-        let again = Ask { tried: &[], ..ask };
+        let again = Ask {
+            request: ask.request.without(&[]),
+            ..ask
+        };
         let without_permits = Ask {
             permits: false,
             ..again
@@ -146,20 +163,23 @@ impl Picker {
         None
     }
 
+    fn make(&self) -> Box<dyn Policy> {
+        (self.entry.make)(&self.spec)
+    }
+
     /// A policy for each tier: the one that tier had, if there is a plan to go over from.
     fn policies_for(
         &mut self,
         before: Option<&Plan>,
         mut policies: Vec<Box<dyn Policy>>,
     ) -> Vec<Box<dyn Policy>> {
-        let entry = policy(&self.policy).unwrap_or(&POLICIES[0]);
         let old_tiers = before.map_or(&[][..], |plan| &plan.tiers);
         let mut made = Vec::with_capacity(self.plan.tiers.len());
         for tier in &self.plan.tiers {
             let old = old_tiers.iter().position(|old| old.number == tier.number);
             let mut policy = match old {
-                Some(index) => std::mem::replace(&mut policies[index], (entry.make)()),
-                None => (entry.make)(),
+                Some(index) => std::mem::replace(&mut policies[index], self.make()),
+                None => self.make(),
             };
             let candidates = old.map_or(&[][..], |index| old_tiers[index].group.candidates());
             policy.rebuilt(candidates, &tier.group, &mut self.rng);
@@ -167,6 +187,10 @@ impl Picker {
         }
         made
     }
+}
+
+fn entry(spec: &PolicySpec) -> &'static Entry {
+    policy(&spec.name).unwrap_or(&POLICIES[0])
 }
 
 #[cfg(test)]

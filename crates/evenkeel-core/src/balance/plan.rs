@@ -15,9 +15,13 @@ use crate::table::{EndpointRow, PoolTable, State};
 use crate::time::Time;
 
 use super::group::{Candidate, Group, scaled};
+use super::hash;
 
 /// While somebody ramps: fine enough that no share moves by more than 1 % at a time on a ramp of 10 s or more.
 const REFRESH: Duration = Duration::from_millis(100);
+
+/// So that which tier a key falls into says nothing of where it falls within it.
+const TIER: u64 = 0x7469_6572;
 
 /// Who is asked to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ impl Plan {
             .map(|serving| tiers_of(table, serving))
             .find(|tiers| !tiers.is_empty())
             .unwrap_or_default();
+        let mut tiers: Vec<Tier> = tiers;
+        tiers.iter_mut().for_each(|tier| tier.group.number());
         let mut plan = Plan {
             parts: vec![0; tiers.len()],
             tiers,
@@ -104,12 +110,13 @@ impl Plan {
         };
     }
 
-    /// Draws the tier of one request.
-    pub(crate) fn draw(&self, rng: &mut crate::rng::Rng) -> usize {
+    /// Draws the tier of one request; those with the same key get the same.
+    pub(crate) fn draw(&self, key: Option<u64>, rng: &mut crate::rng::Rng) -> usize {
         if let Some(sole) = self.sole {
             return sole;
         }
-        let mut drawn = rng.below(u64::from(tiers::ALL)) as u32;
+        let lot = key.map_or_else(|| rng.draw(), |key| hash::mix(key, TIER));
+        let mut drawn = ((u128::from(lot) * u128::from(tiers::ALL)) >> 64) as u32;
         for (index, &part) in self.parts.iter().enumerate() {
             if drawn < part {
                 return index;
@@ -145,7 +152,9 @@ impl Tier {
             self.group.candidates.push(Candidate {
                 index,
                 id: row.id,
+                name: hash::key(row.name.as_bytes()),
                 weight: 0,
+                whole: 0,
                 trial: row.state == State::Trial,
             });
             self.group.candidates.len() - 1
@@ -162,6 +171,8 @@ impl Tier {
             row.weight
         };
         let candidate = self.candidate(index, row);
+        let sum = &mut self.group.candidates[candidate].whole;
+        *sum = sum.saturating_add(scaled(whole, ramp::WHOLE));
         self.sources.push(Source {
             candidate,
             row: for_row,

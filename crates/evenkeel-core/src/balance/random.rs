@@ -1,6 +1,6 @@
 //! Any endpoint, all alike, whatever their weights: the plainest policy, and the yardstick for the others.
 
-use super::{Ask, Entry, Group, Policy, draw};
+use super::{Ask, Entry, Group, Key, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
@@ -11,7 +11,9 @@ pub(super) const ENTRY: Entry = Entry {
         settings: &[],
     },
     weighted: false,
-    make: || Box::new(Random),
+    key: Key::Ignored,
+    learns: false,
+    make: |_| Box::new(Random),
 };
 
 #[derive(Debug)]

@@ -7,9 +7,7 @@
 //! Each worker begins at its own place of the cycle, so that several workers do not send their first requests to the
 //! same endpoint.
 
-use std::collections::BTreeMap;
-
-use super::{Ask, Candidate, Entry, Group, Policy};
+use super::{Ask, Candidate, Entry, Group, Kept, Key, Policy};
 use crate::registry::Part;
 use crate::rng::Rng;
 
@@ -20,17 +18,23 @@ pub(super) const ENTRY: Entry = Entry {
         settings: &[],
     },
     weighted: true,
-    make: || Box::new(RoundRobin::default()),
+    key: Key::Ignored,
+    learns: false,
+    make: |_| Box::new(RoundRobin::default()),
 };
 
 #[derive(Debug, Default)]
-struct RoundRobin {
-    /// By position.
-    credit: Vec<i64>,
+pub(super) struct RoundRobin {
+    credit: Kept<i64>,
 }
 
 impl RoundRobin {
-    fn turn(&mut self, group: &Group, fits: impl Fn(&Candidate) -> bool) -> Option<usize> {
+    /// Whose turn it is among those that fit.
+    pub(super) fn turn(
+        &mut self,
+        group: &Group,
+        fits: impl Fn(&Candidate) -> bool,
+    ) -> Option<usize> {
         let mut best: Option<(usize, i64)> = None;
         let mut total = 0;
         let both = group.candidates().iter().zip(self.credit.iter_mut());
@@ -59,18 +63,9 @@ impl Policy for RoundRobin {
     }
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, rng: &mut Rng) {
-        let old: BTreeMap<_, _> = before
-            .iter()
-            .map(|c| c.id)
-            .zip(self.credit.drain(..))
-            .collect();
-        let candidates = after.candidates();
-        let credits = candidates
-            .iter()
-            .map(|c| old.get(&c.id).copied().unwrap_or(0));
-        self.credit.extend(credits);
+        self.credit.rebuilt(before, after);
         if before.is_empty() {
-            for _ in 0..rng.index(candidates.len()) {
+            for _ in 0..rng.index(after.candidates().len()) {
                 self.turn(after, |candidate| candidate.weight > 0);
             }
         }
@@ -80,7 +75,7 @@ impl Policy for RoundRobin {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{pool, up};
-    use super::super::{Choice, Picker};
+    use super::super::{Choice, Picker, Request};
     use crate::time::Time;
     use proptest::prelude::*;
 
@@ -89,7 +84,7 @@ mod tests {
         let table = pool("round_robin", [up(5), up(1), up(1)]);
         let mut picker = Picker::new(&table, 1);
         let taken: Vec<_> = (0..14)
-            .map(|_| match picker.pick(&table, &[], Time::ZERO) {
+            .map(|_| match picker.pick(&table, &Request::at(Time::ZERO)) {
                 Choice::Endpoint(index) => index,
                 other => panic!("{other:?}"),
             })
@@ -112,7 +107,7 @@ mod tests {
             for _ in 0..2 {
                 let mut taken = vec![0_u32; weights.len()];
                 for _ in 0..total {
-                    match picker.pick(&table, &[], Time::ZERO) {
+                    match picker.pick(&table, &Request::at(Time::ZERO)) {
                         Choice::Endpoint(index) => taken[index] += 1,
                         other => panic!("{other:?}"),
                     }

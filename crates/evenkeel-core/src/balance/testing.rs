@@ -47,15 +47,17 @@ pub(crate) fn pool(policy: &str, rows: impl IntoIterator<Item = EndpointRow>) ->
         .enumerate()
         .map(|(index, row)| EndpointRow {
             id: EndpointId(index as u32),
+            name: match &*row.name {
+                "e" => format!("e{index}").into(),
+                _ => row.name.clone(),
+            },
             ..row
         });
     PoolTable {
         pool: PoolId(0),
         name: "app".into(),
         epoch: Epoch(1),
-        policy: PolicySpec {
-            name: policy.into(),
-        },
+        policy: PolicySpec::named(policy),
         endpoints: numbered.collect(),
         failover: Default::default(),
         retry: Default::default(),

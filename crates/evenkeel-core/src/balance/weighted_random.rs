@@ -1,6 +1,6 @@
 //! Any endpoint, by lot with its weight. Unlike round robin it keeps nothing, so many balancers do not fall into step.
 
-use super::{Ask, Entry, Group, Policy, draw};
+use super::{Ask, Entry, Group, Key, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
@@ -11,7 +11,9 @@ pub(super) const ENTRY: Entry = Entry {
         settings: &[],
     },
     weighted: true,
-    make: || Box::new(WeightedRandom),
+    key: Key::Ignored,
+    learns: false,
+    make: |_| Box::new(WeightedRandom),
 };
 
 #[derive(Debug)]

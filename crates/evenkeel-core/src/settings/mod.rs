@@ -5,6 +5,7 @@
 mod care;
 mod heartbeat;
 mod objective;
+mod policy;
 mod pool;
 mod prevention;
 mod recovery;
@@ -15,6 +16,7 @@ mod traffic;
 pub use care::*;
 pub use heartbeat::*;
 pub use objective::*;
+pub use policy::*;
 pub use pool::*;
 pub use prevention::*;
 pub use recovery::*;

@@ -7,21 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Target;
 
-/// A pool's `balance`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicySpec {
-    /// A name from the registry of policies.
-    pub name: Arc<str>,
-}
-
-impl Default for PolicySpec {
-    /// Two random choices, the less loaded one: close to least requests without everybody's herd on one server
-    /// (Mitzenmacher 2001).
-    fn default() -> Self {
-        PolicySpec { name: "p2c".into() }
-    }
-}
-
 /// What an active check asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CheckKind {
@@ -293,7 +278,7 @@ pub struct PoolSpec {
     /// Unique.
     pub name: Arc<str>,
     /// How to choose.
-    pub policy: PolicySpec,
+    pub policy: super::PolicySpec,
     /// Active check.
     pub check: CheckSettings,
     /// Heartbeats; `None` = none are expected.

@@ -1,7 +1,9 @@
 //! The buffers and parsed heads of one request. They belong to whoever serves it (`runner`), so that a connection that
 //! waits for its next request holds none.
 
+use evenkeel_core::balance::Request;
 use evenkeel_core::id::EndpointId;
+use evenkeel_core::time::Time;
 
 use super::upload::Upload;
 use crate::buffer::{Buf, Out};
@@ -26,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) interim: usize,
     /// Towards the client.
     pub(crate) down: Out,
+    /// What its pool's policy goes by.
+    pub(crate) key: Option<u64>,
     /// Endpoints this request was sent to.
     pub(crate) tried: Vec<EndpointId>,
     /// It is written down, and will be sent again if nobody answers.
@@ -52,6 +56,11 @@ impl Exchange {
             self.upload.raw.push(&self.head_in.bytes()[len..]);
             self.head_in.truncate(len);
         }
+    }
+
+    /// A further try: not where it was tried before.
+    pub(crate) fn again(&self, now: Time) -> Request<'_> {
+        Request::at(now).keyed(self.key).without(&self.tried)
     }
 
     /// After a request: what is left over begins the next one.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use evenkeel_core::balance::Request;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::settings::RouteSpec;
@@ -10,6 +11,7 @@ use evenkeel_core::time::Time;
 use super::Exchange;
 use super::attempt::Try;
 use super::connection::Client;
+use super::key;
 use super::own::{self, Own};
 use super::request::{Ended, Tally};
 use super::rule::{Tried, is_failure, may_replay, may_retry};
@@ -44,10 +46,20 @@ impl Job<'_> {
     /// Forwards the request and its answer.
     pub(super) async fn run(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
         self.pool.count_request(tally.started);
+        exchange.key = self.balance_key(exchange);
         match self.route.journal {
             true => Box::pin(self.run_kept(exchange, tally)).await,
             false => self.run_tries(exchange, tally).await,
         }
+    }
+
+    /// What the pool's policy goes by, if it goes by something of the request.
+    fn balance_key(&self, exchange: &Exchange) -> Option<u64> {
+        let current = self.pool.current();
+        let source = current.key.as_ref()?;
+        let trusted = &self.client.listener.settings().trusted_proxies;
+        let head = exchange.head_in.bytes();
+        key::of(source, &exchange.request, head, self.client.ip, trusted)
     }
 
     pub(super) async fn run_tries(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
@@ -71,7 +83,7 @@ impl Job<'_> {
 
     async fn tries(&self, exchange: &mut Exchange, tally: &mut Tally) -> Result<Ended, Failed> {
         let mut now = tally.started;
-        let mut attempt = self.first(now).await?;
+        let mut attempt = self.first(exchange.key, now).await?;
         let mut again = false;
         loop {
             tally.tries += 1;
@@ -103,7 +115,7 @@ impl Job<'_> {
         let status = exchange.response.status();
         if !is_failure(&attempt.current.table.retry, status) {
             let since = exchange.upload.endpoint_since();
-            attempt.succeeded(since.map(|since| now.since(since)));
+            attempt.succeeded(since.map(|since| now.since(since)), now);
             return None;
         }
         let kind = FailureKind::Status(status);
@@ -142,7 +154,7 @@ impl Job<'_> {
         match self.next(exchange, &failed, kind, tally, now) {
             Ok(next) => Ok(next),
             Err(Stop::Over) => Err(Failed::Own(told)),
-            Err(Stop::Full) => match self.wait(&exchange.tried, now).await {
+            Err(Stop::Full) => match self.wait(&exchange.again(now)).await {
                 Ok(next) => accept(exchange, next).map_err(|_| Failed::Own(told)),
                 Err(Failed::Own(_)) => Err(Failed::Own(told)),
                 Err(Failed::Gone) => Err(Failed::Gone),
@@ -151,31 +163,30 @@ impl Job<'_> {
     }
 
     /// The endpoint of the first try; waits for one with room if need be.
-    async fn first(&self, now: Time) -> Result<Attempt, Failed> {
+    async fn first(&self, key: Option<u64>, now: Time) -> Result<Attempt, Failed> {
+        let request = Request {
+            once: !self.idempotent,
+            ..Request::at(now).keyed(key)
+        };
         if self.pool.cell.queue.is_empty() {
-            let pick = match self.idempotent {
-                true => self.pool.pick(&[], now),
-                false => self.pool.pick_once(now),
-            };
-            match pick {
+            match self.pool.pick(&request) {
                 Pick::Attempt(attempt) => return Ok(attempt),
                 Pick::Nobody => return Err(Failed::Own(own::NO_ENDPOINT)),
                 Pick::Full => {}
             }
         }
-        Box::pin(self.wait(&[], now)).await
+        Box::pin(self.wait(&request)).await
     }
 
-    /// Waits in the pool's line for one not in `tried`.
-    async fn wait(&self, tried: &[EndpointId], now: Time) -> Result<Attempt, Failed> {
+    /// Waits in the pool's line for one it was not tried at.
+    async fn wait(&self, request: &Request<'_>) -> Result<Attempt, Failed> {
         let client = self.client;
         line::wait(
             &client.worker,
             self.pool,
             &client.conn,
             &client.stream,
-            tried,
-            now,
+            request,
         )
         .await
         .map_err(|no| match no {
@@ -205,7 +216,7 @@ impl Job<'_> {
         if !self.pool.spend_retry(now) {
             return Err(Stop::Over);
         }
-        match self.pool.pick(&exchange.tried, now) {
+        match self.pool.pick(&exchange.again(now)) {
             Pick::Attempt(attempt) => accept(exchange, attempt),
             Pick::Full => Err(Stop::Full),
             Pick::Nobody => Err(Stop::Over),
@@ -232,9 +243,10 @@ impl Job<'_> {
             tried.retain(|id| *id != from.endpoint.id);
         }
         drop(from);
-        let attempt = match self.pool.pick(&tried, now) {
+        let request = exchange.again(now).without(&tried);
+        let attempt = match self.pool.pick(&request) {
             Pick::Attempt(attempt) => attempt,
-            Pick::Full => self.wait(&tried, now).await?,
+            Pick::Full => self.wait(&request).await?,
             Pick::Nobody => return Err(Failed::Own(own::NO_ENDPOINT)),
         };
         let again = exchange.tried.contains(&attempt.endpoint.id);

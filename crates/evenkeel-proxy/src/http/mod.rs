@@ -20,6 +20,7 @@ mod connection;
 mod exchange;
 mod forward;
 mod keep;
+pub(crate) mod key;
 mod own;
 mod patience;
 mod relay;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
+use evenkeel_core::balance::Ended;
 use evenkeel_core::counters::EndpointWorker;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::table::State;
@@ -92,12 +93,13 @@ impl Attempt {
     }
 
     /// It brought an answer that is not a failure, so long after the endpoint's turn had come.
-    pub(crate) fn succeeded(&self, took: Option<Duration>) {
+    pub(crate) fn succeeded(&self, took: Option<Duration>, at: Time) {
         self.settle();
         let counters = self.counters();
         counters.successes.inc();
         if let Some(took) = took {
             counters.times.observe(took);
+            self.ended(Some(took), at);
         }
         let run = &self.endpoint.shared.failure_run;
         if run.load(Relaxed) != 0 {
@@ -115,6 +117,12 @@ impl Attempt {
             self.counters().unheard.inc();
         }
         self.pool.report(&self.endpoint, kind, at);
+        self.ended(None, at);
+    }
+
+    fn ended(&self, took: Option<Duration>, at: Time) {
+        let how = Ended { at, took };
+        self.pool.ended(&self.current.table, self.index, how);
     }
 }
 

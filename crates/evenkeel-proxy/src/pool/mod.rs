@@ -16,11 +16,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::balance::{Choice, Picker};
+use evenkeel_core::balance::{self, Choice, Ended, Picker, Request};
 use evenkeel_core::counters::PoolWorker;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::{Failure, FailureKind};
 use evenkeel_core::retry::Budget;
+use evenkeel_core::settings::KeySource;
 use evenkeel_core::table::{PoolTable, State};
 use evenkeel_core::time::Time;
 use evenkeel_tls::Client;
@@ -45,6 +46,8 @@ pub(crate) struct Pool {
 pub(crate) struct Current {
     pub(crate) table: Arc<PoolTable>,
     pub(crate) endpoints: Box<[Rc<Endpoint>]>,
+    /// What of a request its policy goes by.
+    pub(crate) key: Option<KeySource>,
     /// How its endpoints are spoken to; `None` = in clear text.
     pub(crate) tls: Option<Arc<Client>>,
 }
@@ -140,19 +143,10 @@ impl Pool {
     }
 
     /// Chooses an endpoint for the next try and counts the try in flight.
-    pub(crate) fn pick(self: &Rc<Self>, tried: &[EndpointId], now: Time) -> Pick {
-        self.pick_by(|picker, table| picker.pick(table, tried, now))
-    }
-
-    /// The same for a request that can be sent only once.
-    pub(crate) fn pick_once(self: &Rc<Self>, now: Time) -> Pick {
-        self.pick_by(|picker, table| picker.pick_once(table, now))
-    }
-
-    fn pick_by(self: &Rc<Self>, choose: impl Fn(&mut Picker, &PoolTable) -> Choice) -> Pick {
+    pub(crate) fn pick(self: &Rc<Self>, request: &Request<'_>) -> Pick {
         for _ in 0..PICKS {
             let current = self.current.borrow();
-            let choice = choose(&mut self.picker.borrow_mut(), &current.table);
+            let choice = self.picker.borrow_mut().pick(&current.table, request);
             match choice {
                 Choice::Nobody => return Pick::Nobody,
                 Choice::Full => return Pick::Full,
@@ -166,6 +160,14 @@ impl Pool {
             }
         }
         Pick::Full
+    }
+
+    /// A try picked from this table at this index has ended: for a policy that learns from it.
+    fn ended(&self, table: &PoolTable, index: usize, how: Ended) {
+        let mut picker = self.picker.borrow_mut();
+        if picker.learns() {
+            picker.ended(table.epoch, index, &how);
+        }
     }
 
     /// Is there somebody usable beside those tried?
@@ -242,6 +244,7 @@ impl Current {
             })
             .collect();
         Current {
+            key: balance::key_source(&table.policy),
             table,
             endpoints,
             tls,

@@ -50,9 +50,7 @@ pub fn table(addresses: &[Address], workers: usize) -> PoolTable {
         pool: PoolId(1),
         name: "app".into(),
         epoch: Epoch(1),
-        policy: PolicySpec {
-            name: "round_robin".into(),
-        },
+        policy: PolicySpec::named("round_robin"),
         endpoints,
         failover: FailoverSettings::default(),
         retry: RetrySettings::default(),

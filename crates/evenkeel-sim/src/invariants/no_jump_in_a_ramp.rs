@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evenkeel_core::balance::{Choice, Picker};
+use evenkeel_core::balance::{Choice, Picker, Request};
 use evenkeel_core::counters::EndpointShared;
 use evenkeel_core::id::{EndpointId, Epoch};
 use evenkeel_core::settings::PolicySpec;
@@ -85,9 +85,7 @@ impl NoJumpInARamp {
 /// What each endpoint gets now, by asking.
 fn shares(table: &PoolTable, now: Time) -> Vec<f64> {
     let mut copy = table.clone();
-    copy.policy = PolicySpec {
-        name: "round_robin".into(),
-    };
+    copy.policy = PolicySpec::named("round_robin");
     copy.limit.per_endpoint = 0;
     for row in &mut copy.endpoints {
         row.shared = Arc::new(EndpointShared::new(1));
@@ -95,7 +93,7 @@ fn shares(table: &PoolTable, now: Time) -> Vec<f64> {
     let mut picker = Picker::new(&copy, 1);
     let mut taken = vec![0_u32; copy.endpoints.len()];
     for _ in 0..PICKS {
-        if let Choice::Endpoint(index) = picker.pick(&copy, &[], now) {
+        if let Choice::Endpoint(index) = picker.pick(&copy, &Request::at(now)) {
             taken[index] += 1;
         }
     }

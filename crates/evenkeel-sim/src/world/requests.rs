@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::balance::Choice;
+use evenkeel_core::balance::{self, Choice};
 use evenkeel_core::engine::Event;
 use evenkeel_core::health::traffic::Measured;
 use evenkeel_core::observe::{Failure, FailureKind};
@@ -13,12 +13,16 @@ use crate::scene::{Behaviour, Note, Scene};
 use crate::story::PEACE;
 use crate::traffic::{Request, Try};
 
+/// So many different ones among all requests: enough for every endpoint, few enough to come again.
+const KEYS: u64 = 1000;
+
 impl World {
     pub(super) fn plan_request(&mut self, worker: usize, pool: &Arc<str>) {
         let request = Request {
             process: self.scene.process,
             worker,
             pool: pool.clone(),
+            key: Some(self.rng.below(KEYS)),
             tried: Vec::new(),
             tries: 0,
         };
@@ -51,7 +55,8 @@ impl World {
         };
         let (seed, workers) = (self.story.seed, self.story.workers);
         let lane = self.lanes.lane(request.worker, &table, seed, workers);
-        let choice = lane.picker.pick(&table, &request.tried, self.scene.now.at);
+        let asked = balance::Request::at(self.scene.now.at).keyed(request.key);
+        let choice = lane.picker.pick(&table, &asked.without(&request.tried));
         self.note(&Note::Picked {
             table: &table,
             tried: &request.tried,
@@ -85,6 +90,7 @@ impl World {
         let ended = Try {
             request,
             endpoint: row.id,
+            picked: (table.epoch, index),
             shared: row.shared.clone(),
             answered,
             unheard: behaviour == Behaviour::Hung,
@@ -100,6 +106,7 @@ impl World {
         let counters = ended.shared.workers.of(ended.request.worker);
         ended.shared.in_flight.fetch_sub(1, Relaxed);
         counters.settled.inc();
+        self.tell_picker(&ended);
         if ended.answered {
             counters.successes.inc();
             counters.times.observe(ended.takes);
@@ -126,6 +133,20 @@ impl World {
             }));
         }
         self.retry(ended.request);
+    }
+
+    /// As a worker does, for policies that learn.
+    fn tell_picker(&mut self, ended: &Try) {
+        let Some(table) = self.scene.tables.get(&ended.request.pool).cloned() else {
+            return;
+        };
+        let (seed, workers) = (self.story.seed, self.story.workers);
+        let lane = self.lanes.lane(ended.request.worker, &table, seed, workers);
+        let how = balance::Ended {
+            at: self.scene.now.at,
+            took: ended.answered.then_some(ended.takes),
+        };
+        lane.picker.ended(ended.picked.0, ended.picked.1, &how);
     }
 
     pub(super) fn retry(&mut self, request: Request) {

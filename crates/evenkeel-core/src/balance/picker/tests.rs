@@ -11,7 +11,7 @@ use crate::table::{EndpointRow, Ramp, State};
 fn counts(picker: &mut Picker, table: &PoolTable, n: usize, now: Time) -> Vec<usize> {
     let mut taken = vec![0; table.endpoints.len()];
     for _ in 0..n {
-        if let Choice::Endpoint(index) = picker.pick(table, &[], now) {
+        if let Choice::Endpoint(index) = picker.pick(table, &Request::at(now)) {
             taken[index] += 1;
         }
     }
@@ -82,11 +82,17 @@ fn a_full_tier_is_passed_over_and_with_all_full_one_waits() {
     let mut picker = Picker::new(&table, 1);
     let at = |n: usize| &table.endpoints[n].shared.in_flight;
     at(0).store(2, Relaxed);
-    assert_eq!(picker.pick(&table, &[], Time::ZERO), Choice::Endpoint(1));
+    assert_eq!(
+        picker.pick(&table, &Request::at(Time::ZERO)),
+        Choice::Endpoint(1)
+    );
     at(1).store(2, Relaxed);
-    assert_eq!(picker.pick(&table, &[], Time::ZERO), Choice::Full);
+    assert_eq!(picker.pick(&table, &Request::at(Time::ZERO)), Choice::Full);
     at(0).store(1, Relaxed);
-    assert_eq!(picker.pick(&table, &[], Time::ZERO), Choice::Endpoint(0));
+    assert_eq!(
+        picker.pick(&table, &Request::at(Time::ZERO)),
+        Choice::Endpoint(0)
+    );
 }
 
 #[test]
@@ -95,19 +101,25 @@ fn a_tried_endpoint_is_taken_again_only_if_there_is_no_other() {
     let mut picker = Picker::new(&table, 1);
     let ids: Vec<_> = table.endpoints.iter().map(|row| row.id).collect();
     assert_eq!(
-        picker.pick(&table, &ids[..1], Time::ZERO),
+        picker.pick(&table, &Request::at(Time::ZERO).without(&ids[..1])),
         Choice::Endpoint(1)
     );
     assert_eq!(
-        picker.pick(&table, &ids[..2], Time::ZERO),
+        picker.pick(&table, &Request::at(Time::ZERO).without(&ids[..2])),
         Choice::Endpoint(2)
     );
-    assert_ne!(picker.pick(&table, &ids, Time::ZERO), Choice::Endpoint(2));
+    assert_ne!(
+        picker.pick(&table, &Request::at(Time::ZERO).without(&ids)),
+        Choice::Endpoint(2)
+    );
     // One that is merely full is waited for.
     table.limit.per_endpoint = 1;
     table.epoch = Epoch(2);
     table.endpoints[2].shared.in_flight.store(1, Relaxed);
-    assert_eq!(picker.pick(&table, &ids[..2], Time::ZERO), Choice::Full);
+    assert_eq!(
+        picker.pick(&table, &Request::at(Time::ZERO).without(&ids[..2])),
+        Choice::Full
+    );
 }
 
 #[test]
@@ -230,7 +242,7 @@ fn a_ramp_gives_a_tenth_first_and_the_whole_at_its_end() {
 fn a_new_table_keeps_the_place_in_the_cycle() {
     let table = pool("round_robin", [up(1), up(1), up(1)]);
     let mut picker = Picker::new(&table, 9);
-    let Choice::Endpoint(before) = picker.pick(&table, &[], Time::ZERO) else {
+    let Choice::Endpoint(before) = picker.pick(&table, &Request::at(Time::ZERO)) else {
         panic!("everybody is up");
     };
     let newer = PoolTable {
@@ -238,7 +250,7 @@ fn a_new_table_keeps_the_place_in_the_cycle() {
         ..table.clone()
     };
     assert_eq!(
-        picker.pick(&newer, &[], Time::ZERO),
+        picker.pick(&newer, &Request::at(Time::ZERO)),
         Choice::Endpoint((before + 1) % 3)
     );
 }
@@ -247,7 +259,7 @@ fn a_new_table_keeps_the_place_in_the_cycle() {
 fn another_policy_takes_over_with_a_new_table() {
     let table = pool("round_robin", [up(1), up(1)]);
     let mut picker = Picker::new(&table, 9);
-    picker.pick(&table, &[], Time::ZERO);
+    picker.pick(&table, &Request::at(Time::ZERO));
     let mut newer = pool("first", [up(1), up(1)]);
     newer.epoch = Epoch(2);
     newer.failover.overprovision = Share::percent(100);
@@ -263,7 +275,7 @@ fn once(table: &PoolTable, n: usize, now: Time) -> Vec<usize> {
     let mut picker = Picker::new(table, 1);
     let mut taken = vec![0; table.endpoints.len()];
     for _ in 0..n {
-        if let Choice::Endpoint(index) = picker.pick_once(table, now) {
+        if let Choice::Endpoint(index) = picker.pick(table, &Request::at(now).once()) {
             taken[index] += 1;
         }
     }

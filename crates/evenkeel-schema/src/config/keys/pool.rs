@@ -12,7 +12,7 @@ pub static POOL: TableDef = TableDef {
     meaning: "Endpoints that do the same work.",
     keys: &[
         Key::new("protocol", Kind::Word(&[word("http1"), later("http2")]), "\"http1\"", "to endpoints; pools of tcp listeners leave it out"),
-        Key::new("balance", Kind::TextOr(&POLICY), "\"p2c\"", "a policy's name, or { policy = NAME }"),
+        Key::new("balance", Kind::TextOr(&POLICY), "\"p2c\"", "a policy's name, or { policy = NAME, … }"),
         Key::new("connect_timeout", Kind::Duration(SHORT, LONG), "\"1s\"", "until connected"),
         Key::new("idle_timeout", Kind::Duration(ZERO, LONG), "\"55s\"", "an idle connection to an endpoint is closed after this (below the servers' own)"),
         Key::new("max_idle", Kind::Number(0, 65_536), "64", "idle connections kept per endpoint and worker"),
@@ -40,7 +40,10 @@ pub static POLICY: TableDef = TableDef {
     meaning: "How to choose an endpoint.",
     keys: &[
         Key::required("policy", Kind::Text, "its name"),
-        Key::new("key", Kind::Text, "", "what hashing policies hash: \"source_ip\", \"header:NAME\", \"cookie:NAME\", \"query:NAME\", \"path\", \"jwt:CLAIM\""),
+        Key::new("key", Kind::Text, "", "what hashing policies hash: \"source_ip\" (the default), \"header:NAME\", \"cookie:NAME\", \"query:NAME\", \"path\", \"jwt:CLAIM\""),
+        Key::new("form", Kind::Word(&[word("round_robin"), word("random"), word("weighted_random")]), "\"round_robin\"", "utilization: how among those below the ceiling"),
+        Key::new("used", Kind::Word(&[word("highest"), word("cpu"), word("memory"), word("own")]), "\"highest\"", "utilization: of what; \"own\" is what the endpoint says of itself"),
+        Key::new("ceiling", Kind::Share(1, 100), "\"80%\"", "utilization: who is used more gets nothing while another is below"),
     ],
 };
 

@@ -10,6 +10,7 @@ mod endpoint;
 mod http;
 mod listener;
 mod node;
+mod policy;
 mod pool;
 mod recovery;
 mod report;

@@ -3,45 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::balance;
 use evenkeel_core::settings::{
     CheckKind, CheckSettings, FailoverMode, FailoverSettings, HeartbeatSettings, LimitSettings,
-    ObjectiveSettings, OutlierSettings, PolicySpec, PoolSpec, PreventionMode, PreventionSettings,
-    RetryOn, RetrySettings, TransportSettings,
+    ObjectiveSettings, OutlierSettings, PoolSpec, PreventionMode, PreventionSettings, RetryOn,
+    RetrySettings, TransportSettings,
 };
 
 use super::report::Wrong;
 use super::table::{Table, Text};
-use super::wanted::not_built;
-use super::words::{did_you_mean, one_of, quote};
-use super::{Names, endpoint, http, recovery, tls};
+use super::words::quote;
+use super::{Names, endpoint, http, policy, recovery, tls};
 use crate::config::Secret;
 use crate::mistake::MistakeKind;
-
-/// Promised policies, and whether they hash; those of the registry are built.
-const PROMISED: [(&str, bool); 16] = [
-    ("round_robin", false),
-    ("random", false),
-    ("weighted_random", false),
-    ("p2c", false),
-    ("least_requests", false),
-    ("first", false),
-    ("least_time", false),
-    ("peak_ewma", false),
-    ("load_inverse", false),
-    ("utilization", false),
-    ("source_ip", true),
-    ("ring_hash", true),
-    ("rendezvous", true),
-    ("maglev", true),
-    ("prequal", false),
-    ("learned", false),
-];
-
-fn hashes(policy: &str) -> Option<bool> {
-    let promised = PROMISED.iter().find(|(name, _)| *name == policy);
-    promised.map(|(_, hashes)| *hashes)
-}
 
 /// The pool, and what signs its webhooks: that is no part of the settings, which are printed and recorded.
 pub(super) fn pool(
@@ -65,7 +38,7 @@ pub(super) fn pool(
     let (recovery, secret) = recovery::recovery(&table.table("recovery"), names.secrets);
     let spec = PoolSpec {
         name: name.clone(),
-        policy: policy(table),
+        policy: policy::policy(table, names.tcp_pools.contains(&**name)),
         check: check(&table.table("check")),
         heartbeat: table.table_if_given("heartbeat").map(|t| heartbeat(&t)),
         outlier: outlier(&table.table("outlier")),
@@ -84,47 +57,6 @@ pub(super) fn pool(
         failover,
     };
     (spec, secret)
-}
-
-fn policy(table: &Table<'_, '_>) -> PolicySpec {
-    let text = match table.text_or_table("balance") {
-        None => return PolicySpec::default(),
-        Some(Ok(text)) => Some(text),
-        Some(Err(long)) => {
-            let text = long.text("policy");
-            let key = long.text("key");
-            let known = text.as_ref().map(|text| (text.value, hashes(text.value)));
-            if let (Some((name, Some(false))), Some(_)) = (known, key) {
-                let found = format!("`key` beside policy {name:?}");
-                let wrong = Wrong::value(found, "a policy that hashes, or no key");
-                long.wrong("key", wrong.kind(MistakeKind::Pair));
-            }
-            text
-        }
-    };
-    text.and_then(|text| known_policy(table, &text))
-        .unwrap_or_default()
-}
-
-fn known_policy(table: &Table<'_, '_>, text: &Text<'_>) -> Option<PolicySpec> {
-    if let Some(entry) = balance::policy(text.value) {
-        let name = entry.part.name.into();
-        return Some(PolicySpec { name });
-    }
-    let wrong = match hashes(text.value) {
-        Some(_) => not_built(&format!("policy {:?}", text.value)),
-        None => {
-            let built = balance::POLICIES.iter().map(|entry| entry.part.name);
-            let hint = match text.value {
-                // As HAProxy and nginx call it.
-                "leastconn" | "least_conn" => Some("did you mean \"least_requests\"?".into()),
-                other => did_you_mean(other, PROMISED.iter().map(|(name, _)| *name)),
-            };
-            Wrong::value(quote(text.value), one_of(built)).hint(hint)
-        }
-    };
-    table.report.add(&text.spot, wrong);
-    None
 }
 
 /// Keys of a check that only a GET has.
@@ -311,7 +243,6 @@ fn objective(table: &Table<'_, '_>) -> ObjectiveSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::keys::{HEARTBEAT, Kind};
 
     #[test]
@@ -330,13 +261,6 @@ mod tests {
                 let key = HEARTBEAT.key(setting.key).expect("it is a key");
                 assert_eq!(key.default.trim_matches('"'), setting.default);
             }
-        }
-    }
-
-    #[test]
-    fn every_policy_that_is_built_was_promised() {
-        for entry in balance::POLICIES {
-            assert!(hashes(entry.part.name).is_some(), "{}", entry.part.name);
         }
     }
 }

@@ -1,0 +1,25 @@
+//! How a try ended, as far as a policy may learn from it.
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// What a failed try counts as, whatever it took: far above what an answer takes. A failure is often faster than any answer,
+/// and a policy that looks at times would send ever more there.
+pub(super) const PENALTY: Duration = Duration::from_secs(5);
+
+/// The end of one try.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// When.
+    pub at: Time,
+    /// From the moment it was the endpoint's turn to the beginning of its answer; `None` = it failed.
+    pub took: Option<Duration>,
+}
+
+impl Ended {
+    /// In nanoseconds, as a policy is to count it.
+    pub(super) fn cost(&self) -> f64 {
+        self.took.unwrap_or(PENALTY).as_nanos() as f64
+    }
+}

@@ -1,0 +1,106 @@
+//! The endpoint with the least response time × requests in flight (per weight, of which the average is 1, with the one to
+//! come); among equals by lot with their weights.
+//!
+//! The time is a moving average over the last ten seconds or so (weights fade with e^(−Δt/10 s)), a failed try in it counts
+//! as [`PENALTY`](super::ended::PENALTY). Whoever gets no work fades too: on each pick the next one in turn is brought up to
+//! date, so that nobody is left out for good and a pick costs no exponential per endpoint.
+//!
+//! All endpoints are looked at, so that the best is found; `peak_ewma` looks at two and is not led astray by everybody's
+//! looking at the same numbers.
+
+use super::peak_ewma::left;
+use super::{Ask, Candidate, Ended, Entry, Group, Kept, Key, Policy};
+use crate::registry::Part;
+use crate::rng::Rng;
+use crate::time::Time;
+
+pub(super) const ENTRY: Entry = Entry {
+    part: Part {
+        name: "least_time",
+        summary: "the endpoint with the least product of average answer time and requests in flight",
+        settings: &[],
+    },
+    weighted: true,
+    key: Key::Ignored,
+    learns: true,
+    make: |_| Box::new(LeastTime::default()),
+};
+
+/// An average, in nanoseconds, and when it was brought up to date.
+#[derive(Clone, Copy, Debug, Default)]
+struct Average {
+    ns: f64,
+    at: Time,
+}
+
+impl Average {
+    fn observe(&mut self, ns: f64, now: Time) {
+        let left = match self.ns > 0.0 {
+            true => left(self.at, now),
+            false => 0.0,
+        };
+        self.ns = self.ns * left + ns * (1.0 - left);
+        self.at = now;
+    }
+
+    fn fade(&mut self, now: Time) {
+        self.ns *= left(self.at, now);
+        self.at = now;
+    }
+}
+
+#[derive(Debug, Default)]
+struct LeastTime {
+    averages: Kept<Average>,
+    /// Whose turn it is to fade.
+    turn: usize,
+}
+
+impl LeastTime {
+    fn fade_next(&mut self, group: &Group, ask: &Ask<'_>) {
+        self.turn = (self.turn + 1) % self.averages.len().max(1);
+        let candidate = group.candidates().get(self.turn);
+        // With requests in flight, answers will tell.
+        if candidate.is_some_and(|candidate| ask.in_flight(candidate) == 0) {
+            self.averages[self.turn].fade(ask.now());
+        }
+    }
+}
+
+impl Policy for LeastTime {
+    fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
+        self.fade_next(group, ask);
+        let mut best: Option<(usize, f64)> = None;
+        let mut tied = 0_u64;
+        let both = group.candidates().iter().zip(self.averages.iter());
+        for (position, (candidate, average)) in both.enumerate() {
+            if !ask.fits(candidate) {
+                continue;
+            }
+            let weight = u64::from(candidate.weight);
+            let wait = average.ns.max(1.0) * (ask.in_flight_each(group, candidate) + 1.0);
+            match best {
+                Some((_, least)) if wait > least => {}
+                Some((_, least)) if wait == least => {
+                    tied += weight;
+                    if rng.chance(weight, tied) {
+                        best = Some((position, wait));
+                    }
+                }
+                _ => {
+                    tied = weight;
+                    best = Some((position, wait));
+                }
+            }
+        }
+        best.map(|(position, _)| position)
+    }
+
+    fn ended(&mut self, position: usize, how: &Ended) {
+        self.averages[position].observe(how.cost(), how.at);
+    }
+
+    fn rebuilt(&mut self, before: &[Candidate], after: &Group, _: &mut Rng) {
+        self.averages.rebuilt(before, after);
+    }
+}

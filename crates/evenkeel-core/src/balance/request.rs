@@ -1,0 +1,44 @@
+//! A request as a pick sees it.
+
+use crate::id::EndpointId;
+use crate::time::Time;
+
+/// What one pick is for. Begin with [`Request::at`] and add what is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Now.
+    pub now: Time,
+    /// Where this request failed before.
+    pub tried: &'a [EndpointId],
+    /// The hash of what the pool's policy goes by (see [`key`](super::hash::key)); `None` where the request has no such thing.
+    pub key: Option<u64>,
+    /// It may be sent only once: rather to somebody whose last try did not just fail.
+    pub once: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A first try, of which nothing else is known.
+    pub fn at(now: Time) -> Request<'a> {
+        Request {
+            now,
+            tried: &[],
+            key: None,
+            once: false,
+        }
+    }
+
+    /// A further try: not at these, if there is anybody else.
+    pub fn without(self, tried: &'a [EndpointId]) -> Request<'a> {
+        Request { tried, ..self }
+    }
+
+    /// With this key.
+    pub fn keyed(self, key: Option<u64>) -> Request<'a> {
+        Request { key, ..self }
+    }
+
+    /// It may be sent only once.
+    pub fn once(self) -> Request<'a> {
+        Request { once: true, ..self }
+    }
+}

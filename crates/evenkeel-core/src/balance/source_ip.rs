@@ -1,0 +1,18 @@
+//! The same endpoint for the same client address, by [`rendezvous`](super::rendezvous) hashing: unlike HAProxy's `source` with
+//! its default map, only the clients of an endpoint that goes are moved.
+
+use super::rendezvous::Rendezvous;
+use super::{Entry, Key};
+use crate::registry::Part;
+
+pub(super) const ENTRY: Entry = Entry {
+    part: Part {
+        name: "source_ip",
+        summary: "by the client's address, as rendezvous does it",
+        settings: &[],
+    },
+    weighted: true,
+    key: Key::SourceIp,
+    learns: false,
+    make: |_| Box::new(Rendezvous),
+};

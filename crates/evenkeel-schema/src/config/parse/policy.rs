@@ -1,0 +1,164 @@
+//! A pool's `balance`: a policy's name, or a table with what it goes by.
+
+use std::sync::Arc;
+
+use evenkeel_core::balance::{self, Entry, Key};
+use evenkeel_core::settings::{Form, KeySource, PolicySpec, Used};
+
+use super::report::Wrong;
+use super::table::{Table, Text};
+use super::wanted::not_built;
+use super::words::{did_you_mean, one_of, quote};
+use crate::mistake::MistakeKind;
+
+/// Promised policies; those of the registry are built.
+const PROMISED: [&str; 16] = [
+    "round_robin",
+    "random",
+    "weighted_random",
+    "p2c",
+    "least_requests",
+    "first",
+    "least_time",
+    "peak_ewma",
+    "load_inverse",
+    "utilization",
+    "source_ip",
+    "ring_hash",
+    "rendezvous",
+    "maglev",
+    "prequal",
+    "learned",
+];
+
+const KEYS: &str =
+    "\"source_ip\", \"header:NAME\", \"cookie:NAME\", \"query:NAME\", \"path\" or \"jwt:CLAIM\"";
+
+/// `tcp`: nothing is known of its requests.
+pub(super) fn policy(table: &Table<'_, '_>, tcp: bool) -> PolicySpec {
+    match table.text_or_table("balance") {
+        None => PolicySpec::default(),
+        Some(Ok(text)) => known(table, &text).map_or_else(PolicySpec::default, |entry| {
+            PolicySpec::named(entry.part.name)
+        }),
+        Some(Err(long)) => in_full(table, &long, tcp),
+    }
+}
+
+fn in_full(table: &Table<'_, '_>, long: &Table<'_, '_>, tcp: bool) -> PolicySpec {
+    let text = long.text("policy");
+    let entry = text.as_ref().and_then(|text| known(table, text));
+    let name = entry.map(|entry| entry.part.name);
+    let mut spec = name.map_or_else(PolicySpec::default, PolicySpec::named);
+    let key = long.text("key");
+    if let (Some(entry), Some(_)) = (entry, &key)
+        && entry.key != Key::Configured
+    {
+        let found = format!("`key` beside policy {:?}", entry.part.name);
+        let by_key = balance::POLICIES.iter();
+        let by_key = by_key.filter(|entry| entry.key == Key::Configured);
+        let wanted = format!("no key, or {}", one_of(by_key.map(|entry| entry.part.name)));
+        let wrong = Wrong::value(found, wanted);
+        long.wrong("key", wrong.kind(MistakeKind::Pair));
+    }
+    spec.key = key.and_then(|key| source(long, &key, tcp));
+    if let Some(entry) = entry {
+        for own in ["form", "used", "ceiling"] {
+            let has = entry.part.settings.iter().any(|setting| setting.key == own);
+            if !has && long.has(own) {
+                let found = format!("`{own}` beside policy {:?}", entry.part.name);
+                let wrong = Wrong::value(found, "policy \"utilization\", or none of this");
+                long.wrong(own, wrong.kind(MistakeKind::Pair));
+            }
+        }
+    }
+    spec.form = match long.word("form") {
+        Some("random") => Form::Random,
+        Some("weighted_random") => Form::WeightedRandom,
+        _ => Form::RoundRobin,
+    };
+    spec.used = match long.word("used") {
+        Some("cpu") => Used::Cpu,
+        Some("memory") => Used::Memory,
+        Some("own") => Used::Own,
+        _ => Used::Highest,
+    };
+    spec.ceiling = long.share("ceiling", spec.ceiling);
+    spec
+}
+
+/// What is hashed.
+fn source(long: &Table<'_, '_>, text: &Text<'_>, tcp: bool) -> Option<KeySource> {
+    let name = |name: &str| Some(Arc::from(name)).filter(|name: &Arc<str>| is_name(name));
+    let source = match text.value.split_once(':') {
+        None if text.value == "source_ip" => Some(KeySource::SourceIp),
+        None if text.value == "path" => Some(KeySource::Path),
+        Some(("header", of)) => name(&of.to_ascii_lowercase()).map(KeySource::Header),
+        Some(("cookie", of)) => name(of).map(KeySource::Cookie),
+        Some(("query", of)) => name(of).map(KeySource::Query),
+        Some(("jwt", of)) => Some(KeySource::Jwt(of.into())).filter(|_| !of.is_empty()),
+        _ => None,
+    };
+    let Some(source) = source else {
+        let wrong = Wrong::value(quote(text.value), KEYS.to_owned());
+        long.wrong("key", wrong);
+        return None;
+    };
+    if tcp && source != KeySource::SourceIp {
+        let found = format!("{} in the pool of a tcp listener", quote(text.value));
+        let wrong = Wrong::value(found, "\"source_ip\": nothing else is known of bytes");
+        long.wrong("key", wrong.kind(MistakeKind::Pair));
+        return None;
+    }
+    Some(source)
+}
+
+/// What a field, a cookie or a parameter may be called: a token (RFC 9110 section 5.6.2).
+fn is_name(name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(token)
+}
+
+fn known(table: &Table<'_, '_>, text: &Text<'_>) -> Option<&'static Entry> {
+    if let Some(entry) = balance::policy(text.value) {
+        return Some(entry);
+    }
+    let wrong = match PROMISED.contains(&text.value) {
+        true => not_built(&format!("policy {:?}", text.value)),
+        false => {
+            let built = balance::POLICIES.iter().map(|entry| entry.part.name);
+            let hint = match text.value {
+                // As HAProxy and nginx call it.
+                "leastconn" | "least_conn" => Some("did you mean \"least_requests\"?".into()),
+                other => did_you_mean(other, PROMISED.into_iter()),
+            };
+            Wrong::value(quote(text.value), one_of(built)).hint(hint)
+        }
+    };
+    table.report.add(&text.spot, wrong);
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys::POLICY;
+
+    #[test]
+    fn every_policy_that_is_built_was_promised() {
+        for entry in balance::POLICIES {
+            assert!(PROMISED.contains(&entry.part.name), "{}", entry.part.name);
+        }
+    }
+
+    #[test]
+    fn every_setting_of_a_policy_is_a_key_with_its_default() {
+        for setting in balance::POLICIES
+            .iter()
+            .flat_map(|entry| entry.part.settings)
+        {
+            let key = POLICY.key(setting.key).expect("it is a key");
+            assert_eq!(key.default.trim_matches('"'), setting.default);
+        }
+    }
+}
