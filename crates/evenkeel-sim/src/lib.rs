@@ -80,6 +80,16 @@ pub struct Summary {
     pub orders: u64,
     /// Ailments that an order cured.
     pub cured: u64,
+    /// Deaths of agents.
+    pub agent_deaths: u64,
+    /// Connections of agents that were taken.
+    pub lines: u64,
+    /// Calls by a name that another has, refused.
+    pub strangers: u64,
+    /// Orders that agents carried out.
+    pub agent_orders: u64,
+    /// Orders that they refused as stale.
+    pub stale_orders: u64,
     /// Bytes of journal that were replayed.
     pub journalled: u64,
     /// How long it took to heal once all faults were gone, in milliseconds.

@@ -8,6 +8,7 @@ use evenkeel_core::engine::{Carried, Order, ServiceTransition, Transition};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::IncidentChange;
 use evenkeel_core::recover::CarriedRecovery;
+use evenkeel_core::remote::{LinkId, Verdict};
 use evenkeel_core::settings::PoolSpec;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::PoolTable;
@@ -58,6 +59,37 @@ pub struct Ailing {
     pub since: Time,
 }
 
+/// A service as whoever supervises it, or was told of it, has it: its state, process and restarts.
+pub type Standing = (ServiceState, Option<u32>, u32);
+
+/// A service on a host with an agent.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    /// As its agent has it.
+    pub standing: Standing,
+    /// Since when.
+    pub since: Time,
+    /// As the balancer was told.
+    pub told: Option<Standing>,
+    /// Its process, if one runs.
+    pub process: Option<u32>,
+    /// How often it may be started, and within what.
+    pub limit: (u32, std::time::Duration),
+}
+
+/// A host with an agent.
+#[derive(Clone, Debug, Default)]
+pub struct HostScene {
+    /// Since when its agent lives, if it does.
+    pub agent: Option<Time>,
+    /// Since when the agent is welcome at the balancer, if it is.
+    pub connected: Option<Time>,
+    /// No packet gets through, or a moment ago none did.
+    pub cut: bool,
+    /// What is supervised there, by its full name.
+    pub services: BTreeMap<Arc<str>, Elsewhere>,
+}
+
 /// The world now.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
@@ -73,6 +105,8 @@ pub struct Scene {
     pub ailing: BTreeMap<Arc<str>, Ailing>,
     /// When each was last not well, as only the world knows.
     pub faulty: BTreeMap<Key, Time>,
+    /// Hosts with an agent, as they were a tenth of a second ago at most.
+    pub hosts: BTreeMap<Arc<str>, HostScene>,
     /// Operators' states in force.
     pub orders: BTreeMap<Key, Order>,
     /// Balancer processes so far.
@@ -180,6 +214,69 @@ pub enum Note<'a> {
     Recovery(&'a CarriedRecovery),
     /// An action is carried out.
     Acting(&'a evenkeel_core::recover::Order),
+    /// The agent of this host was replaced.
+    AgentRestarted(&'a Arc<str>),
+    /// The state of a service changed at the agent that supervises it.
+    Elsewhere {
+        /// At which host.
+        host: &'a Arc<str>,
+        /// How.
+        change: &'a ServiceTransition,
+    },
+    /// An agent calls, or its call or its connection ended.
+    Line {
+        /// Whose.
+        host: &'a Arc<str>,
+        /// What of it.
+        line: LineNote,
+    },
+    /// Somebody said hello to the balancer, and this came of it.
+    Hello {
+        /// By this name.
+        host: &'a Arc<str>,
+        /// Over this connection.
+        link: LinkId,
+        /// In this life.
+        instance: u64,
+        /// What became of it.
+        verdict: &'a Verdict,
+    },
+    /// The balancer heard something over a connection that it has welcomed.
+    Heard {
+        /// Whose name it has.
+        host: &'a Arc<str>,
+        /// Which.
+        link: LinkId,
+    },
+    /// A connection that had a name is over at the balancer.
+    Left {
+        /// Whose.
+        host: &'a Arc<str>,
+        /// Which.
+        link: LinkId,
+        /// It was ended by a host that lives.
+        closed: bool,
+    },
+    /// An agent begins to carry an order out.
+    AgentActs {
+        /// Which.
+        host: &'a Arc<str>,
+        /// On this service.
+        service: &'a Arc<str>,
+        /// The balancer process that gave it, and its number there.
+        order: (u32, u64),
+        /// Under this fence.
+        fence: Epoch,
+        /// It came outside of the connection: a second time, or late.
+        stray: bool,
+    },
+    /// An agent refuses an order as decided before one it has taken.
+    AgentRefuses {
+        /// Which.
+        host: &'a Arc<str>,
+        /// It came outside of the connection.
+        stray: bool,
+    },
     /// A segment of the journal was replayed: so many commands were the same, or what was not.
     Replayed {
         /// Were they?
@@ -196,7 +293,28 @@ pub enum Note<'a> {
     },
 }
 
+/// What became of an agent's way to the balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineNote {
+    /// It calls.
+    Calls,
+    /// It is welcome.
+    Welcome,
+    /// The call was in vain, or the connection ended.
+    Ended,
+}
+
 impl Scene {
+    /// The host of the service behind an endpoint, where an agent supervises it, and the service's full name.
+    pub fn host_of(&self, key: &Key) -> Option<(Arc<str>, Arc<str>)> {
+        let endpoints = self.pools.get(&key.0)?.endpoints.iter();
+        let service = endpoints
+            .filter(|e| e.name == key.1)
+            .find_map(|e| e.service.clone())?;
+        let host: Arc<str> = service.split_once('/')?.0.into();
+        Some((host, service))
+    }
+
     /// How this one behaves.
     pub fn behaviour(&self, key: &Key) -> Behaviour {
         self.fleet.get(key).copied().unwrap_or_default()

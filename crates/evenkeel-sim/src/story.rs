@@ -18,6 +18,10 @@ use evenkeel_core::time::Time;
 
 use crate::scene::{Ailment, Behaviour, Key};
 
+mod hosts;
+
+pub use hosts::HostSpec;
+
 /// Faults end here.
 pub const PEACE: Time = Time::from_millis(60_000);
 /// Where the clock begins: not at zero, as no real one does.
@@ -54,6 +58,22 @@ pub enum Deed {
     Kill(Arc<str>),
     /// Something changes in how every service is started.
     ChangeServices,
+    /// The agent of this host dies and is replaced so much later; is what it kept of orders lost?
+    AgentDies(Arc<str>, Duration, bool),
+    /// A host is without power for so long, and everything on it ends.
+    HostDies(Arc<str>, Duration),
+    /// Between this host's agent and the balancer no packet gets through for so long.
+    Cut(Arc<str>, Duration),
+    /// The connection of this host's agent is reset.
+    HangUp(Arc<str>),
+    /// Somebody else calls by the name of this host's agent.
+    Stranger(Arc<str>),
+    /// The agent's own file changes, and how its services are started.
+    ReloadAgent(Arc<str>),
+    /// The balancer takes no calls of agents, and loses those it has, for so long.
+    Deaf(Duration),
+    /// The calendar by which fences of orders to agents are given is set back.
+    ClockSetBack(Duration),
 }
 
 /// A whole story.
@@ -65,8 +85,10 @@ pub struct Story {
     pub workers: usize,
     /// The first configuration.
     pub pools: Vec<PoolSpec>,
-    /// Its services.
+    /// The balancer's own services.
     pub services: Vec<ServiceSpec>,
+    /// Hosts with an agent, and what is supervised there.
+    pub hosts: Vec<HostSpec>,
     /// Nothing is wrong in it.
     pub calm: bool,
     /// What happens, by time.
@@ -110,11 +132,15 @@ impl Story {
                 ..drawn
             }
         };
-        let pools: Vec<_> = (0..2).map(|n| plain(n, &mut rng)).collect();
+        let mut pools: Vec<_> = (0..2).map(|n| plain(n, &mut rng)).collect();
+        let workers = 1 + rng.index(2);
+        let mut services = services(&pools, &mut rng);
+        let mut elsewhere = Rng::new(seed).stream("calm hosts");
         Story {
             seed,
-            workers: 1 + rng.index(2),
-            services: services(&pools, &mut rng),
+            workers,
+            hosts: hosts::settle(&mut pools, &mut services, 2, &mut elsewhere),
+            services,
             pools,
             calm: true,
             deeds: Vec::new(),
@@ -123,15 +149,19 @@ impl Story {
 
     fn of(seed: u64, pools: usize, mut rng: Rng) -> Story {
         let deeds = pools;
-        let pools: Vec<_> = (0..pools).map(|n| pool(n, &mut rng)).collect();
-        let services = services(&pools, &mut rng);
+        let mut pools: Vec<_> = (0..pools).map(|n| pool(n, &mut rng)).collect();
+        let mut services = services(&pools, &mut rng);
+        let mut elsewhere = Rng::new(seed).stream("hosts");
+        let most = elsewhere.index(3).max(deeds.saturating_sub(2));
+        let hosts = hosts::settle(&mut pools, &mut services, most, &mut elsewhere);
         let mut story = Story {
             seed,
             workers: 1 + rng.index(2),
             pools,
             services,
+            deeds: hosts::trouble(&hosts, &mut elsewhere),
+            hosts,
             calm: false,
-            deeds: Vec::new(),
         };
         for _ in 0..10 + rng.index(10 + 10 * deeds) {
             let at = moment(&mut rng);
@@ -146,6 +176,7 @@ impl Story {
         let pool = &self.pools[rng.index(self.pools.len())];
         let endpoint = &pool.endpoints[rng.index(pool.endpoints.len())];
         let key: Key = (pool.name.clone(), endpoint.name.clone());
+        let supervised = self.supervised();
         match rng.below(24) {
             0..=7 => Deed::Behave(key, behaviour(rng)),
             8 => Deed::BehaveAll(pool.name.clone(), behaviour(rng)),
@@ -161,17 +192,27 @@ impl Story {
             15 => Deed::Reweigh(key, 1 + rng.below(150) as u32),
             16 => [Deed::Remove(key), Deed::Revert][rng.index(2)].clone(),
             17 => Deed::Restart,
-            18 if !self.services.is_empty() => {
-                Deed::Kill(self.services[rng.index(self.services.len())].name.clone())
+            18 if !supervised.is_empty() => {
+                Deed::Kill(supervised[rng.index(supervised.len())].clone())
             }
             19 if !self.services.is_empty() => Deed::ChangeServices,
             20 => Deed::Silence(pool.name.clone()),
-            21..=23 if !self.services.is_empty() => {
-                let service = &self.services[rng.index(self.services.len())];
-                Deed::Ail(service.name.clone(), ailment(rng))
+            21..=23 if !supervised.is_empty() => {
+                let service = supervised[rng.index(supervised.len())].clone();
+                Deed::Ail(service, ailment(rng))
             }
             _ => Deed::Reload,
         }
+    }
+
+    /// Every service, here and on hosts, as endpoints name it.
+    fn supervised(&self) -> Vec<Arc<str>> {
+        let there = self.hosts.iter().flat_map(|host| {
+            let named = |spec: &ServiceSpec| format!("{}/{}", host.name, spec.name).into();
+            host.services.iter().map(named)
+        });
+        let here = self.services.iter().map(|spec| spec.name.clone());
+        here.chain(there).collect()
     }
 }
 
@@ -351,20 +392,22 @@ fn endpoints(pool: &str, is_static: bool, rng: &mut Rng) -> Vec<EndpointSpec> {
 fn services(pools: &[PoolSpec], rng: &mut Rng) -> Vec<ServiceSpec> {
     let names = pools.iter().flat_map(|pool| &pool.endpoints);
     let names = names.filter_map(|endpoint| endpoint.service.clone());
-    names
-        .map(|name| ServiceSpec {
-            care: care(&name, rng),
-            name,
-            command: vec!["serve".into()],
-            directory: "/".into(),
-            environment: Vec::new(),
-            user: None,
-            ready: [Ready::None, Ready::Tcp { port: 1 }][rng.index(2)].clone(),
-            ready_timeout: Duration::from_secs(5),
-            stop_signal: 15,
-            stop_timeout: Duration::from_secs(2),
-            restart_starts: 5,
-            restart_within: Duration::from_secs(30),
-        })
-        .collect()
+    names.map(|name| service(name, rng)).collect()
+}
+
+fn service(name: Arc<str>, rng: &mut Rng) -> ServiceSpec {
+    ServiceSpec {
+        care: care(&name, rng),
+        name,
+        command: vec!["serve".into()],
+        directory: "/".into(),
+        environment: Vec::new(),
+        user: None,
+        ready: [Ready::None, Ready::Tcp { port: 1 }][rng.index(2)].clone(),
+        ready_timeout: Duration::from_secs(5),
+        stop_signal: 15,
+        stop_timeout: Duration::from_secs(2),
+        restart_starts: 5,
+        restart_within: Duration::from_secs(30),
+    }
 }

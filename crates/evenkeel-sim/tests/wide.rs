@@ -53,15 +53,20 @@ fn sum(told: &[Summary], of: impl Fn(&Summary) -> u64) -> u64 {
 fn every_invariant_holds_over_five_pools() {
     let told = tell(&seeds(WIDE), run_wide);
     println!(
-        "{} stories over 5 pools: {} requests, {} changes of state, {} ejections, {} restarts of control, {} incidents, {} actions begun, {} orders, {} ailments cured by them, {:.1} MiB of journal replayed, all healed, the slowest after {:.1} s",
+        "{} stories over 5 pools: {} requests, {} changes of state, {} ejections, {} restarts of control, {} deaths of agents, {} connections of agents, {} refused, {} incidents, {} actions begun, {} orders, {} carried out by agents, {} refused by them as stale, {} ailments cured, {:.1} MiB of journal replayed, all healed, the slowest after {:.1} s",
         told.len(),
         sum(&told, |s| s.requests),
         sum(&told, |s| s.changes),
         sum(&told, |s| s.ejections),
         sum(&told, |s| s.restarts),
+        sum(&told, |s| s.agent_deaths),
+        sum(&told, |s| s.lines),
+        sum(&told, |s| s.strangers),
         sum(&told, |s| s.incidents),
         sum(&told, |s| s.actions),
         sum(&told, |s| s.orders),
+        sum(&told, |s| s.agent_orders),
+        sum(&told, |s| s.stale_orders),
         sum(&told, |s| s.cured),
         sum(&told, |s| s.journalled) as f64 / f64::from(1 << 20),
         told.iter().map(|s| s.healed_after_ms).max().unwrap_or(0) as f64 / 1000.0,

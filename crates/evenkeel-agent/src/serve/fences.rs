@@ -14,6 +14,8 @@ use evenkeel_core::id::Epoch;
 use evenkeel_core::remote::Fences;
 
 const FILE_NAME: &str = "fences.json";
+/// Beside the services: what holds for all of them. No service can be called so.
+const FLOOR: &str = "*";
 /// A thousand names and numbers; a larger file is none of ours.
 const BYTES_MAX: u64 = 256 * 1024;
 
@@ -44,7 +46,12 @@ impl Kept {
             "{}: {why} ({kept}); it says which orders were taken already, so none is taken that was decided before now",
             self.0.display()
         );
-        Fences::lost(floor)
+        let fences = Fences::lost(floor);
+        // At once: whoever comes after this process must not find nothing and take everything.
+        if let Err(error) = self.store(&fences) {
+            tracing::error!("{}: can't be written: {error}", self.0.display());
+        }
+        fences
     }
 
     fn read(&self) -> Result<Fences, String> {
@@ -57,19 +64,18 @@ impl Kept {
         }
         let bytes = fs::read(&self.0).map_err(|e| e.to_string())?;
         let map = serde_json::from_slice::<BTreeMap<String, u64>>(&bytes);
-        let kept = map
-            .map_err(|e| format!("it can't be read: {e}"))?
-            .into_iter();
+        let mut map = map.map_err(|e| format!("it can't be read: {e}"))?;
+        let floor = map.remove(FLOOR).unwrap_or_default();
+        let kept = map.into_iter();
         let kept = kept.map(|(service, fence)| (Arc::from(service), Epoch(fence)));
-        Ok(Fences::carried(kept))
+        Ok(Fences::carried(kept, Epoch(floor)))
     }
 
     /// Writes them, whole or not at all.
     pub(super) fn store(&self, fences: &Fences) -> io::Result<()> {
-        let map: BTreeMap<&str, u64> = fences
-            .iter()
-            .map(|(name, fence)| (&**name, fence.0))
-            .collect();
+        let services = fences.iter().map(|(name, fence)| (&**name, fence.0));
+        let floor = Some(fences.floor().0).filter(|floor| *floor > 0);
+        let map: BTreeMap<&str, u64> = services.chain(floor.map(|floor| (FLOOR, floor))).collect();
         let beside = self.0.with_extension("json.new");
         let _ = fs::remove_file(&beside);
         let mut file = OpenOptions::new()

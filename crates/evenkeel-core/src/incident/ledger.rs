@@ -95,7 +95,12 @@ impl Ledger {
         self.loaded = true;
         records.sort_by_key(|record| record.id);
         for record in records {
-            self.last_id = self.last_id.max(record.id);
+            // Numbers that are gone were given all the same.
+            let merged = record.merged.iter().copied();
+            self.last_id = merged.clone().fold(self.last_id.max(record.id), u64::max);
+            self.merged.extend(merged.map(|from| (from, record.id)));
+            let more = self.merged.len().saturating_sub(CLOSED_MAX);
+            self.merged.drain(..more);
             if record.closed.is_some() {
                 let at = self.closed.partition_point(|other| other.id < record.id);
                 self.closed.insert(at, record);

@@ -1,7 +1,7 @@
 //! One incident: its subjects, causes, actions and times. It is told what happens and says what changed; who belongs to
 //! it is the ledger's to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use super::words::{Outcome, Phase, Reach};
 
 /// Reasons told why a person is needed.
 const REASONS_MAX: usize = 24;
+/// Numbers of merged ones that are kept: a machine has no more endpoints that each begin as a fault of their own.
+const MERGED_MAX: usize = 64;
 
 /// What happens to an incident.
 #[derive(Clone, Debug)]
@@ -116,6 +118,8 @@ pub struct Incident {
     person: Vec<String>,
     /// Somebody of it did not serve.
     harmed: bool,
+    /// Numbers of those that became part of it, the greatest of them.
+    merged: BTreeSet<u64>,
 }
 
 impl Incident {
@@ -144,6 +148,7 @@ impl Incident {
             label: None,
             person: Vec::new(),
             harmed: false,
+            merged: BTreeSet::new(),
         }
     }
 
@@ -183,6 +188,7 @@ impl Incident {
             label: record.label,
             person: record.person.clone(),
             harmed: record.harmed,
+            merged: record.merged.iter().copied().collect(),
         }
     }
 
@@ -274,6 +280,11 @@ impl Incident {
         self.actions.sort_by_key(|(_, started)| *started);
         self.restored = None;
         self.label = self.label.or(other.label);
+        self.merged.extend(other.merged);
+        self.merged.insert(other.id);
+        while self.merged.len() > MERGED_MAX {
+            self.merged.pop_first();
+        }
     }
 
     /// As plain data.
@@ -301,6 +312,7 @@ impl Incident {
             label: self.label,
             person: self.person.clone(),
             harmed: self.harmed,
+            merged: self.merged.iter().copied().collect(),
         }
     }
 

@@ -100,6 +100,8 @@ pub struct Record {
     pub times: TimesMs,
     /// What a person says it was.
     pub label: Option<Cause>,
+    /// Numbers of others that turned out to be the same fault and became part of it: given once, so never again.
+    pub merged: Vec<u64>,
 }
 
 impl Record {

@@ -63,6 +63,11 @@ impl Case<'_> {
         self.causes.first().map_or(Cause::Unknown, |r| r.cause)
     }
 
+    /// Is there anything to be done about it?
+    pub(crate) fn is_sick(&self) -> bool {
+        matches!(self.condition, Condition::Down | Condition::Ailing)
+    }
+
     /// What its lock is called: two endpoints of one service are one patient.
     pub(crate) fn patient(&self) -> &Arc<str> {
         self.service.as_ref().map_or(&self.subject, |s| &s.name)

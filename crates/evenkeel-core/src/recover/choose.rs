@@ -49,7 +49,8 @@ enum Obstacle {
     Because(String),
 }
 
-pub(crate) fn choose(case: &Case<'_>, history: &History, now: Now) -> Choice {
+/// `since` = when this subject was first seen sick, of late: it may have been on its way back before, or waited for a person.
+pub(crate) fn choose(case: &Case<'_>, since: Time, history: &History, now: Now) -> Choice {
     let (mut wait, mut reasons) = (Time::NEVER, Vec::new());
     let mut fitting: Vec<(&'static Action, f64)> = Vec::new();
     for action in ACTIONS.iter().copied() {
@@ -57,7 +58,7 @@ pub(crate) fn choose(case: &Case<'_>, history: &History, now: Now) -> Choice {
         if fit < FIT_MIN {
             continue;
         }
-        match obstacle(case, action, history, now) {
+        match obstacle(case, action, since, history, now) {
             None => fitting.push((action, fit)),
             Some(Obstacle::Until(at)) => wait = wait.min(at),
             Some(Obstacle::Because(why)) => reasons.push(format!("{}: {why}", action.part.name)),
@@ -135,6 +136,7 @@ fn words(
 fn obstacle(
     case: &Case<'_>,
     action: &'static Action,
+    since: Time,
     history: &History,
     now: Now,
 ) -> Option<Obstacle> {
@@ -159,10 +161,11 @@ fn obstacle(
     if case.usable && action.harm >= Harm::Some && !case.spare {
         return because("min_healthy would not be left without it");
     }
+    let begun = case.opened.max(since);
     let ready = match action.harm {
-        Harm::Nothing => case.opened,
-        Harm::Little => case.opened + SETTLE_LITTLE,
-        _ => case.opened + SETTLE,
+        Harm::Nothing => begun,
+        Harm::Little => begun + SETTLE_LITTLE,
+        _ => begun + SETTLE,
     };
     let rested = history.rested(case.patient(), action, now);
     let at = ready.max(rested);

@@ -15,7 +15,7 @@ use crate::settings::RecoveryMode;
 use crate::time::{Now, Time};
 
 use super::actions::{Action, Kept, Step};
-use super::case::{Behind, Case, Condition};
+use super::case::{Behind, Case};
 use super::choose::{Choice, choose, command};
 use super::course::{Course, Move};
 use super::history::History;
@@ -47,6 +47,8 @@ pub(crate) struct Planner {
     carried: BTreeMap<Arc<str>, CarriedRecovery>,
     /// Incidents that a person was called for, with the reasons.
     people: BTreeMap<(u64, Arc<str>), Vec<String>>,
+    /// Subjects that are sick, and since when without a break.
+    sick: BTreeMap<Arc<str>, Time>,
     looked: Option<Time>,
     wakeup: Option<Time>,
     /// Taken before the end of each event.
@@ -143,6 +145,7 @@ impl Planner {
         for name in self.pools.keys().cloned().collect::<Vec<_>>() {
             self.go_on(&name, cases, now);
         }
+        self.note_sick(cases, now);
         let mut wakeup = Time::NEVER;
         for case in cases {
             wakeup = wakeup.min(self.consider(case, now));
@@ -308,19 +311,29 @@ impl Planner {
         ));
     }
 
+    /// An incident may be open for long before one that was on its way back, or waits for a person, falls sick again.
+    fn note_sick(&mut self, cases: &[Case<'_>], now: Now) {
+        let sick = cases.iter().filter(|case| case.is_sick());
+        let mut before = std::mem::take(&mut self.sick);
+        for case in sick {
+            let since = before.remove(&case.subject).unwrap_or(now.at);
+            self.sick.insert(case.subject.clone(), since);
+        }
+    }
+
     /// A sick subject: is anything to be done about it now? When to look again at the latest.
     fn consider(&mut self, case: &Case<'_>, now: Now) -> Time {
-        let sick = matches!(case.condition, Condition::Down | Condition::Ailing);
-        if !sick || case.settings.mode == RecoveryMode::Off || case.causes.is_empty() {
+        let Some(since) = self.sick.get(&case.subject).copied() else {
             return Time::NEVER;
-        }
-        if self.is_busy(case) {
+        };
+        let off = case.settings.mode == RecoveryMode::Off || case.causes.is_empty();
+        if off || self.is_busy(case) {
             return Time::NEVER;
         }
         let Some(plan) = self.pools.get(&case.pool) else {
             return Time::NEVER;
         };
-        match choose(case, &plan.history, now) {
+        match choose(case, since, &plan.history, now) {
             Choice::Wait(at) => at,
             Choice::Nothing(reasons) => self.call_person(case, reasons, now),
             Choice::Take { action, cause, why } => {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::Epoch;
+use crate::time::WallTime;
 
 /// Services of one agent: more than any host runs.
 pub const SERVICES_MAX: usize = 1000;
@@ -30,6 +31,17 @@ impl std::fmt::Display for Stale {
     }
 }
 
+/// The fence of what is decided at this moment: milliseconds of the calendar, with room for four thousand in each. It goes on when
+/// a host starts anew, as a steady clock does not.
+pub fn calendar(now: WallTime) -> Epoch {
+    Epoch(now.0 << 12)
+}
+
+/// The fence of an order to an agent that has seen, or was given, `newest`: greater, also where a clock was set back.
+pub fn following(newest: Epoch, now: WallTime) -> Epoch {
+    calendar(now).max(Epoch(newest.0.saturating_add(1)))
+}
+
 /// All of an agent's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fences {
@@ -39,11 +51,11 @@ pub struct Fences {
 }
 
 impl Fences {
-    /// As they were kept; more than [`SERVICES_MAX`] nobody keeps.
-    pub fn carried(kept: impl IntoIterator<Item = (Arc<str>, Epoch)>) -> Fences {
+    /// As they were kept, with the floor; more than [`SERVICES_MAX`] nobody keeps.
+    pub fn carried(kept: impl IntoIterator<Item = (Arc<str>, Epoch)>, floor: Epoch) -> Fences {
         Fences {
             services: kept.into_iter().take(SERVICES_MAX).collect(),
-            floor: Epoch::default(),
+            floor,
         }
     }
 
@@ -60,6 +72,12 @@ impl Fences {
         self.services
             .iter()
             .map(|(service, fence)| (service, *fence))
+    }
+
+    /// What nothing may be at or below, whichever service it is for. It is kept with the others: without it the next life would
+    /// take what this one refuses.
+    pub fn floor(&self) -> Epoch {
+        self.floor
     }
 
     /// The newest of all.
@@ -82,8 +100,12 @@ impl Fences {
         Ok(())
     }
 
-    /// Services that are configured no more are forgotten.
+    /// Services that are configured no more are forgotten; what was decided before their newest order is refused all the same,
+    /// should one of them come back.
     pub fn retain(&mut self, known: impl Fn(&str) -> bool) {
+        let gone = self.services.iter().filter(|(service, _)| !known(service));
+        let newest = gone.map(|(_, fence)| *fence).max().unwrap_or_default();
+        self.floor = self.floor.max(newest);
         self.services.retain(|service, _| known(service));
     }
 }

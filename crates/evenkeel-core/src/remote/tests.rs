@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::id::Epoch;
 use crate::rng::Rng;
-use crate::time::Time;
+use crate::time::{Time, WallTime};
 
 fn at(ms: u64) -> Time {
     Time::from_millis(ms)
@@ -72,7 +72,7 @@ fn an_order_is_taken_once_and_none_that_is_older() {
     let kept = fences
         .iter()
         .map(|(service, fence)| (service.clone(), fence));
-    let mut after = Fences::carried(kept.collect::<Vec<_>>());
+    let mut after = Fences::carried(kept.collect::<Vec<_>>(), fences.floor());
     assert!(after.admit(&api, Epoch(6)).is_err(), "over a restart too");
 }
 
@@ -82,6 +82,36 @@ fn an_agent_that_lost_its_fences_takes_nothing_that_was_decided_before() {
     assert_eq!(fences.newest(), Epoch(100));
     assert!(fences.admit(&name("api"), Epoch(100)).is_err());
     assert_eq!(fences.admit(&name("api"), Epoch(101)), Ok(()));
+}
+
+#[test]
+fn what_a_floor_refuses_is_refused_after_the_next_restart_too() {
+    let mut fences = Fences::lost(Epoch(100));
+    fences.admit(&name("api"), Epoch(101)).unwrap();
+    let kept = fences
+        .iter()
+        .map(|(service, fence)| (service.clone(), fence));
+    let mut after = Fences::carried(kept.collect::<Vec<_>>(), fences.floor());
+    assert!(after.admit(&name("db"), Epoch(100)).is_err());
+    assert_eq!(after.admit(&name("db"), Epoch(101)), Ok(()));
+}
+
+#[test]
+fn a_service_that_was_forgotten_and_came_back_takes_no_old_order() {
+    let mut fences = Fences::default();
+    fences.admit(&name("api"), Epoch(7)).unwrap();
+    fences.retain(|service| service != "api");
+    assert!(fences.admit(&name("api"), Epoch(7)).is_err());
+    assert_eq!(fences.admit(&name("api"), Epoch(8)), Ok(()));
+}
+
+#[test]
+fn fences_grow_also_where_a_clock_was_set_back() {
+    let then = calendar(WallTime(1_000));
+    assert_eq!(following(Epoch::default(), WallTime(1_000)), then);
+    assert_eq!(following(then, WallTime(1_000)), Epoch(then.0 + 1));
+    assert_eq!(following(then, WallTime(500)), Epoch(then.0 + 1));
+    assert!(following(then, WallTime(1_001)) > Epoch(then.0 + 1));
 }
 
 #[test]

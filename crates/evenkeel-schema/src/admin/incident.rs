@@ -55,6 +55,9 @@ pub struct IncidentStatus {
     /// All observations the verdict rests on.
     #[serde(default)]
     pub evidence: Vec<ObservationStatus>,
+    /// Numbers of others that turned out to be the same fault and are part of this one.
+    #[serde(default)]
+    pub merged: Vec<u64>,
 }
 
 /// One of [`IncidentStatus::causes`].
@@ -206,6 +209,7 @@ impl From<Record> for IncidentStatus {
             harmed: record.harmed,
             person: record.person,
             evidence: record.evidence.into_iter().map(observation).collect(),
+            merged: record.merged,
         }
     }
 }
@@ -239,6 +243,7 @@ impl IncidentStatus {
             harmed: self.harmed,
             person: self.person,
             label,
+            merged: self.merged,
         }
     }
 }
@@ -417,6 +422,7 @@ mod tests {
                 value: "no answer within 1s".into(),
             }],
             harmed: true,
+            merged: vec![4],
             person: vec!["restart: not in `allow`".to_owned()],
             actions: vec![ActionRecord {
                 why: "the only one that fits".to_owned(),

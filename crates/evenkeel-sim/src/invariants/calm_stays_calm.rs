@@ -23,12 +23,9 @@ impl Invariant for CalmStaysCalm {
             return Ok(());
         }
         match note {
-            Note::Changed(change) if change.to == State::Down && change.from != State::Unknown => {
-                Err(format!(
-                    "{}/{} is down: {}",
-                    change.pool, change.name, change.why
-                ))
-            }
+            Note::Changed(change) if change.to == State::Down && change.from.usable() => Err(
+                format!("{}/{} is down: {}", change.pool, change.name, change.why),
+            ),
             Note::Start { name, .. } if !self.started.insert((*name).to_owned()) => {
                 Err(format!("{name} is started again"))
             }

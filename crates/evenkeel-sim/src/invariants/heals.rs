@@ -1,5 +1,5 @@
-//! Liveness: once all faults are gone, everything heals. Every endpoint is up, every service is ready, and no request
-//! fails any more.
+//! Liveness: once all faults are gone, everything heals. Every endpoint is up, every agent connected, every service ready, and no
+//! request fails any more.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
 
 use super::Invariant;
-use crate::scene::{Note, Scene};
+use crate::scene::{Note, Scene, Standing};
 
 #[derive(Debug, Default)]
 pub(super) struct Heals;
@@ -35,6 +35,15 @@ impl Invariant for Heals {
             .find(|(_, state)| **state != ServiceState::Ready)
         {
             return Err(format!("service {name} is still {state:?}"));
+        }
+        for (name, host) in &scene.hosts {
+            if host.connected.is_none() {
+                return Err(format!("the agent of {name} is not connected"));
+            }
+            let ill = |standing: &Standing| standing.0 != ServiceState::Ready;
+            if let Some((service, _)) = host.services.iter().find(|(_, s)| ill(&s.standing)) {
+                return Err(format!("{service} is not ready at its agent"));
+            }
         }
         match scene.now.at.since(*last_failure) > Duration::from_secs(3) {
             true => Ok(()),

@@ -3,8 +3,12 @@
 mod account_adds_up;
 mod actions_leave_somebody;
 mod actions_rest;
+mod agents_call_again;
 mod calm_stays_calm;
+mod elsewhere_stays_up;
 mod epochs_grow;
+mod fresh_orders_are_taken;
+mod gone_agents_harm_nobody;
 mod heals;
 mod hold_is_respected;
 mod incidents_close;
@@ -13,7 +17,9 @@ mod least_share_ejected;
 mod no_jump_in_a_ramp;
 mod nothing_done_twice;
 mod one_action_at_a_time;
+mod one_agent_a_name;
 mod orders_are_respected;
+mod orders_elsewhere_once;
 mod probed_often_enough;
 mod reload_changes_nothing;
 mod retry_budget;
@@ -21,6 +27,7 @@ mod services_one_by_one;
 mod somewhere_to_go;
 mod stale_fence;
 mod suspects_leave_somebody;
+mod told_as_it_is;
 mod trial_permits;
 mod usable_first;
 
@@ -58,6 +65,13 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<actions_rest::ActionsRest>::default(),
         Box::<actions_leave_somebody::ActionsLeaveSomebody>::default(),
         Box::<nothing_done_twice::NothingDoneTwice>::default(),
+        Box::<agents_call_again::AgentsCallAgain>::default(),
+        Box::<elsewhere_stays_up::ElsewhereStaysUp>::default(),
+        Box::<fresh_orders_are_taken::FreshOrdersAreTaken>::default(),
+        Box::<gone_agents_harm_nobody::GoneAgentsHarmNobody>::default(),
+        Box::<one_agent_a_name::OneAgentAName>::default(),
+        Box::<orders_elsewhere_once::OrdersElsewhereOnce>::default(),
+        Box::<told_as_it_is::ToldAsItIs>::default(),
         Box::<journal_replays::JournalReplays>::default(),
         Box::<heals::Heals>::default(),
     ]

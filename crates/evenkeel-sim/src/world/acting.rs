@@ -1,12 +1,13 @@
 //! What the recovery orders, carried out: done, refused, late or lost on the way; and what it cures.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::engine::Event;
 use evenkeel_core::recover::{CarriedRecovery, Order};
 
 use super::{What, World};
-use crate::scene::{Ailment, Note};
+use crate::scene::{Ailment, Behaviour, Key, Note};
 
 impl World {
     /// Stored before anything is done; a restart knows it from then on.
@@ -26,18 +27,14 @@ impl World {
     pub(super) fn carry_order_out(&mut self, order: Order) {
         self.fence(order.epoch);
         self.summary.orders += 1;
-        let soon = self.ms(1, 500);
-        let drawn = if self.scene.peace {
-            0
-        } else {
-            self.rng.below(20)
-        };
-        let (takes, result) = match drawn {
-            0..=13 => (soon, Some(Ok("done".to_owned()))),
-            14..=16 => (self.ms(5_000, 40_000), Some(Ok("done, late".to_owned()))),
-            17..=18 => (soon, Some(Err("it cannot be done".to_owned()))),
-            _ => (soon, None),
-        };
+        if order
+            .service
+            .as_ref()
+            .is_some_and(|name| name.contains('/'))
+        {
+            return self.order_agent(order);
+        }
+        let (takes, result) = self.fate();
         self.plan(
             takes,
             What::Acted(self.scene.process, Box::new(order), result),
@@ -52,17 +49,7 @@ impl World {
         result: Option<Result<String, String>>,
     ) {
         if let (Some(service), Some(Ok(_)) | None) = (&order.service, &result) {
-            let ails = self.scene.ailing.get(service).map(|ailing| ailing.ailment);
-            let cures = matches!(
-                (order.action.name(), ails),
-                ("free_disk", Some(Ailment::DiskFull))
-                    | ("rollback_release", Some(Ailment::BadRelease))
-                    | ("run", Some(_))
-            );
-            if cures {
-                self.scene.ailing.remove(service);
-                self.summary.cured += 1;
-            }
+            self.cure(service, order.action.name());
         }
         if let (Some(result), true) = (result, process == self.scene.process) {
             let epoch = order.epoch;
@@ -70,16 +57,37 @@ impl World {
         }
     }
 
+    /// The right action takes what ails a service.
+    pub(super) fn cure(&mut self, service: &Arc<str>, action: &str) {
+        let ails = self.scene.ailing.get(service).map(|ailing| ailing.ailment);
+        let cures = matches!(
+            (action, ails),
+            ("free_disk", Some(Ailment::DiskFull))
+                | ("rollback_release", Some(Ailment::BadRelease))
+                | ("run", Some(_))
+        );
+        if cures {
+            self.scene.ailing.remove(service);
+            self.summary.cured += 1;
+        }
+    }
+
     /// Who was not well a moment ago, as only the world knows.
     pub(super) fn remember_faults(&mut self) {
-        let now = self.scene.now.at;
         for key in self.all_keys() {
-            let leaks = self
-                .service_of(&key)
-                .is_some_and(|s| self.scene.ailing.contains_key(&s));
-            if leaks || self.effective(&key) != crate::scene::Behaviour::Works {
-                self.scene.faulty.insert(key, now);
-            }
+            self.remember_fault(&key);
+        }
+    }
+
+    /// Whoever looks at one that is not well may do something about it before the next beat.
+    pub(super) fn remember_fault(&mut self, key: &Key) {
+        let now = self.scene.now.at;
+        let service = self.service_of(key);
+        let ails = service.is_some_and(|s| self.scene.ailing.contains_key(&s));
+        let host = self.scene.host_of(key);
+        let lost = host.is_some_and(|(host, _)| self.hosts[&host].is_lost(now));
+        if ails || lost || self.effective(key) != Behaviour::Works {
+            self.scene.faulty.insert(key.clone(), now);
         }
     }
 }

@@ -27,7 +27,11 @@ impl World {
         self.plan(FACTS, What::Facts);
         for pool in self.story.pools.clone() {
             if pool.heartbeat.is_some() {
+                let there = |service: &Arc<str>| service.contains('/');
                 for endpoint in &pool.endpoints {
+                    if endpoint.service.as_ref().is_some_and(there) {
+                        continue; // its agent says so
+                    }
                     let first = self.ms(1, 900);
                     let key = (pool.name.clone(), endpoint.name.clone());
                     self.plan(first, What::Beats(key));
@@ -65,15 +69,30 @@ impl World {
 
     pub(super) fn read_facts(&mut self) {
         self.plan(FACTS, What::Facts);
-        let running: Vec<_> = self
-            .processes
-            .iter()
-            .map(|(n, p)| (n.clone(), p.pid))
-            .collect();
+        let here = self.facts_on(None);
+        self.feed(Event::Facts(Arc::new(here.0)));
+        let mut full = here.1;
+        for host in self.hosts.keys().cloned().collect::<Vec<_>>() {
+            let (there, more) = self.facts_on(Some(&host));
+            self.tell_facts(&host, &there);
+            self.agent_event(&host, Event::Facts(Arc::new(there)));
+            full.extend(more);
+        }
+        for (name, pid) in full {
+            *self.out_of_memory.entry(name.clone()).or_default() += 1;
+            self.exits(&name, pid);
+        }
+    }
+
+    /// Of the balancer's own machine, or of a host; and whom the kernel is about to end.
+    fn facts_on(&mut self, host: Option<&str>) -> (Facts, Vec<(Arc<str>, u32)>) {
+        let processes = self.processes.iter();
+        let on = processes.filter(|(name, _)| name.split_once('/').map(|(on, _)| on) == host);
+        let running: Vec<_> = on.map(|(n, p)| (n.clone(), p.pid)).collect();
         let mut services = Vec::new();
         let mut full = Vec::new();
         for (name, pid) in running {
-            let facts = self.facts_of(name.clone(), pid);
+            let facts = self.facts_of(&name, pid);
             if facts.memory_bytes >= MEMORY_MAX {
                 full.push((name, pid));
             }
@@ -87,15 +106,14 @@ impl World {
             load_centi: Some(100),
             ..MachineFacts::default()
         };
-        self.feed(Event::Facts(Arc::new(Facts { machine, services })));
-        for (name, pid) in full {
-            *self.out_of_memory.entry(name.clone()).or_default() += 1;
-            self.exits(&name, pid);
-        }
+        (Facts { machine, services }, full)
     }
 
-    fn facts_of(&mut self, name: Arc<str>, pid: u32) -> ServiceFacts {
-        let ailing = self.scene.ailing.get(&name).copied();
+    fn facts_of(&mut self, full: &Arc<str>, pid: u32) -> ServiceFacts {
+        let name: Arc<str> = full
+            .split_once('/')
+            .map_or(full.clone(), |(_, name)| name.into());
+        let ailing = self.scene.ailing.get(full).copied();
         let is = |ailment| ailing.is_some_and(|ailing| ailing.ailment == ailment);
         let leaked = match ailing {
             Some(Ailing {
@@ -130,7 +148,7 @@ impl World {
             swap_bytes: 0,
             descriptors: Some(20),
             descriptors_max: Some(1024),
-            oom_kills: Some(self.out_of_memory.get(&name).copied().unwrap_or(0)),
+            oom_kills: Some(self.out_of_memory.get(full).copied().unwrap_or(0)),
             memory_limit: Some(limit(MEMORY_MAX)),
             cpu_limit: Some(limit(1000)),
             disks: vec![DiskFacts {

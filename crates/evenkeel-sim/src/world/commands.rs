@@ -168,6 +168,7 @@ impl World {
         let key: Key = (view.pool_name.clone(), view.name.clone());
         self.note(&Note::ProbeSent { key: &key });
         self.probing.insert(endpoint, epoch);
+        self.remember_fault(&key);
         let (passed, takes) = match self.effective(&key) {
             Behaviour::Works | Behaviour::Erroring | Behaviour::Flaky => (true, self.ms(1, 20)),
             Behaviour::Dead | Behaviour::FailsChecks => (false, self.ms(1, 5)),
@@ -234,23 +235,32 @@ impl World {
             .service(service)
             .expect("a start names a service there is");
         let (name, restarts) = (view.spec.name.clone(), view.restarts);
-        let alive = self.processes.contains_key(&name);
+        let pid = self.begin_process(&name, service, restarts);
+        let answer = What::Started(self.scene.process, service, pid);
+        self.plan(Duration::from_millis(2), answer);
+    }
+
+    /// A process of this service begins, here or on its host.
+    pub(super) fn begin_process(
+        &mut self,
+        name: &Arc<str>,
+        service: ServiceId,
+        restarts: u32,
+    ) -> u32 {
+        let alive = self.processes.contains_key(name);
         self.note(&Note::Start {
             service,
-            name: &name,
+            name,
             alive,
         });
         self.last_pid += 1;
-        let pid = self.last_pid;
-        let ready_at = self.scene.now.at + self.ms(20, 800);
         let process = Process {
-            pid,
-            ready_at,
+            pid: self.last_pid,
+            ready_at: self.scene.now.at + self.ms(20, 800),
             restarts,
         };
-        self.processes.insert(name, process);
-        let answer = What::Started(self.scene.process, service, pid);
-        self.plan(Duration::from_millis(2), answer);
+        self.processes.insert(name.clone(), process);
+        self.last_pid
     }
 
     pub(super) fn signal_service(&mut self, service: ServiceId, pid: u32, signal: i32) {
@@ -259,6 +269,11 @@ impl World {
             .service(service)
             .expect("a signal names a service there is");
         let name = view.spec.name.clone();
+        self.signal_process(name, pid, signal);
+    }
+
+    /// Most end when they are told; `SIGHUP` ends nobody.
+    pub(super) fn signal_process(&mut self, name: Arc<str>, pid: u32, signal: i32) {
         let stubborn = signal != 9 && self.rng.chance(1, 5);
         if !stubborn {
             let takes = self.ms(1, 200);

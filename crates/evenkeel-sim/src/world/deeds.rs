@@ -66,6 +66,7 @@ impl World {
             }
             Deed::Ail(name, ailment) => self.ail(name, ailment),
             Deed::ChangeServices => self.change_services(),
+            elsewhere => self.act_elsewhere(elsewhere),
         }
     }
 
@@ -115,12 +116,17 @@ impl World {
 
     pub(super) fn reload(&mut self, pools: Vec<PoolSpec>) {
         let old: Vec<_> = self.scene.pools.values().cloned().collect();
-        let old_services: Vec<_> = self.engine.services().map(|s| s.spec.clone()).collect();
+        let here = |engine: &Engine| -> Vec<_> {
+            let own = engine.services().filter(|s| s.agent.is_none());
+            own.map(|s| (s.spec.clone(), s.state)).collect()
+        };
+        let old_services = here(&self.engine).into_iter().map(|(spec, _)| spec);
+        let old_services: Vec<_> = old_services.collect();
         let mut sorted = pools.clone();
         sorted.sort_by(|a, b| a.name.cmp(&b.name));
         let same = sorted == old && self.services == old_services;
-        let failed = |engine: &Engine| engine.services().any(|s| s.state == ServiceState::Failed);
-        let untouched = same && !failed(&self.engine);
+        let mut states = here(&self.engine).into_iter().map(|(_, state)| state);
+        let untouched = same && !states.any(|state| state == ServiceState::Failed);
         let commands = self.configure(pools, self.services.clone());
         self.note(&Note::Reloaded {
             same: untouched,
@@ -148,6 +154,8 @@ impl World {
         self.probing.clear();
         self.swept.clear();
         self.replay(Ends::Shutdown);
+        self.doors_fall();
+        self.door = Default::default();
         self.note(&Note::Restarted);
         let seed = self.story.seed + u64::from(self.scene.process);
         self.engine = Engine::new(seed, self.last_fence);
@@ -156,7 +164,11 @@ impl World {
         self.feed(Event::Incidents(incidents));
         let recoveries = self.recoveries.values().cloned().collect();
         self.feed(Event::CarriedRecovery(recoveries));
-        let running = self.processes.iter().map(|(name, process)| Running {
+        let here = self
+            .processes
+            .iter()
+            .filter(|(name, _)| !name.contains('/'));
+        let running = here.map(|(name, process)| Running {
             service: name.clone(),
             pid: process.pid,
             restarts: process.restarts,
@@ -191,6 +203,7 @@ impl World {
             let event = ServiceEvent::Reset;
             self.feed(Event::Service { service, event });
         }
+        self.attend_agents();
     }
 
     pub(super) fn all_keys(&self) -> Vec<Key> {
@@ -214,6 +227,9 @@ impl World {
         }
         self.processes.remove(name);
         self.process_ended(name);
+        if let Some((host, service)) = name.split_once('/') {
+            return self.exited_there(host, service, pid, "signal KILL");
+        }
         if let Some(service) = self.engine.service_id(name) {
             let status = "signal KILL".into();
             let event = ServiceEvent::Exited { pid, status };

@@ -1,6 +1,7 @@
 //! Carries the engine's commands out on simulated endpoints, services and workers, and tells every invariant.
 
 mod acting;
+mod agents;
 mod ailing;
 mod commands;
 mod deeds;
@@ -15,6 +16,7 @@ use evenkeel_core::engine::{Carried, Engine, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::Record;
 use evenkeel_core::recover::{CarriedRecovery, Order};
+use evenkeel_core::remote::LinkId;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
@@ -55,6 +57,9 @@ enum What {
     Beat,
     Facts,
     Beats(Key),
+    AgentBegins(Arc<str>),
+    Errand(Arc<str>, u32, Box<agents::Errand>),
+    Wire(LinkId, agents::Wire),
 }
 
 /// A supervised process.
@@ -87,6 +92,12 @@ pub struct World {
     measured_at: Time,
     processes: BTreeMap<Arc<str>, Process>,
     last_pid: u32,
+    hosts: BTreeMap<Arc<str>, agents::Host>,
+    lines: agents::Lines,
+    /// The balancer's end of them.
+    door: agents::Door,
+    /// So far the calendar was set back by which fences of orders to agents are given.
+    clock_back: Duration,
     /// Numbers of the newest heartbeats.
     beaten: BTreeMap<Key, u64>,
     /// Kills by the kernel.
@@ -128,6 +139,14 @@ impl World {
             measured_at: Time::ZERO,
             processes: BTreeMap::new(),
             last_pid: 100,
+            hosts: story
+                .hosts
+                .iter()
+                .map(|spec| (spec.name.clone(), agents::Host::new(spec.clone())))
+                .collect(),
+            lines: agents::Lines::default(),
+            door: agents::Door::default(),
+            clock_back: Duration::ZERO,
             beaten: BTreeMap::new(),
             out_of_memory: BTreeMap::new(),
             silent: BTreeSet::new(),
@@ -151,6 +170,7 @@ impl World {
     /// Tells the story.
     pub fn run(mut self) -> Result<Summary, Broken> {
         let (pools, end) = (self.story.pools.clone(), self.latest_end());
+        self.begin_agents();
         self.feed(Event::Incidents(Vec::new()));
         self.configure(pools, self.services.clone());
         for pool in self.scene.pools.keys().cloned().collect::<Vec<_>>() {
@@ -182,6 +202,14 @@ impl World {
     fn step(&mut self) {
         let due = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let due = due.unwrap_or(Time::NEVER);
+        if let Some((wakeup, host)) = self.next_agent().filter(|(wakeup, _)| *wakeup <= due) {
+            let first = self.engine.next_wakeup().is_none_or(|own| wakeup < own);
+            if first {
+                self.notice_spinning(wakeup);
+                self.pass_to(wakeup);
+                return self.agent_event(&host, Event::Tick);
+            }
+        }
         match self.engine.next_wakeup() {
             Some(wakeup) if wakeup <= due => {
                 self.notice_spinning(wakeup);
@@ -195,6 +223,15 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The agent whose engine is due first.
+    fn next_agent(&self) -> Option<(Time, Arc<str>)> {
+        let due = self
+            .hosts
+            .iter()
+            .map(|(name, host)| (host.next_wakeup(), name));
+        due.min().map(|(at, name)| (at, name.clone()))
     }
 
     /// An engine that is due again and again at the same moment would keep its driver busy for ever.
@@ -286,6 +323,9 @@ impl World {
             What::Beat => self.beat(),
             What::Facts => self.read_facts(),
             What::Beats(key) => self.beats(key),
+            What::AgentBegins(host) => self.begin_agent(&host),
+            What::Errand(host, life, errand) => self.run_errand(&host, life, *errand),
+            What::Wire(link, wire) => self.arrives(link, wire),
         }
     }
 
@@ -299,6 +339,7 @@ impl World {
             && self.engine.incidents_open() == 0
             && self.scene.tables.values().all(up)
             && self.engine.services().all(|service| ready(service.state))
+            && self.hosts_are_well()
     }
 
     fn end(&mut self) {
@@ -306,6 +347,7 @@ impl World {
         let services = services
             .map(|s| (s.spec.name.to_string(), s.state))
             .collect();
+        self.look_at_hosts();
         let last_failure = self.last_failure;
         self.replay(Ends::Shutdown);
         if self.broken.is_none() {

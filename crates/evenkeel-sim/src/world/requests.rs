@@ -75,7 +75,9 @@ impl World {
         if !request.tried.contains(&row.id) {
             request.tried.push(row.id);
         }
-        let behaviour = self.effective(&Scene::key(&table, index));
+        let key = Scene::key(&table, index);
+        self.remember_fault(&key);
+        let behaviour = self.effective(&key);
         let (answered, takes) = match behaviour {
             // One in twenty takes twenty times as long, without anything being wrong.
             Behaviour::Works if self.scene.calm && self.rng.chance(1, 20) => {
@@ -198,6 +200,9 @@ impl World {
         }
         self.remember_faults();
         self.measure();
+        self.notice_silence();
+        self.tick_door();
+        self.look_at_hosts();
         self.note(&Note::Beat);
         if !self.scene.peace && self.scene.now.at >= PEACE {
             self.make_peace();

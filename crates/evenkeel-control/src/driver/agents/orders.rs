@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::remote::LinkId;
+use evenkeel_core::id::Epoch;
+use evenkeel_core::remote::{LinkId, following};
 use evenkeel_schema::agent::{Order, ToAgent};
 
 use super::{Answer, Waiting};
@@ -58,10 +59,8 @@ impl Driver {
         }
         self.agents.last_order += 1;
         let number = self.agents.last_order;
-        // Milliseconds leave room for four thousand orders each, and go on when this host starts anew, as its steady clock does not.
-        let clock = now().wall.0 << 12;
         let known = self.agents.known(&agent);
-        known.fence = clock.max(known.fence.saturating_add(1));
+        known.fence = following(Epoch(known.fence), now().wall).0;
         let order = Order {
             order: number,
             fence: known.fence,

@@ -498,6 +498,27 @@ fn a_thousand_faults_are_remembered_and_no_more() {
     assert_eq!(forgotten.count(), 203);
 }
 
+#[test]
+fn a_number_that_became_part_of_another_is_not_given_again_by_the_next_process() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    fault(&mut bench);
+    let one = only(&bench);
+    let merged = Record {
+        id: 3,
+        merged: vec![4, 7],
+        ..one
+    };
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(vec![merged]));
+    bench.configure(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(5.0);
+    fault(&mut bench);
+    assert_eq!(all(&bench)[0].id, 8);
+    let part = bench.engine.incident(7).map(|record| record.id);
+    assert_eq!(part, Some(3), "whoever asks for the old number finds it");
+}
+
 /// An ejection that a person ends.
 fn fault(bench: &mut Bench) {
     (1..=5).for_each(|run| fail(bench, "a1", run));

@@ -152,6 +152,33 @@ fn a_hung_service_is_restarted_once_the_causes_are_settled_and_closed_once_it_se
     );
 }
 
+/// Its incident is open all the time, since nobody says that it may come back; a fault that begins meanwhile is a new one to look at.
+#[test]
+fn one_that_waits_for_a_person_and_fails_again_is_looked_at_before_it_is_touched() {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.services = vec![cared("s1"), cared("s2")];
+    let mut pool = pool("app", [served("s1"), served("s2")]);
+    pool.recovery = allowing(&["restart", "kill_hung"]);
+    pool.failover.failback_auto = false;
+    bench.dead.insert("s1".into());
+    bench.configure(vec![pool]);
+    bench.run(0.5);
+    bench.dead.clear();
+    bench.run(20.0);
+    let waiting = only(&bench);
+    assert!(waiting.closed.is_none() && waiting.actions.is_empty());
+    bench.dead.insert("s1".into());
+    let mut ran_ms = 0;
+    while only(&bench).actions.is_empty() {
+        see(&mut bench, "s1", Evidence::NoAnswer);
+        bench.run(0.05);
+        ran_ms += 50;
+        assert!(ran_ms < 10_000, "{:#?}", only(&bench));
+    }
+    assert!(ran_ms >= 1500, "touched after {ran_ms} ms");
+}
+
 #[test]
 fn what_is_less_harmful_and_fits_as_well_goes_first_and_what_failed_is_followed_by_the_next() {
     let mut bench = begin(allowing(&["restart", "kill_hung"]));
