@@ -14,6 +14,7 @@ mod page;
 mod paths;
 mod prevention;
 mod redo;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -68,6 +69,10 @@ pub(crate) struct EndpointSample {
 pub(crate) struct Sample {
     pub(crate) counters: Arc<CounterSet>,
     pub(crate) endpoints: Vec<EndpointSample>,
+    /// Pools that know their clients again.
+    pub(crate) sticky: BTreeSet<Arc<str>>,
+    /// Now, in seconds since 1970.
+    pub(crate) now_s: u64,
     /// Restarts by service.
     pub(crate) services: BTreeMap<Arc<str>, u64>,
     pub(crate) certificates: Vec<Certificate>,
@@ -146,6 +151,7 @@ impl Collector for Sample {
         self.pools(&mut page)?;
         self.endpoints(&mut page)?;
         self.redo(&mut page)?;
+        self.sessions(&mut page)?;
         self.heartbeats(&mut page)?;
         self.certificates(&mut page)?;
         self.facts(&mut page)?;

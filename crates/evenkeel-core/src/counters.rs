@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::traffic::NO_BURDEN;
 use crate::recover::redo::RedoCounts;
+use crate::session::Live;
 use crate::settings::Used;
 use crate::time::Time;
 use crate::times::{Spread, Times};
@@ -133,6 +134,8 @@ pub struct EndpointWorker {
     pub settled: Counter,
     /// How long the answers that are no failures took to begin, from the moment it was the endpoint's turn.
     pub times: Times,
+    /// Sessions at it.
+    pub sessions: Live,
 }
 
 /// What one worker counted of one endpoint, read at one moment. All of it only grows.
@@ -456,6 +459,25 @@ pub struct PoolWorker {
     pub queued: Gauge,
     /// Failures that did not fit the queue to control. They are still in the endpoint's counters.
     pub failures_dropped: Counter,
+    /// Its sessions.
+    pub sessions: SessionWorker,
+}
+
+/// What one worker counted of the sessions of one pool.
+#[derive(Debug, Default)]
+pub struct SessionWorker {
+    /// Sessions that began.
+    pub begun: Counter,
+    /// Requests that came with a session and were served where it was.
+    pub kept: Counter,
+    /// Sessions that went to another endpoint because theirs could not serve.
+    pub moved: Counter,
+    /// Sessions that went back.
+    pub returned: Counter,
+    /// Cookies of a session's name that this pool did not make: forged, cut short, of another pool, under a key it has no more.
+    pub forged: Counter,
+    /// Cookies that this pool made, but too long ago.
+    pub expired: Counter,
 }
 
 /// A route as metrics name it: the listener's name and the route's host and path as written.

@@ -26,6 +26,7 @@ pub mod remote;
 pub mod retry;
 pub mod rng;
 pub mod route;
+pub mod session;
 pub mod settings;
 pub mod supervise;
 pub mod table;

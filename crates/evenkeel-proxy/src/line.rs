@@ -39,7 +39,8 @@ pub(crate) async fn wait(
         let look = match &ticket {
             Some(_) => true,
             None => {
-                let Some((joined, alone)) = Ticket::join(pool, limit.queue, cx) else {
+                let bound = request.prefer.is_some();
+                let Some((joined, alone)) = Ticket::join(pool, limit.queue, bound, cx) else {
                     return Poll::Ready(Err(NoPlace::QueueFull));
                 };
                 ticket = Some(joined);
@@ -54,7 +55,9 @@ pub(crate) async fn wait(
                 Pick::Attempt(attempt) => return Poll::Ready(Ok(attempt)),
                 Pick::Nobody => return Poll::Ready(Err(NoPlace::Nobody)),
                 // What became free is of no use here, but may be to who comes after.
-                Pick::Full if !request.tried.is_empty() => ticket.pass(),
+                Pick::Full if !request.tried.is_empty() || request.prefer.is_some() => {
+                    ticket.pass();
+                }
                 Pick::Full => {}
             }
         }

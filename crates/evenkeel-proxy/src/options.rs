@@ -11,6 +11,7 @@ use evenkeel_core::table::PoolTable;
 use tokio::sync::mpsc;
 
 use crate::access::AccessLog;
+use crate::session::Sessions;
 
 /// Fixed for the life of a [`Proxy`](crate::Proxy).
 pub struct Options {
@@ -40,6 +41,8 @@ pub struct Traffic {
     pub tls: BTreeMap<Arc<str>, Arc<evenkeel_tls::Server>>,
     /// TLS to the endpoints of the pools that want it, by name; the same holds.
     pub endpoint_tls: BTreeMap<Arc<str>, Arc<evenkeel_tls::Client>>,
+    /// How clients are known again, of the pools that want it, by name.
+    pub sessions: BTreeMap<Arc<str>, Arc<Sessions>>,
     /// One per pool.
     pub tables: Vec<Arc<PoolTable>>,
 }
@@ -52,6 +55,7 @@ impl fmt::Debug for Traffic {
             .field("routes", &self.routes.len())
             .field("tls", &self.tls.len())
             .field("endpoint_tls", &self.endpoint_tls.len())
+            .field("sessions", &self.sessions.len())
             .field("tables", &self.tables.len())
             .finish()
     }

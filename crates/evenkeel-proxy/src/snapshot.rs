@@ -27,6 +27,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::options::Traffic;
 use crate::pool::Queue;
 use crate::redo::Book;
+use crate::session::Sessions;
 
 /// Everything the handle and the workers share.
 pub(crate) struct Shared {
@@ -136,6 +137,8 @@ pub(crate) struct PoolCell {
     pub(crate) table: ArcSwap<PoolTable>,
     /// Written by `apply`. `None` = clear text.
     pub(crate) tls: ArcSwapOption<evenkeel_tls::Client>,
+    /// Written by `apply`. `None` = clients are not known again.
+    pub(crate) sessions: ArcSwapOption<Sessions>,
     pub(crate) queue: Queue,
     pub(crate) counters: Arc<PerWorker<PoolWorker>>,
     /// Of its journalled requests.
@@ -149,7 +152,7 @@ impl Snapshot {
         let pools = pools(
             old,
             traffic.tables,
-            &traffic.endpoint_tls,
+            (&traffic.endpoint_tls, &traffic.sessions),
             workers,
             &mut counters,
         );
@@ -170,10 +173,12 @@ impl Snapshot {
     }
 }
 
+type ByName<T> = BTreeMap<Arc<str>, Arc<T>>;
+
 fn pools(
     old: &Snapshot,
     tables: Vec<Arc<PoolTable>>,
-    tls: &BTreeMap<Arc<str>, Arc<evenkeel_tls::Client>>,
+    (tls, sessions): (&ByName<evenkeel_tls::Client>, &ByName<Sessions>),
     workers: usize,
     counters: &mut CounterSet,
 ) -> BTreeMap<Arc<str>, Arc<PoolCell>> {
@@ -182,18 +187,21 @@ fn pools(
         let name = table.name.clone();
         let known = old.pools.get(&name);
         let tls = tls.get(&name).cloned();
+        let sessions = sessions.get(&name).cloned();
         let cell = match known.filter(|cell| cell.id == table.pool) {
             Some(cell) => {
                 if cell.table.load().epoch <= table.epoch {
                     cell.table.store(table);
                 }
                 cell.tls.store(tls);
+                cell.sessions.store(sessions);
                 cell.clone()
             }
             None => Arc::new(PoolCell {
                 id: table.pool,
                 table: ArcSwap::new(table),
                 tls: ArcSwapOption::new(tls),
+                sessions: ArcSwapOption::new(sessions),
                 queue: Queue::default(),
                 counters: known.map_or_else(
                     || Arc::new(PerWorker::new(workers)),

@@ -88,7 +88,7 @@ fn the_whole_example_has_nothing_but_what_is_not_built_yet() {
         Vec::<&Mistake>::new()
     );
     let named: Vec<&str> = mistakes.iter().map(|m| m.path.as_str()).collect();
-    for path in ["route[1].split", "pool.api.session"] {
+    for path in ["route[1].split", "route[1].mirror"] {
         assert!(named.contains(&path), "{path} is not refused by name");
     }
 }
@@ -144,6 +144,12 @@ fn the_example_without_what_is_not_built_parses_to_the_documented_defaults() {
     assert_eq!(pair.key, Path::new("/srv/c.key"));
     assert_eq!((&canary.tls, &db.tls), (&None, &None));
     assert_eq!(&*api.policy.name, "p2c");
+    let session = &config.sessions["api"];
+    assert_eq!(
+        (session.name.as_str(), session.ttl.as_secs()),
+        ("evenkeel", 3600)
+    );
+    assert!(session.keys.is_some() && config.sessions.len() == 1);
     assert_eq!((api.endpoints[0].weight, api.endpoints[2].tier), (100, 1));
     assert_eq!(api.endpoints[0].service.as_deref(), Some("api-1"));
     assert_eq!(canary.failover.mode, FailoverMode::Static);

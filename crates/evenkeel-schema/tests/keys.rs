@@ -98,6 +98,13 @@ fn frames() -> Vec<Frame> {
             POOL,
         ),
         frame(
+            &keys::SESSION,
+            "pool.p.session",
+            "[pool.p.session]\n",
+            "",
+            POOL,
+        ),
+        frame(
             &keys::CHECK,
             "pool.p.check",
             "[pool.p.check]\n",

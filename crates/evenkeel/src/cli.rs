@@ -54,6 +54,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Sessions by endpoint: those that are not over, of which a request came since the balancer began
+    Sessions {
+        /// Only this pool
+        pool: Option<String>,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// How much of the time and of the requests was good, and what is left of the error budget
     Availability {
         /// Only this pool

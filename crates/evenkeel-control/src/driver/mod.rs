@@ -21,6 +21,7 @@ mod paths;
 mod recovery;
 mod redo;
 mod restores;
+mod sessions;
 mod shutdown;
 mod sweep;
 mod underway;
@@ -64,6 +65,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) use agents::AgentSample;
 pub(crate) use facts::Newest;
+pub(crate) use sessions::live as live_sessions;
 
 /// What a task brings back.
 pub(crate) enum Report {

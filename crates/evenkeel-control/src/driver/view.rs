@@ -40,6 +40,7 @@ impl Driver {
                 .map(|view| PoolStatus {
                     alerts: self.alerts(&view.spec.name),
                     redo: self.redo_of(&view.spec.name),
+                    sessions: self.sessions_of(&view),
                     ..pool(&self.engine, &view, &self.facts)
                 })
                 .collect(),
@@ -121,6 +122,8 @@ impl Driver {
             store_failing: self.storage.trouble().is_some(),
             journal: self.journal.view(),
             counters: self.host.counters(),
+            sticky: self.config.sessions.keys().cloned().collect(),
+            now_s: now().wall.0 / 1000,
             endpoints,
             admissions,
             services: services
@@ -172,6 +175,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
         admission: admission(view),
         recovery: super::recovery::status(engine, view.spec),
         redo: None,
+        sessions: None,
         endpoints: view
             .endpoints
             .iter()

@@ -121,4 +121,4 @@ pub fn policy(name: &str) -> Option<&'static Entry> {
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

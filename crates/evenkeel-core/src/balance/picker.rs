@@ -3,10 +3,12 @@
 //! In the steady state a pick takes no lock and allocates nothing: everything that depends only on the table is in the
 //! [`Plan`], and what moves (loads, trial permits) is read from the endpoints' shared counters.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::id::Epoch;
 use crate::rng::Rng;
 use crate::settings::PolicySpec;
-use crate::table::PoolTable;
+use crate::table::{PoolTable, State};
 use crate::time::Time;
 
 use super::ask::Ask;
@@ -71,6 +73,9 @@ impl Picker {
     /// enough failures have ejected an endpoint, only requests that can be tried elsewhere find out about it.
     pub fn pick(&mut self, table: &PoolTable, request: &Request<'_>) -> Choice {
         self.renew(table, request.now);
+        if let Some(choice) = self.preferred(table, request) {
+            return choice;
+        }
         if self.plan.tiers.is_empty() {
             return Choice::Nobody;
         }
@@ -89,6 +94,35 @@ impl Picker {
                 .map_or_else(|| self.pick_elsewhere(drawn, anybody), Choice::Endpoint),
             false => self.pick_elsewhere(drawn, anybody),
         }
+    }
+
+    /// Where the request's session belongs, if that one may serve: those up, in trial with a permit, or draining (which keeps
+    /// what it has), whatever their weight; another only where everybody in its state is asked to serve. One whose place is
+    /// merely taken is waited for.
+    fn preferred(&self, table: &PoolTable, request: &Request<'_>) -> Option<Choice> {
+        let index = request.prefer?.index_in(table)?;
+        let row = &table.endpoints[index];
+        if row.address.is_none() || request.tried.contains(&row.id) {
+            return None;
+        }
+        let mut tiers = self.plan.tiers.iter();
+        let serves = match row.state {
+            State::Up | State::Trial => row.trusted(),
+            State::Draining => true,
+            State::Unknown | State::Down => {
+                tiers.any(|tier| tier.group.position_of(index).is_some())
+            }
+            State::Maintenance => false,
+        };
+        if !serves {
+            return None;
+        }
+        let limit = table.limit.per_endpoint;
+        if limit > 0 && row.shared.in_flight.load(Relaxed) >= limit {
+            return Some(Choice::Full);
+        }
+        let granted = row.state != State::Trial || row.shared.take_trial();
+        granted.then_some(Choice::Endpoint(index))
     }
 
     /// Does its policy learn from how tries ended? If not, nobody needs to tell it.

@@ -1,6 +1,7 @@
 //! A request as a pick sees it.
 
 use crate::id::EndpointId;
+use crate::session::Prefer;
 use crate::time::Time;
 
 /// What one pick is for. Begin with [`Request::at`] and add what is known.
@@ -12,6 +13,8 @@ pub struct Request<'a> {
     pub tried: &'a [EndpointId],
     /// The hash of what the pool's policy goes by (see [`key`](super::hash::key)); `None` where the request has no such thing.
     pub key: Option<u64>,
+    /// Where its session belongs: taken if that one may serve; where that is merely full, it is waited for.
+    pub prefer: Option<Prefer>,
     /// It may be sent only once: rather to somebody whose last try did not just fail.
     pub once: bool,
 }
@@ -23,6 +26,7 @@ impl<'a> Request<'a> {
             now,
             tried: &[],
             key: None,
+            prefer: None,
             once: false,
         }
     }
@@ -35,6 +39,11 @@ impl<'a> Request<'a> {
     /// With this key.
     pub fn keyed(self, key: Option<u64>) -> Request<'a> {
         Request { key, ..self }
+    }
+
+    /// Of a session that belongs there.
+    pub fn preferring(self, prefer: Option<Prefer>) -> Request<'a> {
+        Request { prefer, ..self }
     }
 
     /// It may be sent only once.

@@ -3,12 +3,14 @@
 
 use evenkeel_core::balance::Request;
 use evenkeel_core::id::EndpointId;
+use evenkeel_core::session::Prefer;
 use evenkeel_core::time::Time;
 
 use super::upload::Upload;
 use crate::buffer::{Buf, Out};
 use crate::http1::{RequestHead, ResponseHead};
 use crate::redo::Ticket;
+use crate::session::Cookie;
 
 /// Storage for a head that is kept for the next: most browsers' heads fit.
 const HEAD_KEPT: usize = 4 * 1024;
@@ -30,6 +32,10 @@ pub(crate) struct Exchange {
     pub(crate) down: Out,
     /// What its pool's policy goes by.
     pub(crate) key: Option<u64>,
+    /// Its session, if it came with one.
+    pub(crate) bound: Option<Cookie>,
+    /// Where that belongs.
+    pub(crate) prefer: Option<Prefer>,
     /// Endpoints this request was sent to.
     pub(crate) tried: Vec<EndpointId>,
     /// It is written down, and will be sent again if nobody answers.
@@ -60,7 +66,8 @@ impl Exchange {
 
     /// A further try: not where it was tried before.
     pub(crate) fn again(&self, now: Time) -> Request<'_> {
-        Request::at(now).keyed(self.key).without(&self.tried)
+        let request = Request::at(now).keyed(self.key).preferring(self.prefer);
+        request.without(&self.tried)
     }
 
     /// After a request: what is left over begins the next one.

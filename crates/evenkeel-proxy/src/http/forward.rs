@@ -47,6 +47,7 @@ impl Job<'_> {
     pub(super) async fn run(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
         self.pool.count_request(tally.started);
         exchange.key = self.balance_key(exchange);
+        self.recognise(exchange, tally.started);
         match self.route.journal {
             true => Box::pin(self.run_kept(exchange, tally)).await,
             false => self.run_tries(exchange, tally).await,
@@ -83,7 +84,7 @@ impl Job<'_> {
 
     async fn tries(&self, exchange: &mut Exchange, tally: &mut Tally) -> Result<Ended, Failed> {
         let mut now = tally.started;
-        let mut attempt = self.first(exchange.key, now).await?;
+        let mut attempt = self.first(exchange, now).await?;
         let mut again = false;
         loop {
             tally.tries += 1;
@@ -163,12 +164,12 @@ impl Job<'_> {
     }
 
     /// The endpoint of the first try; waits for one with room if need be.
-    async fn first(&self, key: Option<u64>, now: Time) -> Result<Attempt, Failed> {
+    async fn first(&self, exchange: &Exchange, now: Time) -> Result<Attempt, Failed> {
         let request = Request {
             once: !self.idempotent,
-            ..Request::at(now).keyed(key)
+            ..exchange.again(now)
         };
-        if self.pool.cell.queue.is_empty() {
+        if self.pool.cell.queue.is_open() {
             match self.pool.pick(&request) {
                 Pick::Attempt(attempt) => return Ok(attempt),
                 Pick::Nobody => return Err(Failed::Own(own::NO_ENDPOINT)),

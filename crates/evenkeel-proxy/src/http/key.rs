@@ -80,7 +80,12 @@ const HOPS_MAX: usize = 8;
 
 /// The value of a cookie in one `Cookie` field (RFC 6265 section 4.2.1).
 fn cookie<'a>(field: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    field.split(|&b| b == b';').find_map(|pair| {
+    cookies(field, name).next()
+}
+
+/// The values of all cookies of this name in one `Cookie` field.
+pub(super) fn cookies<'a>(field: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    field.split(|&b| b == b';').filter_map(move |pair| {
         let pair = pair.trim_ascii();
         let at = memchr::memchr(b'=', pair)?;
         (pair[..at] == *name.as_bytes()).then(|| &pair[at + 1..])

@@ -9,6 +9,7 @@
 //! | `forward` | the tries of one request |
 //! | `attempt` | one try, up to the head of its answer |
 //! | `keep` | a request that is written down before it is forwarded |
+//! | `session` | whose request it is, read from its cookie and told in one |
 //! | `rule` | what may be tried again |
 //! | `upload` | the request on its way to an endpoint |
 //! | `relay` | the answer on its way to the client |
@@ -27,6 +28,7 @@ mod relay;
 mod request;
 mod rule;
 mod runner;
+mod session;
 mod switch;
 mod upload;
 

@@ -94,6 +94,7 @@ impl Job<'_> {
         };
         let begin = exchange.down.data.len();
         let sent = write_answer_head(exchange, head_len, &forward);
+        self.bind(exchange, attempt);
         let reusable = exchange.response.persistent();
         if sent.framing == Framing::Tunnel {
             return Box::pin(self.switch(exchange, tally, &endpoint)).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use evenkeel_core::balance::Ended;
 use evenkeel_core::counters::EndpointWorker;
 use evenkeel_core::observe::FailureKind;
-use evenkeel_core::table::State;
+use evenkeel_core::table::{EndpointRow, State};
 use evenkeel_core::time::Time;
 
 use super::{Current, Endpoint, Pool};
@@ -54,6 +54,11 @@ impl Attempt {
     /// This worker's counters of the endpoint.
     pub(crate) fn counters(&self) -> &EndpointWorker {
         self.endpoint.shared.workers.of(self.pool.worker)
+    }
+
+    /// Its row in the table it was picked from.
+    pub(crate) fn row(&self) -> &EndpointRow {
+        &self.current.table.endpoints[self.index]
     }
 
     /// The endpoint's name, kept beyond the try.

@@ -21,8 +21,9 @@ use evenkeel_core::counters::PoolWorker;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::{Failure, FailureKind};
 use evenkeel_core::retry::Budget;
+use evenkeel_core::session::{Live, Places};
 use evenkeel_core::settings::KeySource;
-use evenkeel_core::table::{PoolTable, State};
+use evenkeel_core::table::{EndpointRow, PoolTable, State};
 use evenkeel_core::time::Time;
 use evenkeel_tls::Client;
 
@@ -30,6 +31,7 @@ pub(crate) use attempt::{Attempt, EndpointName};
 pub(crate) use endpoint::{ConnectError, Endpoint};
 pub(crate) use queue::{Queue, Ticket};
 
+use crate::session::Sessions;
 use crate::snapshot::{PoolCell, Shared};
 
 /// A pool on one worker. Lives as long as the pool is configured, over all its tables.
@@ -50,6 +52,25 @@ pub(crate) struct Current {
     pub(crate) key: Option<KeySource>,
     /// How its endpoints are spoken to; `None` = in clear text.
     pub(crate) tls: Option<Arc<Client>>,
+    /// How its clients are known again; `None` = they are not.
+    pub(crate) sessions: Option<Arc<Sessions>>,
+    /// The endpoints by name, where there are sessions.
+    pub(crate) places: Places,
+}
+
+/// What is beside a table.
+struct Beside {
+    tls: Option<Arc<Client>>,
+    sessions: Option<Arc<Sessions>>,
+}
+
+impl Beside {
+    fn of(cell: &PoolCell) -> Beside {
+        Beside {
+            tls: cell.tls.load_full(),
+            sessions: cell.sessions.load_full(),
+        }
+    }
 }
 
 /// Where the next try goes.
@@ -69,13 +90,13 @@ const PICKS: u32 = 4;
 impl Pool {
     pub(crate) fn new(shared: Arc<Shared>, cell: Arc<PoolCell>, worker: usize) -> Rc<Pool> {
         let table = cell.table.load_full();
-        let tls = cell.tls.load_full();
+        let beside = Beside::of(&cell);
         let seed = shared.seed ^ (worker as u64) << 32 ^ u64::from(cell.id.0);
         Rc::new(Pool {
             worker,
             picker: RefCell::new(Picker::new(&table, seed)),
             budget: RefCell::new(Budget::new(table.retry.budget, shared.workers.len())),
-            current: RefCell::new(Rc::new(Current::of(table, tls, &BTreeMap::new()))),
+            current: RefCell::new(Rc::new(Current::of(table, beside, &BTreeMap::new()))),
             cell,
             shared,
         })
@@ -91,17 +112,23 @@ impl Pool {
         self.cell.counters.of(self.worker)
     }
 
+    /// This worker's count of sessions at an endpoint.
+    pub(crate) fn live<'a>(&self, row: &'a EndpointRow) -> &'a Live {
+        &row.shared.workers.of(self.worker).sessions
+    }
+
     /// Goes over to the newest table, if there is a newer one. Names the endpoints that are down now and were not, and those
     /// whose path is known to be cut now.
     pub(crate) fn refresh(&self, now: Time, fallen: &mut Vec<EndpointId>) {
         let table = self.cell.table.load();
-        let tls = self.cell.tls.load_full();
+        let beside = Beside::of(&self.cell);
         let old = self.current();
-        if Arc::ptr_eq(&table, &old.table) && same(&tls, &old.tls) {
+        let stays = same(&beside.tls, &old.tls) && same(&beside.sessions, &old.sessions);
+        if Arc::ptr_eq(&table, &old.table) && stays {
             return;
         }
         let known = old.endpoints.iter().map(|e| (e.id, e.clone())).collect();
-        let new = Rc::new(Current::of(table.clone(), tls, &known));
+        let new = Rc::new(Current::of(table.clone(), beside, &known));
         self.picker.borrow_mut().adopt(&new.table, now);
         self.budget.borrow_mut().set_share(new.table.retry.budget);
         for (row, endpoint) in new.table.endpoints.iter().zip(&new.endpoints) {
@@ -225,7 +252,7 @@ impl Current {
     /// An endpoint keeps its idle connections if its address is still the same, and has been all the time.
     fn of(
         table: Arc<PoolTable>,
-        tls: Option<Arc<Client>>,
+        beside: Beside,
         known: &BTreeMap<EndpointId, Rc<Endpoint>>,
     ) -> Current {
         let endpoints = table
@@ -245,15 +272,20 @@ impl Current {
             .collect();
         Current {
             key: balance::key_source(&table.policy),
+            places: match beside.sessions {
+                Some(_) => Places::of(&table),
+                None => Places::default(),
+            },
             table,
             endpoints,
-            tls,
+            tls: beside.tls,
+            sessions: beside.sessions,
         }
     }
 }
 
-/// Are these the same way to speak to endpoints?
-pub(crate) fn same(one: &Option<Arc<Client>>, other: &Option<Arc<Client>>) -> bool {
+/// Are these the same, or both not there?
+pub(crate) fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
     match (one, other) {
         (None, None) => true,
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),

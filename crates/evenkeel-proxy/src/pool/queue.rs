@@ -20,12 +20,16 @@ use std::rc::Rc;
 pub(crate) struct Queue {
     /// Length of `line`; every worker adds and takes.
     waiting: AtomicU32,
+    /// Those of them that wait for one endpoint and no other; every worker adds and takes.
+    bound: AtomicU32,
     line: Mutex<Line>,
 }
 
 #[derive(Default)]
 struct Line {
     next: u64,
+    /// Those who wait for one endpoint and no other.
+    bound: usize,
     waiters: BTreeMap<u64, Waiter>,
 }
 
@@ -59,9 +63,10 @@ impl Queue {
         }
     }
 
-    /// Does anybody wait?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.load(SeqCst) == 0
+    /// Does nobody wait for the next free place, wherever it is? Whoever waits for his own endpoint is no reason for others to.
+    pub(crate) fn is_open(&self) -> bool {
+        let waiting = self.waiting.load(SeqCst);
+        waiting == 0 || waiting == self.bound.load(SeqCst)
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -74,17 +79,24 @@ impl Queue {
 pub(crate) struct Ticket {
     pool: Rc<Pool>,
     number: u64,
+    bound: bool,
 }
 
 impl Ticket {
-    /// Joins the end of the line, if fewer than `limit` wait. Also says whether nobody was there before.
-    pub(crate) fn join(pool: &Rc<Pool>, limit: u32, cx: &Context<'_>) -> Option<(Ticket, bool)> {
+    /// Joins the end of the line, if fewer than `limit` wait; `bound` to wait for one endpoint only. Also says whether nobody
+    /// was there before for whom a place may be.
+    pub(crate) fn join(
+        pool: &Rc<Pool>,
+        limit: u32,
+        bound: bool,
+        cx: &Context<'_>,
+    ) -> Option<(Ticket, bool)> {
         let queue = &pool.cell.queue;
         let mut line = queue.line();
         if line.waiters.len() >= limit as usize {
             return None;
         }
-        let alone = line.waiters.is_empty();
+        let alone = bound || line.waiters.len() == line.bound;
         let number = line.next;
         line.next += 1;
         line.waiters.insert(
@@ -95,11 +107,14 @@ impl Ticket {
             },
         );
         queue.waiting.fetch_add(1, SeqCst);
+        queue.bound.fetch_add(u32::from(bound), SeqCst);
+        line.bound += usize::from(bound);
         drop(line);
         pool.counters().queued.add(1);
         let ticket = Ticket {
             pool: pool.clone(),
             number,
+            bound,
         };
         Some((ticket, alone))
     }
@@ -127,7 +142,11 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let queue = &self.pool.cell.queue;
-        let gone = queue.line().waiters.remove(&self.number);
+        let mut line = queue.line();
+        let gone = line.waiters.remove(&self.number);
+        line.bound -= usize::from(self.bound && gone.is_some());
+        drop(line);
+        queue.bound.fetch_sub(u32::from(self.bound), SeqCst);
         queue.waiting.fetch_sub(1, SeqCst);
         self.pool.counters().queued.add(-1);
         // It may have been told of a place that it leaves to the next.

@@ -18,7 +18,7 @@ use evenkeel_core::id::{EndpointId, Epoch, PoolId};
 use evenkeel_core::observe::Failure;
 use evenkeel_core::settings::*;
 use evenkeel_core::table::{EndpointRow, PoolTable, State};
-use evenkeel_proxy::{Options, Proxy, Traffic};
+use evenkeel_proxy::{Options, Proxy, Sessions, Traffic};
 use tokio::sync::mpsc;
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,6 +83,7 @@ pub struct Setup {
     pub redo: Option<std::path::PathBuf>,
     pub tls: Option<Arc<evenkeel_tls::Server>>,
     pub endpoint_tls: Option<Arc<evenkeel_tls::Client>>,
+    pub sessions: Option<Arc<Sessions>>,
 }
 
 impl Setup {
@@ -108,6 +109,7 @@ impl Setup {
             redo: None,
             tls: None,
             endpoint_tls: None,
+            sessions: None,
         }
     }
 
@@ -169,6 +171,7 @@ impl Setup {
             routes: self.routes,
             tls: Mutex::new(self.tls),
             endpoint_tls: Mutex::new(self.endpoint_tls),
+            sessions: Mutex::new(self.sessions),
         };
         running.apply();
         running
@@ -189,6 +192,7 @@ pub struct Running {
     pub routes: Vec<RouteSpec>,
     pub tls: Mutex<Option<Arc<evenkeel_tls::Server>>>,
     pub endpoint_tls: Mutex<Option<Arc<evenkeel_tls::Client>>>,
+    pub sessions: Mutex<Option<Arc<Sessions>>>,
 }
 
 impl Running {
@@ -211,6 +215,7 @@ impl Running {
             tables: vec![Arc::new(table.clone())],
             tls: named("web", &self.tls),
             endpoint_tls: named("app", &self.endpoint_tls),
+            sessions: named("app", &self.sessions),
         });
     }
 

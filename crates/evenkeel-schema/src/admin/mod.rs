@@ -12,6 +12,7 @@ mod notice;
 mod prevention;
 mod recovery;
 mod request;
+mod sessions;
 
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,7 @@ pub use recovery::{
 pub use request::{
     ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
 };
+pub use sessions::{EndpointSessions, SessionsStatus};
 
 use crate::stamp::Stamp;
 
@@ -211,6 +213,9 @@ pub struct PoolStatus {
     /// Its journalled requests; absent where none ever was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redo: Option<RedoStatus>,
+    /// Its sessions; absent where clients are not known again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionsStatus>,
     /// In file order.
     pub endpoints: Vec<EndpointStatus>,
 }

@@ -157,6 +157,34 @@ pub struct Listener {
     pub settings: ListenerSettings,
 }
 
+/// `[pool.NAME.session]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The cookie's name.
+    pub name: String,
+    /// So long after its last request a client is still known.
+    pub ttl: Duration,
+    /// What seals the cookies: the first; the others still open them. `None` = those kept in `state_dir`.
+    pub keys: Option<Vec<Secret>>,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session {
+            name: "evenkeel".into(),
+            // As long as what most applications keep of somebody who says nothing.
+            ttl: Duration::from_secs(3600),
+            keys: None,
+        }
+    }
+}
+
+/// Reads the keys of a file that evenkeel keeps itself: one a line, as in a `secret` of the configuration.
+pub fn session_keys(text: &str) -> Result<Vec<Secret>, String> {
+    let lines = parse::secret::key_lines(text.to_owned())?;
+    Ok(lines.lines().map(|line| Secret::new(line.into())).collect())
+}
+
 /// A whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -174,6 +202,8 @@ pub struct Config {
     pub pools: Vec<PoolSpec>,
     /// What signs the webhooks of a pool, by its name.
     pub webhook_secrets: BTreeMap<Arc<str>, Secret>,
+    /// How a pool knows its clients again, by its name; where there is none it does not.
+    pub sessions: BTreeMap<Arc<str>, Session>,
     /// By name.
     pub services: Vec<ServiceSpec>,
     /// `[agents]`; `None` = no agents.

@@ -1,6 +1,6 @@
 //! What control may ask of its surroundings, over the real data plane and the real keeper.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ use evenkeel_schema::config::{Admin, Agents, Bind, Config};
 
 use crate::balancer::keeper::{Keeper, address};
 use crate::balancer::recovery::Recovery;
+use crate::balancer::sessions::SessionKeys;
 use crate::balancer::sockets::{Slot, Slots, wanted};
 
 /// Who may connect to a unix socket listener: everybody who reaches its folder, as with nginx.
@@ -46,6 +47,7 @@ pub(crate) struct BalancerHost {
     served: AtomicBool,
     draining: AtomicBool,
     recovery: Arc<Recovery>,
+    session_keys: SessionKeys,
 }
 
 impl BalancerHost {
@@ -68,6 +70,7 @@ impl BalancerHost {
             served: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             recovery: Arc::new(Recovery::new(&config.node.state_dir)),
+            session_keys: SessionKeys::new(&config.node.state_dir),
         }
     }
 
@@ -114,6 +117,8 @@ impl BalancerHost {
                 Err(why) => whys.push(format!("agents: {why}")),
             }
         }
+        // A key that can't be made or read is found out before anything changes.
+        whys.extend(self.session_keys.sessions(config).err());
         if whys.is_empty() {
             self.slots().append(&mut new);
             return Ok(());
@@ -207,8 +212,14 @@ impl Host for BalancerHost {
     }
 
     fn apply(&self, config: &Arc<Config>, tls: &Tls, revision: u64, tables: Vec<Arc<PoolTable>>) {
+        let sessions = self.session_keys.sessions(config);
+        let sessions = sessions.unwrap_or_else(|error| {
+            tracing::error!(error, "clients are not known again");
+            BTreeMap::new()
+        });
         self.proxy.apply(Traffic {
             revision,
+            sessions,
             listeners: self.clamped(config),
             routes: config.routes.clone(),
             tls: tls.listeners(),

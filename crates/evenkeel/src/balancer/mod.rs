@@ -8,6 +8,7 @@ mod host;
 pub(crate) mod keeper;
 mod life;
 pub(crate) mod recovery;
+mod sessions;
 mod sockets;
 
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ pub(crate) mod operate;
 mod recovery;
 mod replay;
 mod run;
+mod sessions;
 mod status;
 
 use crate::End;
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(cli: Cli) -> End {
             what_if,
             admin,
         } => availability::availability(pool.as_deref(), what_if.as_deref(), &admin),
+        Command::Sessions { pool, admin } => sessions::sessions(pool.as_deref(), &admin),
         Command::Drain { at } => operate::state(&at, "draining"),
         Command::Maint { at } => operate::state(&at, "maintenance"),
         Command::Ready { at } => operate::state(&at, "ready"),

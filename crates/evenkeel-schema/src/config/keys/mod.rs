@@ -14,7 +14,7 @@ mod tls;
 pub use agent::{AGENT, AGENT_ROOT, AGENTS};
 pub use pool::{
     CHECK, ENDPOINT, FAILOVER, HEARTBEAT, LIMIT, OBJECTIVE, OUTLIER, POLICY, POOL, PREVENTION,
-    RECOVERY, RETRY,
+    RECOVERY, RETRY, SESSION,
 };
 pub use root::{ADMIN, LISTENER, LOG, NODE, REDIRECT, RESPOND, ROOT, ROUTE};
 pub use service::{DATA, READY, RELEASE, RESTART_LIMIT, SERVICE};
@@ -196,5 +196,9 @@ const BEAT_LONG: Duration = Duration::from_secs(3600);
 const LONG: Duration = crate::text::DURATION_MAX;
 /// The shortest window over which availability is a figure at all.
 const MINUTE: Duration = Duration::from_secs(60);
+/// The shortest life of a session: cookies count in seconds.
+const SECOND: Duration = Duration::from_secs(1);
+/// The longest: browsers keep no cookie for longer than 400 days.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const PORT_MAX: u64 = u16::MAX as u64;
 const SIZE_MAX: u64 = 1 << 50;

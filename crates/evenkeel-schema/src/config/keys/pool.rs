@@ -1,8 +1,8 @@
 //! The keys of pools and endpoints.
 
 use super::{
-    BEAT_LONG, CHECK_SHORT, Key, Kind, LONG, MINUTE, PORT_MAX, SHORT, TableDef, WEIGHT_MAX, ZERO,
-    later, word,
+    BEAT_LONG, CHECK_SHORT, Key, Kind, LONG, MINUTE, PORT_MAX, SECOND, SHORT, TableDef, WEIGHT_MAX,
+    YEAR, ZERO, later, word,
 };
 
 /// `[pool.NAME]`.
@@ -18,7 +18,7 @@ pub static POOL: TableDef = TableDef {
         Key::new("max_idle", Kind::Number(0, 65_536), "64", "idle connections kept per endpoint and worker"),
         Key::new("proxy_protocol", Kind::Word(&[word("off"), later("v1"), later("v2")]), "\"off\"", "what an endpoint is told of the client"),
         Key::new("tls", Kind::Table(&super::POOL_TLS), "", "to endpoints, checks too; omitted = clear text"),
-        Key::later("session", "stickiness; omitted = none"),
+        Key::new("session", Kind::Table(&SESSION), "", "the requests of one client stay with one endpoint; omitted = they do not"),
         Key::new("check", Kind::Table(&CHECK), "", "active check; omitted = tcp connect every 2 s"),
         Key::later("agent_check", "HAProxy's agent-check line, beside the check; omitted = none"),
         Key::new("heartbeat", Kind::Table(&HEARTBEAT), "", "pushed by agents or services; omitted = none expected"),
@@ -44,6 +44,20 @@ pub static POLICY: TableDef = TableDef {
         Key::new("form", Kind::Word(&[word("round_robin"), word("random"), word("weighted_random")]), "\"round_robin\"", "utilization: how among those below the ceiling"),
         Key::new("used", Kind::Word(&[word("highest"), word("cpu"), word("memory"), word("own")]), "\"highest\"", "utilization: of what; \"own\" is what the endpoint says of itself"),
         Key::new("ceiling", Kind::Share(1, 100), "\"80%\"", "utilization: who is used more gets nothing while another is below"),
+    ],
+};
+
+/// `[pool.NAME.session]`.
+#[rustfmt::skip] // one line a key
+pub static SESSION: TableDef = TableDef {
+    path: "pool.NAME.session",
+    meaning: "The requests of one client stay with one endpoint while that serves, also while it is draining. If it does not, the session moves, and with failover.failback = \"auto\" goes back once.",
+    keys: &[
+        Key::new("kind", Kind::Word(&[word("cookie"), later("token"), later("source_ip")]), "\"cookie\"", "by what a client is known again: a cookie that is set with the first answer"),
+        Key::new("name", Kind::Text, "\"evenkeel\"", "the cookie's name; pools whose clients see them under one host name need different ones"),
+        Key::new("ttl", Kind::Duration(SECOND, YEAR), "\"1h\"", "so long after its last request a client is still known; a cookie is renewed when half of it has passed"),
+        Key::later("jwt_key", "set = the signature must be right for kind \"token\", \"jwt:…\""),
+        Key::new("secret", Kind::Secret, "", "seals the cookies: a file of one to four keys, one a line, of which the first seals and all are accepted, read again at a reload; default: made once and kept in state_dir as session.key"),
     ],
 };
 

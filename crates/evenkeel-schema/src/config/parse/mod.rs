@@ -15,8 +15,9 @@ mod pool;
 mod recovery;
 mod report;
 mod route;
-mod secret;
+pub(super) mod secret;
 mod service;
+mod session;
 mod syntax;
 mod table;
 mod tls;
@@ -160,16 +161,19 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets, tls: &dyn LookAtTls)
     let listeners = listener::listeners(&listeners, &names, &mut binds);
     let routes = routes.iter().map(|t| route::route(t, &names)).collect();
     let (mut specs, mut webhook_secrets) = (Vec::new(), BTreeMap::new());
+    let mut sessions = BTreeMap::new();
     for (name, table) in &pools {
-        let (spec, secret) = pool::pool(name, table, &names);
-        webhook_secrets.extend(secret.map(|secret| (name.clone(), secret)));
-        specs.push(spec);
+        let parsed = pool::pool(name, table, &names);
+        webhook_secrets.extend(parsed.webhook_secret.map(|secret| (name.clone(), secret)));
+        sessions.extend(parsed.session.map(|session| (name.clone(), session)));
+        specs.push(parsed.spec);
     }
     Config {
         listeners,
         routes,
         pools: specs,
         webhook_secrets,
+        sessions,
         services: services
             .iter()
             .map(|(name, t)| service::service(name, t, &node))

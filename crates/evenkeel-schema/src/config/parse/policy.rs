@@ -114,7 +114,7 @@ fn source(long: &Table<'_, '_>, text: &Text<'_>, tcp: bool) -> Option<KeySource>
 }
 
 /// What a field, a cookie or a parameter may be called: a token (RFC 9110 section 5.6.2).
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !name.is_empty() && name.bytes().all(token)
 }

@@ -12,16 +12,19 @@ use evenkeel_core::settings::{
 use super::report::Wrong;
 use super::table::{Table, Text};
 use super::words::quote;
-use super::{Names, endpoint, http, policy, recovery, tls};
-use crate::config::Secret;
+use super::{Names, endpoint, http, policy, recovery, session, tls};
+use crate::config::{Secret, Session};
 use crate::mistake::MistakeKind;
 
-/// The pool, and what signs its webhooks: that is no part of the settings, which are printed and recorded.
-pub(super) fn pool(
-    name: &Arc<str>,
-    table: &Table<'_, '_>,
-    names: &Names<'_>,
-) -> (PoolSpec, Option<Secret>) {
+/// A pool, and beside it what is no part of the settings that decisions go by, which are printed and recorded.
+pub(super) struct Parsed {
+    pub(super) spec: PoolSpec,
+    /// Signs its webhooks.
+    pub(super) webhook_secret: Option<Secret>,
+    pub(super) session: Option<Session>,
+}
+
+pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) -> Parsed {
     table.word("protocol");
     table.word("proxy_protocol");
     if names.tcp_pools.contains(&**name) {
@@ -35,7 +38,7 @@ pub(super) fn pool(
     let transport = TransportSettings::default();
     let failover = failover(&table.table("failover"));
     let endpoints = endpoint::endpoints(&table.tables("endpoint"), failover.mode, names);
-    let (recovery, secret) = recovery::recovery(&table.table("recovery"), names.secrets);
+    let (recovery, webhook_secret) = recovery::recovery(&table.table("recovery"), names.secrets);
     let spec = PoolSpec {
         name: name.clone(),
         policy: policy::policy(table, names.tcp_pools.contains(&**name)),
@@ -56,7 +59,11 @@ pub(super) fn pool(
         endpoints,
         failover,
     };
-    (spec, secret)
+    Parsed {
+        spec,
+        webhook_secret,
+        session: session::session(table, names.tcp_pools.contains(&**name), names.secrets),
+    }
 }
 
 /// Keys of a check that only a GET has.

@@ -20,7 +20,32 @@ pub(in crate::config) enum Secrets {
 /// A longer secret is some other file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
+/// One secret.
 pub(super) fn secret(text: &Text<'_>, report: &Report<'_>, secrets: Secrets) -> Option<Secret> {
+    read(
+        text,
+        report,
+        secrets,
+        presentable,
+        "one line of printable ASCII",
+    )
+}
+
+/// Keys that are only used here: the first line's makes what is new, and what the others made is still accepted.
+pub(super) fn keys(text: &Text<'_>, report: &Report<'_>, secrets: Secrets) -> Option<Vec<Secret>> {
+    let wanted = "one to four lines, each a key of at least 16 characters of printable ASCII";
+    let joined = read(text, report, secrets, key_lines, wanted)?;
+    let lines = joined.reveal().lines().map(|line| Secret::new(line.into()));
+    Some(lines.collect())
+}
+
+fn read(
+    text: &Text<'_>,
+    report: &Report<'_>,
+    secrets: Secrets,
+    fit: fn(String) -> Result<String, String>,
+    wanted: &'static str,
+) -> Option<Secret> {
     let fetched = match text.value.split_once(':') {
         Some(("file", path)) if !path.is_empty() => match secrets {
             Secrets::Leave => Ok(None),
@@ -37,11 +62,11 @@ pub(super) fn secret(text: &Text<'_>, report: &Report<'_>, secrets: Secrets) -> 
             return None;
         }
     };
-    match fetched.and_then(|secret| secret.map(presentable).transpose()) {
+    match fetched.and_then(|secret| secret.map(fit).transpose()) {
         Ok(Some(secret)) => Some(Secret::new(secret)),
         Ok(None) => Some(Secret::not_fetched()),
         Err(found) => {
-            let wrong = Wrong::value(found, "one line of printable ASCII");
+            let wrong = Wrong::value(found, wanted);
             report.add(&text.spot, wrong.kind(MistakeKind::File));
             None
         }
@@ -83,4 +108,30 @@ fn presentable(secret: String) -> Result<String, String> {
         return Err("a secret with spaces or other characters".into());
     }
     Ok(secret.to_owned())
+}
+
+/// A shorter key could be guessed from one cookie.
+const KEY_MIN: usize = 16;
+/// The one in use, and more old ones than anybody rotates within a session's time.
+const KEYS_MAX: usize = 4;
+
+/// Keys, one a line.
+pub(in crate::config) fn key_lines(text: String) -> Result<String, String> {
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    let lines: Vec<_> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return Err("no key".into());
+    }
+    if lines.len() > KEYS_MAX {
+        return Err(format!("{} keys", lines.len()));
+    }
+    for line in &lines {
+        if !line.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("a key with spaces or other characters".into());
+        }
+        if line.len() < KEY_MIN {
+            return Err(format!("a key of {} characters", line.len()));
+        }
+    }
+    Ok(lines.join("\n"))
 }
