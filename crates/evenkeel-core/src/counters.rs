@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::traffic::NO_BURDEN;
 use crate::recover::redo::RedoCounts;
-use crate::session::Live;
+use crate::session::{Live, SessionWorker};
 use crate::settings::Used;
 use crate::time::Time;
 use crate::times::{Spread, Times};
@@ -461,23 +461,6 @@ pub struct PoolWorker {
     pub failures_dropped: Counter,
     /// Its sessions.
     pub sessions: SessionWorker,
-}
-
-/// What one worker counted of the sessions of one pool.
-#[derive(Debug, Default)]
-pub struct SessionWorker {
-    /// Sessions that began.
-    pub begun: Counter,
-    /// Requests that came with a session and were served where it was.
-    pub kept: Counter,
-    /// Sessions that went to another endpoint because theirs could not serve.
-    pub moved: Counter,
-    /// Sessions that went back.
-    pub returned: Counter,
-    /// Cookies of a session's name that this pool did not make: forged, cut short, of another pool, under a key it has no more.
-    pub forged: Counter,
-    /// Cookies that this pool made, but too long ago.
-    pub expired: Counter,
 }
 
 /// A route as metrics name it: the listener's name and the route's host and path as written.

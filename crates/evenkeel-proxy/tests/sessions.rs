@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::counters::SessionWorker;
+use evenkeel_core::session::SessionWorker;
 use evenkeel_core::settings::Cidr;
 use evenkeel_core::table::State;
 use evenkeel_proxy::Sessions;

@@ -1,7 +1,8 @@
 //! Sessions by endpoint, as the data plane counts them.
 
-use evenkeel_core::counters::{EndpointShared, SessionWorker};
+use evenkeel_core::counters::EndpointShared;
 use evenkeel_core::engine::PoolView;
+use evenkeel_core::session::SessionWorker;
 use evenkeel_schema::admin::{EndpointSessions, SessionsStatus};
 
 use super::Driver;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use evenkeel_core::counters::SessionWorker;
+use evenkeel_core::session::SessionWorker;
 use prometheus_client::metrics::MetricType;
 
 use super::{Column, Page, Sample};

@@ -9,6 +9,7 @@
 //! Endpoints go by the hash of their name: it is the same after a reload and in another process, where ids and indices are
 //! not.
 
+mod counts;
 mod live;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::id::EndpointId;
 use crate::table::{EndpointRow, PoolTable, State};
 use crate::time::Time;
 
+pub use counts::SessionWorker;
 pub use live::Live;
 
 /// A session does not go home sooner after it left than this, nor before `failover.hold`: until it is decided that its
