@@ -8,6 +8,9 @@ use prometheus_client::metrics::MetricType;
 use super::{Column, Page, Sample};
 use crate::driver::live_sessions;
 
+/// A reason, and where its count is.
+type Reason = (&'static str, fn(&SessionWorker) -> u64);
+
 impl Sample {
     pub(super) fn sessions(&self, page: &mut Page<'_>) -> fmt::Result {
         const COUNTS: [Column<SessionWorker, u64>; 4] = [
@@ -30,7 +33,7 @@ impl Sample {
                 |s| s.returned.value(),
             ),
         ];
-        const IGNORED: [(&str, fn(&SessionWorker) -> u64); 2] = [
+        const IGNORED: [Reason; 2] = [
             ("forged", |s| s.forged.value()),
             ("expired", |s| s.expired.value()),
         ];
