@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use evenkeel_core::counters::{
@@ -27,7 +27,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::options::Traffic;
 use crate::pool::Queue;
 use crate::redo::Book;
-use crate::session::Sessions;
+use crate::session::{Kept, Sessions};
 
 /// Everything the handle and the workers share.
 pub(crate) struct Shared {
@@ -139,6 +139,8 @@ pub(crate) struct PoolCell {
     pub(crate) tls: ArcSwapOption<evenkeel_tls::Client>,
     /// Written by `apply`. `None` = clients are not known again.
     pub(crate) sessions: ArcSwapOption<Sessions>,
+    /// Those that are kept here. Made with the first.
+    pub(crate) kept: OnceLock<Kept>,
     pub(crate) queue: Queue,
     pub(crate) counters: Arc<PerWorker<PoolWorker>>,
     /// Of its journalled requests.
@@ -202,6 +204,7 @@ fn pools(
                 table: ArcSwap::new(table),
                 tls: ArcSwapOption::new(tls),
                 sessions: ArcSwapOption::new(sessions),
+                kept: OnceLock::new(),
                 queue: Queue::default(),
                 counters: known.map_or_else(
                     || Arc::new(PerWorker::new(workers)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::session::SessionWorker;
-use evenkeel_core::settings::Cidr;
+use evenkeel_core::settings::{Cidr, KeySource};
 use evenkeel_core::table::State;
 use evenkeel_proxy::Sessions;
 use support::*;
@@ -325,4 +325,87 @@ fn a_session_waits_for_its_own_endpoint_when_that_is_full() {
     go.send(()).unwrap();
     assert_eq!(client.answer().text(), "a1");
     assert_eq!(waiting.answer().text(), "a1");
+}
+
+/// A proxy whose pool knows its clients again by something of their requests.
+fn by(token: KeySource, endpoints: &[Endpoint]) -> Running {
+    let addresses: Vec<_> = endpoints.iter().map(|e| e.address).collect();
+    let mut setup = Setup::http(&addresses).workers(2);
+    setup.sessions = Some(Arc::new(Sessions::by_token(token, HOUR)));
+    setup.start()
+}
+
+fn with_field(field: &str) -> String {
+    format!("GET / HTTP/1.1\r\nHost: example.com\r\n{field}\r\n")
+}
+
+#[test]
+fn a_token_holds_its_endpoint_over_a_reload_and_moves_once_when_that_fails() {
+    let endpoints = three();
+    let running = by(KeySource::Header("x-user".into()), &endpoints);
+    let ask = |user: usize| {
+        let answer = running.once(&with_field(&format!("X-User: u{user}\r\n")));
+        assert_eq!((answer.status, answer.field("set-cookie")), (200, None));
+        answer.text().to_owned()
+    };
+    let round = || (0..60).map(ask).collect::<Vec<_>>();
+    let first = round();
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 3);
+    running.apply();
+    assert_eq!(round(), first);
+    running.publish(|table| table.endpoints[0].state = State::Down);
+    let away = round();
+    for (at, was) in away.iter().zip(&first) {
+        assert_eq!(at == was, was != "a1");
+    }
+    assert_eq!(round(), away);
+    let lost = first.iter().filter(|at| *at == "a1").count() as u64;
+    assert_eq!(count(&running, |s| s.moved.value()), lost);
+    assert_eq!(count(&running, |s| s.begun.value()), 60);
+    // Who brings no token is nobody's.
+    let free: BTreeSet<_> = (0..6).map(|_| running.once(&get("/")).body).collect();
+    assert_eq!(free.len(), 2);
+    assert_eq!(count(&running, |s| s.begun.value()), 60);
+}
+
+#[test]
+fn the_applications_own_cookie_is_learned_from_the_answer_that_sets_it() {
+    let app = |name: &'static str| {
+        Endpoint::http(move |request| {
+            let set = match request.path() {
+                "/login" => {
+                    format!("Set-Cookie: lang=en\r\nSet-Cookie: JSESSIONID={name}-1; Path=/\r\n")
+                }
+                "/again" => format!("Set-Cookie: JSESSIONID={name}-2; HttpOnly\r\n"),
+                _ => String::new(),
+            };
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{set}\r\n{name}").into_bytes()
+        })
+    };
+    let endpoints = [app("a1"), app("a2"), app("a3")];
+    let running = by(KeySource::Cookie("JSESSIONID".into()), &endpoints);
+    for n in 0..3 {
+        let at = running.once(&get("/login")).text().to_owned();
+        let ask = |path: &str, version: u32| {
+            let cookie = format!("Cookie: x=1; JSESSIONID={at}-{version}\r\n");
+            let request = with_field(&cookie).replace("GET / ", &format!("GET {path} "));
+            running.once(&request).text().to_owned()
+        };
+        for _ in 0..4 {
+            assert_eq!(ask("/", 1), at, "round {n}");
+        }
+        // At the login it gets another value, and stays.
+        assert_eq!(ask("/again", 1), at);
+        for _ in 0..4 {
+            assert_eq!(ask("/", 2), at, "round {n}");
+        }
+    }
+}
+
+#[test]
+fn an_address_holds_its_endpoint() {
+    let endpoints = three();
+    let running = by(KeySource::SourceIp, &endpoints);
+    let seen: BTreeSet<_> = (0..12).map(|_| running.once(&get("/")).body).collect();
+    assert_eq!(seen.len(), 1);
 }

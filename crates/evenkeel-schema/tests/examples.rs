@@ -146,10 +146,10 @@ fn the_example_without_what_is_not_built_parses_to_the_documented_defaults() {
     assert_eq!(&*api.policy.name, "p2c");
     let session = &config.sessions["api"];
     assert_eq!(
-        (session.name.as_str(), session.ttl.as_secs()),
-        ("evenkeel", 3600)
+        (session.by.name().as_str(), session.ttl.as_secs()),
+        ("cookie:evenkeel", 3600)
     );
-    assert!(session.keys.is_some() && config.sessions.len() == 1);
+    assert_eq!(config.sessions.len(), 1);
     assert_eq!((api.endpoints[0].weight, api.endpoints[2].tier), (100, 1));
     assert_eq!(api.endpoints[0].service.as_deref(), Some("api-1"));
     assert_eq!(canary.failover.mode, FailoverMode::Static);

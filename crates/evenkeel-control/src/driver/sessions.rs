@@ -27,7 +27,7 @@ impl Driver {
             })
             .collect();
         Some(SessionsStatus {
-            cookie: session.name.clone(),
+            by: session.by.name(),
             ttl_s: session.ttl.as_secs(),
             live: endpoints.iter().map(|endpoint| endpoint.sessions).sum(),
             begun: count(|s| s.begun.value()),

@@ -10,7 +10,7 @@ use super::upload::Upload;
 use crate::buffer::{Buf, Out};
 use crate::http1::{RequestHead, ResponseHead};
 use crate::redo::Ticket;
-use crate::session::Cookie;
+use crate::session::Bound;
 
 /// Storage for a head that is kept for the next: most browsers' heads fit.
 const HEAD_KEPT: usize = 4 * 1024;
@@ -33,7 +33,9 @@ pub(crate) struct Exchange {
     /// What its pool's policy goes by.
     pub(crate) key: Option<u64>,
     /// Its session, if it came with one.
-    pub(crate) bound: Option<Cookie>,
+    pub(crate) bound: Option<Bound>,
+    /// What it is kept under, where it is kept here.
+    pub(crate) token: Option<u64>,
     /// Where that belongs.
     pub(crate) prefer: Option<Prefer>,
     /// Endpoints this request was sent to.

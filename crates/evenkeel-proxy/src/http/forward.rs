@@ -5,7 +5,7 @@ use std::rc::Rc;
 use evenkeel_core::balance::Request;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
-use evenkeel_core::settings::RouteSpec;
+use evenkeel_core::settings::{KeySource, RouteSpec};
 use evenkeel_core::time::Time;
 
 use super::Exchange;
@@ -57,7 +57,11 @@ impl Job<'_> {
     /// What the pool's policy goes by, if it goes by something of the request.
     fn balance_key(&self, exchange: &Exchange) -> Option<u64> {
         let current = self.pool.current();
-        let source = current.key.as_ref()?;
+        self.read_key(current.key.as_ref()?, exchange)
+    }
+
+    /// What this source says of the request.
+    pub(super) fn read_key(&self, source: &KeySource, exchange: &Exchange) -> Option<u64> {
         let trusted = &self.client.listener.settings().trusted_proxies;
         let head = exchange.head_in.bytes();
         key::of(source, &exchange.request, head, self.client.ip, trusted)

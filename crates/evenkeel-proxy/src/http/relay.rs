@@ -93,6 +93,7 @@ impl Job<'_> {
             date: Some(&self.client.worker.date()),
         };
         let begin = exchange.down.data.len();
+        self.learn(exchange, attempt, head_len);
         let sent = write_answer_head(exchange, head_len, &forward);
         self.bind(exchange, attempt);
         let reusable = exchange.response.persistent();

@@ -1,8 +1,11 @@
-//! A request's session: found out before the first pick, and told to the client with the answer where something is new.
+//! A request's session: found out before the first pick, and told to the client, or kept, with the answer where something is
+//! new.
 
 use std::time::Duration;
 
+use evenkeel_core::balance::hash;
 use evenkeel_core::session::{self, Change, LUCK, Session};
+use evenkeel_core::settings::KeySource;
 use evenkeel_core::time::Time;
 
 use super::Exchange;
@@ -13,7 +16,7 @@ use super::rule::is_failure;
 use crate::http1::Known;
 use crate::pool::Attempt;
 use crate::rt;
-use crate::session::{Cookie, Refused, Sessions};
+use crate::session::{Bound, By, Entry, Refused, Seal};
 
 /// Cookies of one name that are looked at: a browser sends one for each path it was set for.
 const COOKIES_MAX: usize = 4;
@@ -21,13 +24,19 @@ const COOKIES_MAX: usize = 4;
 impl Job<'_> {
     /// Whose request is it, and where does that belong?
     pub(super) fn recognise(&self, exchange: &mut Exchange, now: Time) {
-        (exchange.bound, exchange.prefer) = (None, None);
+        (exchange.bound, exchange.token, exchange.prefer) = (None, None, None);
         let current = self.pool.current();
         let Some(sessions) = &current.sessions else {
             return;
         };
         let (now_s, _) = rt::wall();
-        exchange.bound = self.cookie(exchange, sessions, now_s);
+        exchange.bound = match &sessions.by {
+            By::Cookie(seal) => self.cookie(exchange, seal, now_s),
+            By::Token(source) => {
+                exchange.token = self.read_key(source, exchange);
+                exchange.token.and_then(|token| self.known(token, now_s))
+            }
+        };
         exchange.prefer = exchange.bound.and_then(|bound| {
             let since = Duration::from_secs(now_s.saturating_sub(bound.since_s));
             let session = &bound.session;
@@ -36,13 +45,13 @@ impl Job<'_> {
     }
 
     /// The first of its cookies that this pool made; if it has only others, they are counted.
-    fn cookie(&self, exchange: &Exchange, sessions: &Sessions, now_s: u64) -> Option<Cookie> {
+    fn cookie(&self, exchange: &Exchange, seal: &Seal, now_s: u64) -> Option<Bound> {
         let head = exchange.head_in.bytes();
         let fields = exchange.request.values(head, "cookie");
-        let values = fields.flat_map(|field| key::cookies(field, sessions.name()));
+        let values = fields.flat_map(|field| key::cookies(field, seal.name()));
         let mut refused = None;
         for value in values.take(COOKIES_MAX) {
-            match sessions.open(value, now_s) {
+            match seal.open(value, now_s) {
                 Ok(cookie) => return Some(cookie),
                 Err(why) => refused = Some(why),
             }
@@ -56,6 +65,43 @@ impl Job<'_> {
         None
     }
 
+    /// The session that is kept here under this token.
+    fn known(&self, token: u64, now_s: u64) -> Option<Bound> {
+        let entry = self.pool.kept().find(token, now_s)?;
+        Some(Bound {
+            session: entry.session,
+            ends_s: entry.ends_s,
+            since_s: entry.since_s,
+            counted: true,
+            old_key: false,
+        })
+    }
+
+    /// Where clients are known by a cookie of the application's: does this answer, whose head of `len` bytes is in
+    /// `answer_in`, set it? Then the session goes on under the new value.
+    pub(super) fn learn(&self, exchange: &mut Exchange, attempt: &Attempt, len: usize) {
+        let sessions = attempt.current.sessions.as_ref();
+        let Some(By::Token(KeySource::Cookie(name))) = sessions.map(|sessions| &sessions.by) else {
+            return;
+        };
+        let head = &exchange.answer_in.bytes()[..len];
+        let mut set = exchange.response.values(head, "set-cookie");
+        let value = set.find_map(|field| {
+            let pair = field.split(|&b| b == b';').next()?;
+            key::cookies(pair, name).next()
+        });
+        // An empty one takes the cookie back.
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            let token = hash::key(value);
+            if exchange.token.replace(token) != Some(token)
+                && let Some(bound) = &mut exchange.bound
+            {
+                // What is kept under the old value goes by itself, and is counted until then.
+                (bound.counted, bound.ends_s) = (false, 0);
+            }
+        }
+    }
+
     /// This endpoint's answer is on its way to the client, its head complete in `down`: the session is here now. A failure is
     /// passed on without binding anybody to it.
     pub(super) fn bind(&self, exchange: &mut Exchange, attempt: &Attempt) {
@@ -63,44 +109,82 @@ impl Job<'_> {
         let Some(sessions) = &current.sessions else {
             return;
         };
-        if is_failure(&current.table.retry, exchange.response.status()) {
+        let nameless = matches!(sessions.by, By::Token(_)) && exchange.token.is_none();
+        if nameless || is_failure(&current.table.retry, exchange.response.status()) {
             return;
         }
         let (now_s, _) = rt::wall();
-        let by = session::name(&attempt.row().name);
-        let Some((session, since_s)) = self.settled(exchange.bound, by, attempt, now_s) else {
+        let Some((session, since_s)) = self.settled(exchange.bound, attempt, now_s) else {
             return;
         };
-        let Some(value) = sessions.seal(&session, since_s, now_s) else {
-            return;
+        let told = match (&sessions.by, exchange.token) {
+            (By::Cookie(seal), _) => self.tell(exchange, seal, &session, since_s, now_s),
+            (By::Token(_), Some(token)) => {
+                let ends_s = now_s + sessions.ttl_s();
+                let entry = Entry {
+                    session,
+                    since_s,
+                    ends_s,
+                };
+                if let Some(gone) = self.pool.kept().keep(token, entry, now_s) {
+                    self.uncount(attempt, gone.session.at, gone.ends_s);
+                }
+                true
+            }
+            (By::Token(_), None) => false,
         };
-        let ttl_s = sessions.ttl_s();
-        if let Some(before) = exchange.bound.filter(|before| before.counted)
-            && let Some(index) = current.places.find(before.session.at)
-        {
-            let left = &current.table.endpoints[index];
-            self.pool.live(left).count(before.ends_s, ttl_s, -1);
+        if !told {
+            return;
         }
+        if let Some(before) = exchange.bound.filter(|before| before.counted) {
+            self.uncount(attempt, before.session.at, before.ends_s);
+        }
+        let ttl_s = sessions.ttl_s();
         self.pool.live(attempt.row()).count(now_s + ttl_s, ttl_s, 1);
+    }
+
+    /// One session less at this endpoint, by name, of those that end then.
+    fn uncount(&self, attempt: &Attempt, at: u64, ends_s: u64) {
+        let current = &attempt.current;
+        let index = current.places.find(at);
+        if let (Some(index), Some(sessions)) = (index, &current.sessions) {
+            let left = &current.table.endpoints[index];
+            self.pool.live(left).count(ends_s, sessions.ttl_s(), -1);
+        }
+    }
+
+    /// Gives the client a cookie. False: there is none to give.
+    fn tell(
+        &self,
+        exchange: &mut Exchange,
+        seal: &Seal,
+        session: &Session,
+        since_s: u64,
+        now_s: u64,
+    ) -> bool {
+        let Some(value) = seal.seal(session, since_s, now_s) else {
+            return false;
+        };
         let secure = if self.is_secure(exchange) {
             "; Secure"
         } else {
             ""
         };
-        let name = sessions.name();
+        let (name, ttl_s) = (seal.name(), seal.ttl_s());
         let cookie =
             format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={ttl_s}{secure}");
         add_field(&mut exchange.down.data, "Set-Cookie", &cookie);
+        true
     }
 
-    /// The session after this answer, and since when it is there. `None`: the client has a cookie that says so.
+    /// The session after this answer, and since when it is there. `None`: what is known of it says so already.
     fn settled(
         &self,
-        bound: Option<Cookie>,
-        by: u64,
+        bound: Option<Bound>,
         attempt: &Attempt,
         now_s: u64,
     ) -> Option<(Session, u64)> {
+        let by = session::name(&attempt.row().name);
         let counters = &self.pool.counters().sessions;
         let Some(bound) = bound else {
             counters.begun.inc();

@@ -31,7 +31,7 @@ pub(crate) use attempt::{Attempt, EndpointName};
 pub(crate) use endpoint::{ConnectError, Endpoint};
 pub(crate) use queue::{Queue, Ticket};
 
-use crate::session::Sessions;
+use crate::session::{Kept, Sessions};
 use crate::snapshot::{PoolCell, Shared};
 
 /// A pool on one worker. Lives as long as the pool is configured, over all its tables.
@@ -115,6 +115,11 @@ impl Pool {
     /// This worker's count of sessions at an endpoint.
     pub(crate) fn live<'a>(&self, row: &'a EndpointRow) -> &'a Live {
         &row.shared.workers.of(self.worker).sessions
+    }
+
+    /// The sessions that are kept here.
+    pub(crate) fn kept(&self) -> &Kept {
+        self.cell.kept.get_or_init(Kept::default)
     }
 
     /// Goes over to the newest table, if there is a newer one. Names the endpoints that are down now and were not, and those

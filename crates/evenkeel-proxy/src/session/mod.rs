@@ -1,89 +1,67 @@
-//! The cookie by which a client is known again: where its session belongs (see [`evenkeel_core::session`]), sealed.
+//! How a pool's clients are known again (where their sessions belong is decided in [`evenkeel_core::session`]).
 //!
-//! It is encrypted and authenticated as a whole (AES-256-GCM-SIV, RFC 8452), not only signed: what is only signed can be
-//! compared, and would tell how many endpoints there are and who is at the same one. Its key comes from a line of the
-//! secret and the pool's name by HMAC-SHA256, so that no pool accepts the cookie of another. The nonce is random; should one
-//! ever repeat, this mode gives away no more than that two cookies say the same.
-//!
-//! Nothing is kept here of any session. A cookie that cannot be opened, or is too old, is as good as none.
+//! | file | idea |
+//! | --- | --- |
+//! | `seal` | by a cookie of ours, that carries the session with the client |
+//! | `kept` | by what the client brings anyhow; then the session is kept here |
 
-use std::sync::LazyLock;
+mod kept;
+mod seal;
+
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use evenkeel_core::session::{LUCK, Session};
+use evenkeel_core::session::Session;
+use evenkeel_core::settings::KeySource;
 
-/// What a cookie is sealed for; another layout gets another text.
-const PURPOSE: &[u8] = b"evenkeel session cookie 1\0";
-/// Flags, end, since, mark, luck, home, at.
-const PLAIN: usize = 1 + 4 + 4 + 4 + 2 + 8 + 8;
-const TAG: usize = 16;
-const SEALED: usize = NONCE_LEN + PLAIN + TAG;
-/// In base64url without padding.
-const TEXT: usize = SEALED.div_ceil(3) * 4 - (3 - SEALED % 3) % 3;
-const RETURNED: u8 = 1;
-
-/// This process: sessions that it has not counted yet carry the mark of another, or none.
-static PROCESS: LazyLock<u32> = LazyLock::new(|| {
-    let mut bytes = [0; 4];
-    // Without randomness sessions of an earlier process are not counted again; nothing else goes by it.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u32::from_be_bytes(bytes)
-});
+pub(crate) use kept::{Entry, Kept};
+pub use seal::NoKey;
+pub(crate) use seal::{Refused, Seal};
 
 /// How one pool knows its clients again.
 pub struct Sessions {
-    name: String,
     ttl_s: u64,
-    mark: u32,
-    /// The first seals, all open.
-    keys: Vec<LessSafeKey>,
+    pub(crate) by: By,
 }
 
-/// A cookie that was opened.
+/// By what a client is known again.
+pub(crate) enum By {
+    /// A cookie of ours.
+    Cookie(Seal),
+    /// Something of its requests: the session is kept here.
+    Token(KeySource),
+}
+
+/// A session that a request came with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cookie {
+pub(crate) struct Bound {
     pub(crate) session: Session,
-    /// When it is worth nothing any more, in seconds since 1970.
+    /// When it is over, in seconds since 1970.
     pub(crate) ends_s: u64,
-    /// Since when the session is where it is.
+    /// Since when it is where it is.
     pub(crate) since_s: u64,
-    /// This process has counted the session.
+    /// This process has counted it.
     pub(crate) counted: bool,
     /// Sealed by a key that seals no more.
-    old_key: bool,
-}
-
-/// Why a cookie is ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// No key of this pool made it, or not this way.
-    Forged,
-    /// It is too old.
-    Expired,
+    pub(crate) old_key: bool,
 }
 
 impl Sessions {
-    /// For the pool of this name: the cookie's name, how long it lives, and the secret's lines.
+    /// By a cookie: for the pool of this name, the cookie's name, how long it lives, and the secret's lines.
     ///
     /// # Errors
     /// Without a single key.
     pub fn new(pool: &str, name: &str, ttl: Duration, keys: &[&str]) -> Result<Sessions, NoKey> {
-        let keys: Result<Vec<_>, _> = keys.iter().map(|key| derive(key, pool)).collect();
-        let keys = keys.map_err(|_| NoKey)?;
-        let ttl_s = ttl.as_secs().clamp(1, u64::from(u32::MAX) / 4);
-        match keys.is_empty() {
-            true => Err(NoKey),
-            false => Ok(Sessions {
-                name: name.to_owned(),
-                ttl_s,
-                mark: *PROCESS ^ ttl_s as u32,
-                keys,
-            }),
+        let ttl_s = seconds(ttl);
+        let by = By::Cookie(Seal::new(pool, name, ttl_s, keys)?);
+        Ok(Sessions { ttl_s, by })
+    }
+
+    /// By something of their requests, or by their address; a cookie here is the application's own. A session lives for so
+    /// long after its last request.
+    pub fn by_token(token: KeySource, ttl: Duration) -> Sessions {
+        Sessions {
+            ttl_s: seconds(ttl),
+            by: By::Token(token),
         }
     }
 
@@ -94,130 +72,21 @@ impl Sessions {
         Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The cookie's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How long a session lives after its last cookie, in seconds.
+    /// How long a session lives, in seconds.
     pub(crate) fn ttl_s(&self) -> u64 {
         self.ttl_s
     }
 
-    /// What a cookie's value says.
-    pub(crate) fn open(&self, value: &[u8], now_s: u64) -> Result<Cookie, Refused> {
-        let mut sealed = [0; SEALED];
-        let decoded = match value.len() == TEXT {
-            true => BASE64_URL_SAFE_NO_PAD.decode_slice(value, &mut sealed),
-            false => return Err(Refused::Forged),
-        };
-        if decoded != Ok(SEALED) {
-            return Err(Refused::Forged);
-        }
-        let opened = self.keys.iter().enumerate().find_map(|(n, key)| {
-            let mut nonce = [0; NONCE_LEN];
-            nonce.copy_from_slice(&sealed[..NONCE_LEN]);
-            let mut bytes = [0; PLAIN + TAG];
-            bytes.copy_from_slice(&sealed[NONCE_LEN..]);
-            let nonce = Nonce::assume_unique_for_key(nonce);
-            let plain = key
-                .open_in_place(nonce, Aad::from(PURPOSE), &mut bytes)
-                .ok()?;
-            self.read(plain, n > 0)
-        });
-        let cookie = opened.ok_or(Refused::Forged)?;
-        // One from the future was made before this clock was set back, and is as good as any.
-        match cookie.ends_s > now_s {
-            true => Ok(cookie),
-            false => Err(Refused::Expired),
+    /// Is it time to prolong a session of which nothing else has changed?
+    pub(crate) fn is_due(&self, bound: &Bound, now_s: u64) -> bool {
+        match &self.by {
+            By::Cookie(seal) => seal.is_due(bound, now_s),
+            // That costs next to nothing: with every request, but not twice in a second.
+            By::Token(_) => bound.ends_s < now_s + self.ttl_s,
         }
     }
-
-    /// Is it time to give the client another one that says the same?
-    pub(crate) fn is_due(&self, cookie: &Cookie, now_s: u64) -> bool {
-        let left = cookie.ends_s.saturating_sub(now_s);
-        !cookie.counted || cookie.old_key || left <= self.ttl_s / 2 || left > self.ttl_s
-    }
-
-    /// The value for a session that lives from now on. `None` if this machine has no randomness to give.
-    pub(crate) fn seal(&self, session: &Session, since_s: u64, now_s: u64) -> Option<String> {
-        let mut sealed = [0; SEALED];
-        let (nonce, rest) = sealed.split_at_mut(NONCE_LEN);
-        aws_lc_rs::rand::fill(nonce).ok()?;
-        let (plain, tag) = rest.split_at_mut(PLAIN);
-        self.write(plain, session, since_s, now_s);
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let key = self.keys.first()?;
-        let made = key.seal_in_place_separate_tag(nonce, Aad::from(PURPOSE), plain);
-        tag.copy_from_slice(made.ok()?.as_ref());
-        Some(BASE64_URL_SAFE_NO_PAD.encode(sealed))
-    }
-
-    fn write(&self, plain: &mut [u8], session: &Session, since_s: u64, now_s: u64) {
-        let seconds = |s: u64| u32::try_from(s).unwrap_or(u32::MAX).to_be_bytes();
-        let flags = if session.returned { RETURNED } else { 0 };
-        let parts: [&[u8]; 7] = [
-            &[flags],
-            &seconds(now_s + self.ttl_s),
-            &seconds(since_s),
-            &self.mark.to_be_bytes(),
-            &session.luck.to_be_bytes(),
-            &session.home.to_be_bytes(),
-            &session.at.to_be_bytes(),
-        ];
-        let bytes = parts.into_iter().flatten();
-        plain
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(to, byte)| *to = *byte);
-    }
-
-    fn read(&self, plain: &[u8], old_key: bool) -> Option<Cookie> {
-        let (flags, rest) = plain.split_first()?;
-        let (ends, rest) = rest.split_first_chunk()?;
-        let (since, rest) = rest.split_first_chunk()?;
-        let (mark, rest) = rest.split_first_chunk()?;
-        let (luck, rest) = rest.split_first_chunk()?;
-        let (home, rest) = rest.split_first_chunk()?;
-        let (at, _) = rest.split_first_chunk()?;
-        Some(Cookie {
-            session: Session {
-                home: u64::from_be_bytes(*home),
-                at: u64::from_be_bytes(*at),
-                returned: flags & RETURNED != 0,
-                luck: u16::from_be_bytes(*luck).min(LUCK - 1),
-            },
-            ends_s: u64::from(u32::from_be_bytes(*ends)),
-            since_s: u64::from(u32::from_be_bytes(*since)),
-            counted: u32::from_be_bytes(*mark) == self.mark,
-            old_key,
-        })
-    }
 }
 
-/// Sessions without a key to seal their cookies with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoKey;
-
-impl std::fmt::Display for NoKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("there is no key to seal session cookies with")
-    }
+fn seconds(ttl: Duration) -> u64 {
+    ttl.as_secs().clamp(1, u64::from(u32::MAX) / 4)
 }
-
-impl std::error::Error for NoKey {}
-
-fn derive(secret: &str, pool: &str) -> Result<LessSafeKey, Unspecified> {
-    let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let mut context = hmac::Context::with_key(&secret);
-    context.update(PURPOSE);
-    context.update(pool.as_bytes());
-    let key = context.sign();
-    Ok(LessSafeKey::new(UnboundKey::new(
-        &AES_256_GCM_SIV,
-        key.as_ref(),
-    )?))
-}
-
-#[cfg(test)]
-mod tests;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// [`PoolStatus::sessions`](super::PoolStatus::sessions): how clients are known again. Counts but `live` are since the balancer began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionsStatus {
-    /// The cookie's name.
-    pub cookie: String,
-    /// So long after its last cookie a session is over, in seconds.
+    /// By what: `cookie:NAME`, `header:NAME`, `query:NAME`, `jwt:CLAIM` or `source_ip`.
+    pub by: String,
+    /// So long after its last request a session is over, in seconds.
     pub ttl_s: u64,
     /// Sessions that are not over and of which the balancer has seen a request since it began.
     pub live: u64,

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::settings::{HostTls, ListenerSettings, PoolSpec, RouteSpec, ServiceSpec};
+use evenkeel_core::settings::{
+    HostTls, KeySource, ListenerSettings, PoolSpec, RouteSpec, ServiceSpec,
+};
 
 use crate::mistake::Mistake;
 
@@ -160,21 +162,37 @@ pub struct Listener {
 /// `[pool.NAME.session]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The cookie's name.
-    pub name: String,
+    /// By what a client is known again.
+    pub by: SessionBy,
     /// So long after its last request a client is still known.
     pub ttl: Duration,
-    /// What seals the cookies: the first; the others still open them. `None` = those kept in `state_dir`.
-    pub keys: Option<Vec<Secret>>,
 }
 
-impl Default for Session {
-    fn default() -> Session {
-        Session {
-            name: "evenkeel".into(),
-            // As long as what most applications keep of somebody who says nothing.
-            ttl: Duration::from_secs(3600),
-            keys: None,
+/// By what a client is known again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionBy {
+    /// A cookie of evenkeel's.
+    Cookie {
+        /// Its name.
+        name: String,
+        /// What seals it: the first; the others still open it. `None` = those kept in `state_dir`.
+        keys: Option<Vec<Secret>>,
+    },
+    /// Something of its requests: a cookie is the application's own.
+    Token(KeySource),
+}
+
+impl SessionBy {
+    /// As the configuration would name it: `cookie:evenkeel`, `header:x-user`, `source_ip`.
+    pub fn name(&self) -> String {
+        match self {
+            SessionBy::Cookie { name, .. } => format!("cookie:{name}"),
+            SessionBy::Token(KeySource::SourceIp) => "source_ip".into(),
+            SessionBy::Token(KeySource::Path) => "path".into(),
+            SessionBy::Token(KeySource::Header(name)) => format!("header:{name}"),
+            SessionBy::Token(KeySource::Cookie(name)) => format!("cookie:{name}"),
+            SessionBy::Token(KeySource::Query(name)) => format!("query:{name}"),
+            SessionBy::Token(KeySource::Jwt(name)) => format!("jwt:{name}"),
         }
     }
 }

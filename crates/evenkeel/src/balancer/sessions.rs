@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel_proxy::Sessions;
-use evenkeel_schema::config::{Config, Secret, Session, session_keys};
+use evenkeel_schema::config::{Config, Secret, Session, SessionBy, session_keys};
 
 /// In `state_dir`.
 const FILE: &str = "session.key";
@@ -43,8 +43,14 @@ impl SessionKeys {
     }
 
     fn of(&self, pool: &str, session: &Session) -> Result<Sessions, String> {
+        let (name, keys) = match &session.by {
+            SessionBy::Cookie { name, keys } => (name, keys),
+            SessionBy::Token(token) => {
+                return Ok(Sessions::by_token(token.clone(), session.ttl));
+            }
+        };
         let own;
-        let keys = match &session.keys {
+        let keys = match keys {
             Some(keys) => keys,
             None => {
                 own = self.own()?;
@@ -52,7 +58,7 @@ impl SessionKeys {
             }
         };
         let keys: Vec<&str> = keys.iter().map(Secret::reveal).collect();
-        Sessions::new(pool, &session.name, session.ttl, &keys).map_err(|e| e.to_string())
+        Sessions::new(pool, name, session.ttl, &keys).map_err(|e| e.to_string())
     }
 
     /// Its own keys; made now if there are none yet.

@@ -57,10 +57,10 @@ fn print_pool(out: &Out, pool: &Value) {
     }
     let number = |key: &str| sessions[key].as_u64().unwrap_or(0);
     out.line(&format!(
-        "{}  {} sessions by cookie {}, {} s after the last one over",
+        "{}  {} sessions by {}, over {} s after the last request",
         out.bold(&format!("pool {name}")),
         number("live"),
-        sessions["cookie"].as_str().unwrap_or_default(),
+        sessions["by"].as_str().unwrap_or_default(),
         number("ttl_s"),
     ));
     out.line(&format!(

@@ -53,9 +53,9 @@ pub static SESSION: TableDef = TableDef {
     path: "pool.NAME.session",
     meaning: "The requests of one client stay with one endpoint while that serves, also while it is draining. If it does not, the session moves, and with failover.failback = \"auto\" goes back once.",
     keys: &[
-        Key::new("kind", Kind::Word(&[word("cookie"), later("token"), later("source_ip")]), "\"cookie\"", "by what a client is known again: a cookie that is set with the first answer"),
-        Key::new("name", Kind::Text, "\"evenkeel\"", "the cookie's name; pools whose clients see them under one host name need different ones"),
-        Key::new("ttl", Kind::Duration(SECOND, YEAR), "\"1h\"", "so long after its last request a client is still known; a cookie is renewed when half of it has passed"),
+        Key::new("kind", Kind::Word(&[word("cookie"), word("token"), word("source_ip")]), "\"cookie\"", "by what a client is known again: \"cookie\", set with the first answer; \"token\", something that its requests bring anyhow; \"source_ip\", its address"),
+        Key::new("name", Kind::Text, "\"evenkeel\"", "the cookie's name; pools whose clients see them under one host name need different ones; for token \"header:NAME\", \"query:NAME\", \"jwt:CLAIM\", or \"cookie:NAME\" for the application's own, also learned when an answer sets it"),
+        Key::new("ttl", Kind::Duration(SECOND, YEAR), "\"1h\"", "so long after its last request a client is still known; a cookie is renewed when half of it has passed; without one, sessions are kept in memory, a million per pool, over reloads but not over a restart"),
         Key::later("jwt_key", "set = the signature must be right for kind \"token\", \"jwt:…\""),
         Key::new("secret", Kind::Secret, "", "seals the cookies: a file of one to four keys, one a line, of which the first seals and all are accepted, read again at a reload; default: made once and kept in state_dir as session.key"),
     ],

@@ -87,19 +87,23 @@ fn in_full(table: &Table<'_, '_>, long: &Table<'_, '_>, tcp: bool) -> PolicySpec
     spec
 }
 
-/// What is hashed.
-fn source(long: &Table<'_, '_>, text: &Text<'_>, tcp: bool) -> Option<KeySource> {
+/// What of a request these words name.
+pub(super) fn source_of(text: &str) -> Option<KeySource> {
     let name = |name: &str| Some(Arc::from(name)).filter(|name: &Arc<str>| is_name(name));
-    let source = match text.value.split_once(':') {
-        None if text.value == "source_ip" => Some(KeySource::SourceIp),
-        None if text.value == "path" => Some(KeySource::Path),
+    match text.split_once(':') {
+        None if text == "source_ip" => Some(KeySource::SourceIp),
+        None if text == "path" => Some(KeySource::Path),
         Some(("header", of)) => name(&of.to_ascii_lowercase()).map(KeySource::Header),
         Some(("cookie", of)) => name(of).map(KeySource::Cookie),
         Some(("query", of)) => name(of).map(KeySource::Query),
         Some(("jwt", of)) => Some(KeySource::Jwt(of.into())).filter(|_| !of.is_empty()),
         _ => None,
-    };
-    let Some(source) = source else {
+    }
+}
+
+/// What is hashed.
+fn source(long: &Table<'_, '_>, text: &Text<'_>, tcp: bool) -> Option<KeySource> {
+    let Some(source) = source_of(text.value) else {
         let wrong = Wrong::value(quote(text.value), KEYS.to_owned());
         long.wrong("key", wrong);
         return None;

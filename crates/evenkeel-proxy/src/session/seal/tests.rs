@@ -5,8 +5,8 @@ use super::*;
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const NOW: u64 = 1_800_000_000;
 
-fn sessions(pool: &str, keys: &[&str]) -> Sessions {
-    Sessions::new(pool, "evenkeel", Duration::from_secs(3600), keys).unwrap()
+fn sessions(pool: &str, keys: &[&str]) -> Seal {
+    Seal::new(pool, "evenkeel", 3600, keys).unwrap()
 }
 
 fn session() -> Session {
@@ -107,6 +107,6 @@ fn two_cookies_of_one_endpoint_have_nothing_in_common() {
 
 #[test]
 fn without_a_key_there_are_no_sessions() {
-    let none = Sessions::new("app", "evenkeel", Duration::from_secs(1), &[]);
+    let none = Seal::new("app", "evenkeel", 1, &[]);
     assert_eq!(none.err(), Some(NoKey));
 }
