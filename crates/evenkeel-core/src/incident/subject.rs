@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnose::{Board, Item, Source};
+use crate::diagnose::{Board, Evidence, Item, Source};
 use crate::id::{EndpointId, Epoch};
 use crate::supervise::ServiceState;
 use crate::table::State;
@@ -87,6 +87,8 @@ pub(crate) struct Subject {
     ailed: bool,
     /// It served under what is configured now.
     pub(crate) served: bool,
+    /// Its present process was seen to answer, well or not: its port is open.
+    answered: bool,
     ready_at: Time,
     verify_until: Time,
     /// The fence and time of its process' last end, while no other runs.
@@ -110,6 +112,7 @@ impl Subject {
             ailing: None,
             ailed: false,
             served: spec.state == State::Up,
+            answered: false,
             ready_at: Time::ZERO,
             verify_until: Time::NEVER,
             ended: None,
@@ -149,6 +152,7 @@ impl Subject {
 
     /// Takes an observation in. Does it say anything new?
     pub(crate) fn note(&mut self, item: Item) -> bool {
+        self.answered |= item.present && answers(item.evidence);
         if item.present && item.evidence.entry().class.is_symptom() {
             self.first_sign.get_or_insert(item.at);
             self.last_sign = item.at;
@@ -174,7 +178,7 @@ impl Subject {
             self.ready_at = now;
         }
         if to == ServiceState::Starting {
-            self.served = false;
+            (self.served, self.answered) = (false, false);
         }
     }
 
@@ -263,8 +267,18 @@ impl Subject {
 
     fn patient_until(&self) -> Time {
         match self.service {
-            Some(_) if !self.served && self.incident.is_none() => self.ready_at + PATIENCE,
+            Some(_) if !self.served && !self.answered && self.incident.is_none() => {
+                self.ready_at + PATIENCE
+            }
             _ => Time::ZERO,
         }
     }
+}
+
+/// Does whoever shows this answer?
+fn answers(evidence: Evidence) -> bool {
+    matches!(
+        evidence,
+        Evidence::ErrorStatus | Evidence::WrongAnswer | Evidence::Garbage
+    )
 }

@@ -193,6 +193,25 @@ fn a_service_that_was_seen_to_serve_gets_no_more_patience() {
 }
 
 #[test]
+fn a_process_that_answers_with_errors_from_the_start_gets_no_patience() {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.services = vec![service("s1", Ready::None), service("s2", Ready::None)];
+    let mut pool = pool("app", [served("s1"), served("s2")]);
+    pool.recovery.mode = RecoveryMode::Off;
+    bench.configure(vec![pool]);
+    bench.run(15.0);
+    // Another release comes by a restart so quick that no check sees it.
+    super::tell(&mut bench, ServiceOrder::Restart);
+    bench.run(0.1);
+    see(&mut bench, "s1", Evidence::ConnectionRefused);
+    see(&mut bench, "s1", Evidence::ErrorStatus);
+    (1..=5).for_each(|run| fail(&mut bench, "s1", run));
+    assert_eq!(bench.states("app"), [State::Down, State::Up]);
+    assert_eq!(bench.engine.incidents_open(), 1);
+}
+
+#[test]
 fn a_service_that_never_gets_ready_is_an_incident() {
     let mut bench = Bench::new();
     bench.handle(Event::Incidents(Vec::new()));
