@@ -17,7 +17,7 @@ use evenkeel_schema::agent::{
 };
 use evenkeel_tls::testing::Authority;
 use serde_json::Value;
-use support::{Evenkeel, alive, binary, eventually, kill, wait};
+use support::{Evenkeel, alive, binary, eventually, free_port, kill, wait};
 
 /// A running `evenkeel agent`.
 struct Agent {
@@ -658,11 +658,6 @@ fn actions_on_files_and_programs_are_carried_out_on_the_agents_host() {
     );
     let after = site.service(|s| s["state"] == "ready" && s["pid"] != before);
     assert!(alive(pid(&after)));
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Two sample services on the agent's host, each behind an endpoint, and everybody well.

@@ -8,12 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use support::{Endpoint, Evenkeel, app, binary, eventually, kill, wait};
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+use support::{Endpoint, Evenkeel, app, binary, eventually, free_port, kill, wait};
 
 /// A supervised sample as an endpoint of the pool `app`, with more of its command line and more keys.
 fn sample(name: &str, args: &str, keys: &str) -> String {

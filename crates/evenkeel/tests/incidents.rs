@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Endpoint, Evenkeel, app, binary, eventually, freeze, get, kill};
+use support::{Endpoint, Evenkeel, app, binary, eventually, free_port, freeze, get, kill};
 
 /// A supervised sample service, as an endpoint of the pool `app`.
 fn supervised(name: &str, port: u16) -> String {
@@ -15,14 +15,6 @@ fn supervised(name: &str, port: u16) -> String {
          ready = {{ kind = \"tcp\", port = {port}, timeout = \"10s\" }}\nstop_timeout = \"2s\"\n",
         binary()
     )
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 fn two_services() -> (Evenkeel, u16) {

@@ -249,6 +249,37 @@ fn freeing_a_disk_that_was_interrupted_is_told_of_and_not_gone_on_with() {
 }
 
 #[test]
+fn what_the_planner_was_doing_is_not_done_again_by_the_next_balancer() {
+    // A stopped process hears no TERM, so that a restart takes all of its `stop_timeout`.
+    let port = support::free_port();
+    let evenkeel = Evenkeel::run(&format!(
+        "{}[pool.app.recovery]\nallow = [\"restart\"]\n\
+         [[pool.app.endpoint]]\nname = \"a1\"\naddress = \"127.0.0.1:{port}\"\nservice = \"s\"\n\
+         [service.s]\ncommand = [\"{}\", \"__sample\", \"s\", \"{port}\"]\nstop_timeout = \"5s\"\n\
+         ready = {{ kind = \"tcp\", port = {port}, timeout = \"10s\" }}\n",
+        app(&[], ""),
+        binary()
+    ));
+    evenkeel.until("app", "a1", "up");
+    let service = evenkeel.until_service("ready");
+    let pid = u32::try_from(service["pid"].as_u64().unwrap()).unwrap();
+    support::freeze(pid);
+    until_said(&evenkeel, "action restart of app/a1 is running");
+    replace(&evenkeel);
+    // How far it came nobody knows, and nothing else is allowed: that is for a person.
+    until_said(&evenkeel, "incident 1 needs a person");
+    let incidents = evenkeel.ask("GET", "/v1/incidents", "");
+    let all = incidents.as_array().cloned().unwrap_or_default();
+    let actions = all.iter().flat_map(|i| i["actions"].as_array().cloned());
+    let done: Vec<_> = actions.flatten().collect();
+    let log = evenkeel.log();
+    let running = log.matches("action restart of app/a1 is running");
+    assert_eq!(running.count(), 1, "{done:?}\n{log}");
+    assert_eq!(done.len(), 1, "{done:?}");
+    assert_eq!(done[0]["outcome"], "interrupted", "{done:?}");
+}
+
+#[test]
 fn after_the_keepers_death_a_fresh_run_starts_everything_anew_and_cleans_up() {
     let keys = format!(
         "data = {{ directory = \"data\", every = \"1h\", keep = 2 }}\nmemory_max = \"200MiB\"\n{READY}"

@@ -7,15 +7,10 @@ mod support;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{Evenkeel, binary, get, request};
+use support::{Evenkeel, binary, free_port, get, request};
 
 /// Facts come once a second, a step is five, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
-}
 
 /// Two samples that may use a fifth of a core each; checks that a throttled one passes.
 fn config(ports: [u16; 2], more: &str) -> String {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use support::{Endpoint, Evenkeel, alive, app, binary, eventually, freeze, get, kill};
+use support::{Endpoint, Evenkeel, alive, app, binary, eventually, free_port, freeze, get, kill};
 
 /// A supervised sample service on a free port, as configuration.
 fn supervised(name: &str, port: u16) -> String {
@@ -18,14 +18,6 @@ fn supervised(name: &str, port: u16) -> String {
          ready = {{ kind = \"tcp\", port = {port}, timeout = \"10s\" }}\nstop_timeout = \"2s\"\n",
         binary()
     )
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 fn service_pid(evenkeel: &Evenkeel, name: &str) -> Option<u32> {

@@ -8,12 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Evenkeel, app, binary, eventually, kill};
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+use support::{Evenkeel, app, binary, eventually, free_port, kill};
 
 fn supervised(name: &str) -> String {
     let port = free_port();

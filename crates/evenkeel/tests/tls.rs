@@ -11,7 +11,7 @@ use std::path::Path;
 
 use evenkeel_tls::testing::Authority;
 use evenkeel_tls::{Client, HostFiles, Server, Speaks};
-use support::{Answer, Endpoint, Evenkeel, app, connect, eventually, get, kill, wait};
+use support::{Answer, Endpoint, Evenkeel, app, connect, eventually, free_port, get, kill, wait};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConnection, ServerConnection, StreamOwned};
 
@@ -361,12 +361,6 @@ fn check_says_what_is_wrong_with_every_file_at_once() {
     );
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(!shown.contains("BEGIN PRIVATE"), "{shown}");
-}
-
-/// A port that nobody had a moment ago: status cannot say which one the admin API got.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]

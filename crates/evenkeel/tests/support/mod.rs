@@ -565,6 +565,12 @@ impl Endpoint {
     }
 }
 
+/// A port that nobody has at this moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// A configuration of one http listener `web` and the pool `app`: quick checks, no hold, no ramp.
 pub fn app(endpoints: &[&Endpoint], extra: &str) -> String {
     let mut text = String::from(
