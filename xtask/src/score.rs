@@ -1,8 +1,9 @@
 //! `cargo xtask score`: figures with a bound each, against the real binary; outside its bound, the command fails.
 
 mod attacks;
-mod detectors;
+mod computed;
 mod faults;
+mod picks;
 mod routes;
 mod site;
 
@@ -16,7 +17,11 @@ pub(crate) enum Score {
     /// Every drill, several times, under load: found, understood, healed, unnoticed; beside HAProxy.
     Faults(faults::Options),
     /// What failure detectors see, how soon, and how often they are wrong.
-    Detectors(detectors::Options),
+    Detectors(computed::Options),
+    /// The policies on simulated fleets, beside what theory says.
+    Dispatch(computed::Options),
+    /// What a pick costs with each policy, among 10 and among 1,000 endpoints.
+    Picks,
     /// What a request costs among 10,000 routes, beside one among 10.
     Routes(routes::Options),
 }
@@ -25,15 +30,17 @@ pub(crate) enum Score {
 pub(crate) fn run(score: &Score) -> Result<(), Failure> {
     let programs = match score {
         // Computed, not measured: no build of the real thing is needed.
-        Score::Detectors(options) => return detectors::run(options),
+        Score::Detectors(options) => return computed::run(options, "detectors", "DETECTORS.md"),
+        Score::Dispatch(options) => return computed::run(options, "dispatch", "DISPATCH.md"),
+        Score::Picks => return picks::run(),
         Score::Faults(options) if options.profile == "debug" => load::build_for_tests()?,
         _ => load::build_for_use(&["evenkeel", "evenkeel-bench"])?,
     };
     match score {
         Score::Faults(options) => faults::run(options, &programs),
         Score::Attacks(options) => attacks::run(options, &programs),
-        Score::Detectors(options) => detectors::run(options),
         Score::Routes(options) => routes::run(options, &programs),
+        Score::Detectors(_) | Score::Dispatch(_) | Score::Picks => Ok(()),
     }
 }
 

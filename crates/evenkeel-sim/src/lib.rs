@@ -13,8 +13,10 @@
 //! - [`world`]: who carries the engine's commands out, and how long that takes.
 //! - [`invariants`]: what must hold at every moment, one file each.
 //! - [`detectors`]: how good the detectors are, in figures.
+//! - [`dispatch`]: how good the policies are, in figures: `evenkeel simulate`. Here there is queueing, and no engine.
 
 pub mod detectors;
+pub mod dispatch;
 pub mod invariants;
 pub mod scene;
 pub mod story;

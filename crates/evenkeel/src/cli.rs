@@ -109,6 +109,8 @@ pub(crate) enum Command {
     },
     /// Run a recorded journal through the same engine: what was decided and why, and whether it is decided again, byte for byte
     Replay(Replay),
+    /// The policies on a simulated fleet: response times, errors and shares; what theory says of it beside that
+    Simulate(Simulate),
     /// Apply the configuration file again
     Reload {
         #[command(flatten)]
@@ -208,6 +210,28 @@ pub(crate) struct Replay {
     /// Only what belongs to this incident
     #[arg(long, value_name = "N")]
     pub(crate) incident: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A fleet to simulate.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// A file with a scenario, or the name of one that comes with evenkeel; without it they are listed
+    pub(crate) scenario: Option<String>,
+    /// Only this policy; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) policy: Vec<String>,
+    /// Another seed than the scenario's: the same seed gives the same figures
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Other loads than the scenario's, as shares of what the fleet can do
+    #[arg(long, value_name = "0.5,0.9", value_delimiter = ',')]
+    pub(crate) load: Vec<f64>,
+    /// Draw response times, over load if several are given, and requests over time
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

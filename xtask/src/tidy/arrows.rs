@@ -53,6 +53,7 @@ const RULES: &[Rule] = &[
             "regex",
             "serde",
             "statrs",
+            "xxhash-rust",
         ]),
     },
     Rule {

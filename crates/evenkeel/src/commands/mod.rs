@@ -13,6 +13,7 @@ mod recovery;
 mod replay;
 mod run;
 mod sessions;
+mod simulate;
 mod status;
 
 use crate::End;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(cli: Cli) -> End {
         Command::Incidents { admin } => incidents::incidents(&admin),
         Command::Explain { what, admin } => incidents::explain(&what, &admin),
         Command::Replay(asked) => replay::run(&asked),
+        Command::Simulate(asked) => simulate::run(&asked),
         Command::Reload { admin } => operate::reload(&admin),
         Command::Revisions { admin } => operate::revisions(&admin),
         Command::Act {

@@ -1,0 +1,145 @@
+//! What a pick costs, for each policy, among 10 and among 1,000 endpoints: `cargo xtask score picks` prints it.
+//!
+//! Endpoints have some requests in flight, keys are different each time, and each pick is counted in flight until sixteen
+//! later ones are made, with an answer time told to policies that learn. Of several rounds the fastest counts: the others
+//! had more of the machine's noise in them.
+#![allow(clippy::print_stdout)]
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use evenkeel_core::address::Address;
+use evenkeel_core::balance::{Choice, Ended, Entry, POLICIES, Picker, Request};
+use evenkeel_core::counters::EndpointShared;
+use evenkeel_core::id::{EndpointId, Epoch, PoolId};
+use evenkeel_core::rng::Rng;
+use evenkeel_core::settings::PolicySpec;
+use evenkeel_core::table::{EndpointRow, PoolTable, State};
+use evenkeel_core::time::Time;
+
+const ENDPOINTS: [usize; 2] = [10, 1000];
+const PICKS: u64 = 50_000;
+const ROUNDS: usize = 5;
+/// A pick is over when so many others were made.
+const OPEN: usize = 16;
+/// Bounds in nanoseconds: among 10, among 1,000, and there for rules that have to look at everybody.
+const BOUNDS: [f64; 3] = [100.0, 300.0, 3000.0];
+/// Rules that do.
+const LOOK_AT_ALL: [&str; 8] = [
+    "round_robin",
+    "least_requests",
+    "least_time",
+    "load_inverse",
+    "utilization",
+    "source_ip",
+    "rendezvous",
+    "ring_hash",
+];
+
+fn row(n: usize) -> EndpointRow {
+    EndpointRow {
+        id: EndpointId(n as u32),
+        name: format!("endpoint-{n}").into(),
+        address: Some(Address::Ip(([127, 0, 0, 1], 9001).into())),
+        path: Default::default(),
+        cut_below: Default::default(),
+        host: None,
+        weight: 100,
+        tier: 0,
+        standby: None,
+        is_standby: false,
+        state: State::Up,
+        suspect: false,
+        ramp: None,
+        relief: 1000,
+        shared: Arc::new(EndpointShared::new(1)),
+    }
+}
+
+fn table(policy: &str, n: usize) -> PoolTable {
+    PoolTable {
+        pool: PoolId(0),
+        name: "app".into(),
+        epoch: Epoch(1),
+        policy: PolicySpec::named(policy),
+        endpoints: (0..n).map(row).collect(),
+        failover: Default::default(),
+        retry: Default::default(),
+        limit: Default::default(),
+        transport: Default::default(),
+    }
+}
+
+/// Nanoseconds a pick.
+fn cost(entry: &Entry, n: usize) -> f64 {
+    let table = table(entry.part.name, n);
+    let mut rng = Rng::new(7);
+    for row in &table.endpoints {
+        row.shared.in_flight.store(rng.below(5) as u32, Relaxed);
+    }
+    let mut picker = Picker::new(&table, 1);
+    let mut open = [None; OPEN];
+    let mut best = f64::INFINITY;
+    for round in 0..ROUNDS {
+        let mut spent = Duration::ZERO;
+        for pick in 0..PICKS {
+            let now = Time::from_nanos((round as u64 * PICKS + pick + 1) * 20_000);
+            let request = Request::at(now).keyed(Some(rng.draw()));
+            let place = &mut open[pick as usize % OPEN];
+            if let Some(index) = place.take() {
+                let row: &EndpointRow = &table.endpoints[index];
+                row.shared.in_flight.fetch_sub(1, Relaxed);
+                let took = Some(Duration::from_micros(1000 + rng.below(500)));
+                picker.ended(table.epoch, index, &Ended { at: now, took });
+            }
+            let began = Instant::now();
+            let choice = picker.pick(&table, &request);
+            spent += began.elapsed();
+            if let Choice::Endpoint(index) = choice {
+                table.endpoints[index]
+                    .shared
+                    .in_flight
+                    .fetch_add(1, Relaxed);
+                *place = Some(index);
+            }
+        }
+        best = best.min(spent.as_nanos() as f64 / PICKS as f64);
+    }
+    best - clock()
+}
+
+/// What reading the clock twice costs by itself.
+fn clock() -> f64 {
+    let mut spent = Duration::ZERO;
+    for _ in 0..PICKS {
+        spent += Instant::now().elapsed();
+    }
+    spent.as_nanos() as f64 / PICKS as f64
+}
+
+fn main() -> std::process::ExitCode {
+    println!(
+        "| policy | ns among {} | ns among {} | bound |",
+        ENDPOINTS[0], ENDPOINTS[1]
+    );
+    println!("| --- | --- | --- | --- |");
+    let mut broken = false;
+    for entry in POLICIES {
+        let name = entry.part.name;
+        let costs = ENDPOINTS.map(|n| cost(entry, n));
+        let many = match LOOK_AT_ALL.contains(&name) {
+            true => BOUNDS[2],
+            false => BOUNDS[1],
+        };
+        broken |= costs[0] > BOUNDS[0] || costs[1] > many;
+        println!(
+            "| `{name}` | {:.0} | {:.0} | {:.0}, {many:.0} |",
+            costs[0], costs[1], BOUNDS[0]
+        );
+    }
+    match broken {
+        true => std::process::ExitCode::FAILURE,
+        false => std::process::ExitCode::SUCCESS,
+    }
+}

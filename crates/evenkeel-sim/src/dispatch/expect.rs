@@ -1,0 +1,137 @@
+//! What a scenario expects: a figure of a policy, and how far off it may be.
+
+use serde::{Deserialize, Serialize};
+
+use super::Outcome;
+
+/// A figure of an outcome that can be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// Mean response time, in seconds, of what was answered.
+    Mean,
+    /// Half were faster.
+    P50,
+    /// Nine in ten were faster.
+    P90,
+    /// 99 in 100 were faster.
+    P99,
+    /// The slowest.
+    Max,
+    /// Share of requests that failed in the end.
+    Errors,
+    /// The largest endpoint's share of all tries, as a multiple of an even one.
+    ShareMax,
+    /// The first endpoint's share of all tries, as a multiple of an even one.
+    ShareFirst,
+    /// Share of endpoints with a request or more, over time.
+    #[serde(rename = "at_least_1")]
+    AtLeast1,
+    /// With two or more.
+    #[serde(rename = "at_least_2")]
+    AtLeast2,
+    /// With three or more.
+    #[serde(rename = "at_least_3")]
+    AtLeast3,
+    /// With four or more.
+    #[serde(rename = "at_least_4")]
+    AtLeast4,
+}
+
+impl Figure {
+    /// As it is written in a scenario.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Figure::Mean => "mean",
+            Figure::P50 => "p50",
+            Figure::P90 => "p90",
+            Figure::P99 => "p99",
+            Figure::Max => "max",
+            Figure::Errors => "errors",
+            Figure::ShareMax => "share_max",
+            Figure::ShareFirst => "share_first",
+            Figure::AtLeast1 => "at_least_1",
+            Figure::AtLeast2 => "at_least_2",
+            Figure::AtLeast3 => "at_least_3",
+            Figure::AtLeast4 => "at_least_4",
+        }
+    }
+}
+
+/// One expectation: a value and how far off it may be, or a bound.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Of which policy.
+    pub policy: String,
+    /// What of it.
+    pub figure: Figure,
+    /// What theory says.
+    pub value: Option<f64>,
+    /// How far off, as a share of it.
+    pub within: Option<f64>,
+    /// Or an upper bound.
+    pub at_most: Option<f64>,
+    /// Or a lower one.
+    pub at_least: Option<f64>,
+}
+
+/// How it came out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Of which policy.
+    pub policy: String,
+    /// What of it.
+    pub figure: Figure,
+    /// In words: what was wanted.
+    pub wanted: String,
+    /// What was found.
+    pub found: f64,
+    /// How far off the value it is, as a share of it; where there is only a bound, nothing.
+    pub off: Option<f64>,
+    /// As expected?
+    pub holds: bool,
+}
+
+impl Expect {
+    /// What is wrong with the expectation itself.
+    pub(super) fn mistake(&self) -> Option<String> {
+        let value = self.value.is_some() && self.within.is_some_and(|within| within > 0.0);
+        let neither = self.value.is_none() && self.within.is_none();
+        let whole = match (self.at_most, self.at_least) {
+            (None, None) => value,
+            (Some(_), None) | (None, Some(_)) => neither,
+            _ => false,
+        };
+        (!whole).then(|| {
+            format!(
+                "expect of {}: wanted value with within, or at_most, or at_least",
+                self.policy
+            )
+        })
+    }
+
+    /// Does it hold? `None` if the policy was not run.
+    pub fn judge(&self, outcomes: &[Outcome]) -> Option<Verdict> {
+        let outcome = outcomes.iter().find(|o| o.policy == self.policy)?;
+        let found = outcome.figure(self.figure);
+        let most = self.at_most.unwrap_or(f64::INFINITY);
+        let (wanted, off, within) = match (self.value, self.within, self.at_least) {
+            (Some(value), Some(within), _) => {
+                let off = found / value - 1.0;
+                let wanted = format!("{value} ± {:.1} %", within * 100.0);
+                (wanted, Some(off), off.abs() <= within)
+            }
+            (.., Some(least)) => (format!("≥ {least}"), None, found >= least),
+            _ => (format!("≤ {most}"), None, found <= most),
+        };
+        Some(Verdict {
+            policy: self.policy.clone(),
+            figure: self.figure,
+            wanted,
+            found,
+            off,
+            holds: within && outcome.overloaded_s.is_none(),
+        })
+    }
+}

@@ -1,0 +1,436 @@
+//! One run: requests come, balancers choose, endpoints work, on a clock that is only a number.
+//!
+//! What the balancers know is what they know when they serve: the same table, the same shared counters, the same picker. What
+//! control would tell them meanwhile is told too as far as a choice depends on it: how much heavier a try counts where many
+//! fail (`burden`). States stay `up`: a scenario shows what the choice alone can do. Deliberately absent: the way
+//! between balancer and endpoint takes no time.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use evenkeel_core::balance::{Choice, Ended, Request, hash};
+use evenkeel_core::id::EndpointId;
+use evenkeel_core::retry::Budget;
+use evenkeel_core::settings::Share;
+use evenkeel_core::time::Time;
+use slab::Slab;
+
+use super::agenda::{Agenda, Event};
+use super::burden::{self, Burdens};
+use super::chooser::Chooser;
+use super::endpoint::Endpoint;
+use super::figures::{Figures, Outcome};
+use super::line::Line;
+use super::lots;
+use super::scenario::{Process, Scenario};
+use super::table;
+use super::{NS, to_ns};
+
+/// More than these in the fleet at once, and it will not recover: the run ends there.
+const REQUESTS_MAX: usize = 1_000_000;
+/// Events between two reports of how far it is.
+const REPORT_EVERY: u64 = 1 << 16;
+
+/// A request on its way.
+#[derive(Debug)]
+struct Asked {
+    /// Tells it from others that have its place later.
+    number: u64,
+    born: u64,
+    user: u32,
+    balancer: usize,
+    key: u64,
+    work: f64,
+    retries_left: u32,
+    tried: Vec<EndpointId>,
+}
+
+/// One try of it.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    number: u64,
+    /// `None`: nobody waits for it any more.
+    request: Option<usize>,
+    endpoint: usize,
+    begun: u64,
+}
+
+/// Everything of one run.
+pub(super) struct Fleet<'a> {
+    scenario: &'a Scenario,
+    now: u64,
+    numbers: u64,
+    agenda: Agenda,
+    endpoints: Vec<Endpoint>,
+    /// One, or one for each balancer.
+    lines: Vec<Line>,
+    choosers: Vec<Chooser>,
+    budgets: Vec<Budget>,
+    burdens: Option<Burdens>,
+    requests: Slab<Asked>,
+    attempts: Slab<Attempt>,
+    lots: lots::Streams,
+    figures: Figures,
+}
+
+impl<'a> Fleet<'a> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        policy: &str,
+        seed: u64,
+    ) -> Result<Fleet<'a>, String> {
+        let of = &scenario.balancers;
+        let views = if of.shared { 1 } else { of.count };
+        let lines: Vec<Line> = (0..views)
+            .map(|_| Line::new(table::of(scenario, policy)))
+            .collect();
+        let chooser = |b: u32| {
+            let line = &lines[b as usize % lines.len()];
+            Chooser::new(policy, &line.table, seed.wrapping_add(u64::from(b)))
+        };
+        let share = Share::percent(scenario.tries.budget_percent.unwrap_or(100));
+        let budget = |_| Budget::new(share, of.count as usize);
+        let kinds = scenario.endpoints.iter();
+        let endpoints: Vec<Endpoint> = kinds
+            .flat_map(|kind| (0..kind.count).map(move |_| Endpoint::new(kind)))
+            .collect();
+        let run = &scenario.run;
+        let fails = !scenario.failures.is_empty() || scenario.tries.timeout_s > 0.0;
+        Ok(Fleet {
+            scenario,
+            now: 0,
+            numbers: 0,
+            agenda: Agenda::default(),
+            choosers: (0..of.count).map(chooser).collect(),
+            budgets: (0..of.count).map(budget).collect(),
+            burdens: fails.then(|| Burdens::new(lines.len(), endpoints.len())),
+            figures: Figures::new(endpoints.len(), to_ns(run.warm_up), to_ns(run.seconds))?,
+            endpoints,
+            lines,
+            requests: Slab::new(),
+            attempts: Slab::new(),
+            lots: lots::Streams::new(seed),
+        })
+    }
+
+    /// From the beginning to the end; `progress` hears which share of it is done.
+    pub(super) fn run(mut self, policy: &str, progress: &dyn Fn(f64)) -> Outcome {
+        let end = to_ns(self.scenario.run.seconds);
+        self.begin();
+        let mut events = 0_u64;
+        let mut overloaded = false;
+        while let Some((at, event)) = self.agenda.next(end) {
+            self.now = at;
+            self.figures.in_flight(self.requests.len(), at);
+            self.happens(event);
+            events += 1;
+            if events.is_multiple_of(REPORT_EVERY) {
+                progress(at as f64 / end as f64);
+            }
+            overloaded = self.requests.len().max(self.attempts.len()) > REQUESTS_MAX;
+            if overloaded {
+                break;
+            }
+        }
+        progress(1.0);
+        let until = if overloaded { self.now } else { end };
+        self.figures.outcome(policy, until, overloaded)
+    }
+
+    fn begin(&mut self) {
+        let arrival = &self.scenario.arrival;
+        match arrival.process {
+            Process::Closed => (0..arrival.users).for_each(|user| self.think(user)),
+            _ => self.next_arrival(),
+        }
+        for endpoint in 0..self.endpoints.len() {
+            self.next_change(endpoint);
+        }
+        if self.burdens.is_some() {
+            self.agenda.enter(burden::EVERY, Event::Look);
+        }
+    }
+
+    fn happens(&mut self, event: Event) {
+        let alive = |found: Option<&Attempt>, number| found.is_some_and(|a| a.number == number);
+        let waits = |found: Option<&Asked>, number| found.is_some_and(|r| r.number == number);
+        match event {
+            Event::Arrive { user } => self.arrive(user),
+            Event::Finish { endpoint, version } => self.finish(endpoint as usize, version),
+            Event::Change { endpoint } => {
+                let endpoint = endpoint as usize;
+                self.endpoints[endpoint].change(self.now);
+                self.plan(endpoint);
+                self.next_change(endpoint);
+            }
+            Event::Fail { attempt, number } => {
+                let attempt = attempt as usize;
+                if alive(self.attempts.get(attempt), number) {
+                    let of = self.attempts.remove(attempt);
+                    self.end(of, false);
+                }
+            }
+            Event::TimeOut { attempt, number } => self.time_out(attempt as usize, number),
+            Event::GiveUp { request, number } => {
+                let request = request as usize;
+                if waits(self.requests.get(request), number) {
+                    let line = self.line_of(request);
+                    if self.lines[line].leave(request) {
+                        self.fail(request);
+                    }
+                }
+            }
+            Event::Again { request, number } => {
+                if waits(self.requests.get(request as usize), number) {
+                    self.place(request as usize);
+                }
+            }
+            Event::Look => {
+                if let Some(burdens) = &mut self.burdens {
+                    burdens.look(&self.lines);
+                    self.agenda.enter(self.now + burden::EVERY, Event::Look);
+                }
+            }
+        }
+    }
+
+    /// A request comes, and the one after it is planned.
+    fn arrive(&mut self, user: u32) {
+        let arrival = &self.scenario.arrival;
+        let key = match arrival.keys {
+            0 => self.lots.keys.draw(),
+            keys => hash::key(&self.lots.keys.below(u64::from(keys)).to_le_bytes()),
+        };
+        let balancer = self.lots.balancers.index(self.choosers.len());
+        let request = self.requests.insert(Asked {
+            number: self.numbers,
+            born: self.now,
+            user,
+            balancer,
+            key,
+            work: lots::work(&self.scenario.work, &mut self.lots.work),
+            retries_left: self.scenario.tries.retries,
+            tried: Vec::new(),
+        });
+        self.numbers += 1;
+        self.budgets[balancer].request(Time::from_nanos(self.now));
+        if arrival.process != Process::Closed {
+            self.next_arrival();
+        }
+        self.place(request);
+    }
+
+    fn next_arrival(&mut self) {
+        let mean = 1.0 / self.scenario.rate();
+        let gap = match self.scenario.arrival.process {
+            Process::Poisson => lots::exponential(mean, &mut self.lots.gaps),
+            _ => mean,
+        };
+        let at = self.now + to_ns(gap);
+        self.agenda.enter(at, Event::Arrive { user: 0 });
+    }
+
+    fn think(&mut self, user: u32) {
+        let mean = self.scenario.arrival.think_s;
+        let gap = lots::exponential(mean, &mut self.lots.thinking);
+        // Never at once: somebody whom everybody refuses would ask for ever at the same moment.
+        let at = self.now + to_ns(gap).max(1_000);
+        self.agenda.enter(at, Event::Arrive { user });
+    }
+
+    fn line_of(&self, request: usize) -> usize {
+        self.requests[request].balancer % self.lines.len()
+    }
+
+    fn choose(&mut self, request: usize) -> Choice {
+        let line = self.line_of(request);
+        let asked = &self.requests[request];
+        let wanted = Request::at(Time::from_nanos(self.now))
+            .without(&asked.tried)
+            .keyed(Some(asked.key));
+        self.choosers[asked.balancer].pick(&self.lines[line].table, &wanted)
+    }
+
+    /// To an endpoint, into the line, or away.
+    fn place(&mut self, request: usize) {
+        match self.choose(request) {
+            Choice::Endpoint(endpoint) => self.send(request, endpoint),
+            Choice::Nobody => self.fail(request),
+            Choice::Full => {
+                let line = self.line_of(request);
+                if !self.lines[line].join(request) {
+                    return self.fail(request);
+                }
+                let patience = self.scenario.balancers.queue_timeout_s;
+                if patience > 0.0 {
+                    let number = self.requests[request].number;
+                    let request = request as u32;
+                    let at = self.now + to_ns(patience);
+                    self.agenda.enter(at, Event::GiveUp { request, number });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, request: usize, endpoint: usize) {
+        let line = self.line_of(request);
+        let shared = &self.lines[line].table.endpoints[endpoint].shared;
+        shared.in_flight.fetch_add(1, Relaxed);
+        self.figures.tried(endpoint, self.now);
+        let number = self.numbers;
+        self.numbers += 1;
+        let key = self.attempts.insert(Attempt {
+            number,
+            request: Some(request),
+            endpoint,
+            begun: self.now,
+        });
+        let attempt = key as u32;
+        if let Some(after) = self.fails(endpoint) {
+            let at = self.now + to_ns(after);
+            return self.agenda.enter(at, Event::Fail { attempt, number });
+        }
+        let timeout = self.scenario.tries.timeout_s;
+        if timeout > 0.0 {
+            let at = self.now + to_ns(timeout);
+            self.agenda.enter(at, Event::TimeOut { attempt, number });
+        }
+        let work = self.requests[request].work;
+        let at = &mut self.endpoints[endpoint];
+        at.join(attempt, work, self.now);
+        self.figures.level(at.len(), true, self.now);
+        self.plan(endpoint);
+    }
+
+    /// Does this try fail without any work, and after which time?
+    fn fails(&mut self, endpoint: usize) -> Option<f64> {
+        let now = self.now as f64 / NS;
+        let mut failures = self.scenario.failures.iter();
+        let failure = failures.find(|failure| {
+            failure.endpoints.contains(&(endpoint as u32))
+                && now >= failure.from_s
+                && failure.to_s.is_none_or(|to| now < to)
+        })?;
+        (lots::unit(&mut self.lots.failures) < failure.share).then_some(failure.after_s)
+    }
+
+    /// An endpoint has done a request, unless it said so under other circumstances.
+    fn finish(&mut self, endpoint: usize, version: u64) {
+        let at = &mut self.endpoints[endpoint];
+        let Some(key) = at.finish(version, self.now) else {
+            return;
+        };
+        self.figures.level(at.len() + 1, false, self.now);
+        self.plan(endpoint);
+        let attempt = self.attempts.remove(key as usize);
+        if attempt.request.is_some() {
+            self.end(attempt, true);
+        }
+    }
+
+    /// Nobody waits for it any more; its endpoint does not know that.
+    fn time_out(&mut self, key: usize, number: u64) {
+        let Some(attempt) = self.attempts.get_mut(key) else {
+            return;
+        };
+        if attempt.number != number || attempt.request.is_none() {
+            return;
+        }
+        let before = *attempt;
+        attempt.request = None;
+        self.end(before, false);
+    }
+
+    /// A try has ended: its balancer hears of it, and whoever waits in line may go.
+    fn end(&mut self, attempt: Attempt, good: bool) {
+        let Some(request) = attempt.request else {
+            return;
+        };
+        let line = self.line_of(request);
+        let table = &self.lines[line].table;
+        let row = &table.endpoints[attempt.endpoint];
+        row.shared.in_flight.fetch_sub(1, Relaxed);
+        let how = Ended {
+            at: Time::from_nanos(self.now),
+            took: good.then(|| Duration::from_nanos(self.now - attempt.begun)),
+        };
+        let balancer = self.requests[request].balancer;
+        self.choosers[balancer].ended(table, attempt.endpoint, &how);
+        if let Some(burdens) = &mut self.burdens {
+            burdens.ended(line, attempt.endpoint, good);
+        }
+        let id = row.id;
+        match good {
+            true => {
+                let asked = self.requests.remove(request);
+                self.figures.answered(asked.born, self.now);
+                self.after(asked.user);
+            }
+            false => self.retry(request, id),
+        }
+        self.move_up(line);
+    }
+
+    fn retry(&mut self, request: usize, failed_at: EndpointId) {
+        let tries = &self.scenario.tries;
+        let asked = &mut self.requests[request];
+        let budget = &mut self.budgets[asked.balancer];
+        let may = asked.retries_left > 0
+            && (tries.budget_percent.is_none() || budget.try_spend(Time::from_nanos(self.now)));
+        if !may {
+            return self.fail(request);
+        }
+        asked.retries_left -= 1;
+        asked.tried.push(failed_at);
+        let number = asked.number;
+        let at = self.now + to_ns(tries.delay_s);
+        let request = request as u32;
+        self.agenda.enter(at, Event::Again { request, number });
+    }
+
+    /// It failed in the end.
+    fn fail(&mut self, request: usize) {
+        let asked = self.requests.remove(request);
+        self.figures.failed(self.now);
+        self.after(asked.user);
+    }
+
+    fn after(&mut self, user: u32) {
+        if self.scenario.arrival.process == Process::Closed {
+            self.think(user);
+        }
+    }
+
+    /// The first in line go as long as there is room.
+    fn move_up(&mut self, line: usize) {
+        while let Some(first) = self.lines[line].first() {
+            match self.choose(first) {
+                Choice::Full => return,
+                Choice::Endpoint(endpoint) => {
+                    self.lines[line].leave(first);
+                    self.send(first, endpoint);
+                }
+                Choice::Nobody => {
+                    self.lines[line].leave(first);
+                    self.fail(first);
+                }
+            }
+        }
+    }
+
+    /// When the endpoint will have done its next request.
+    fn plan(&mut self, endpoint: usize) {
+        if let Some((at, version)) = self.endpoints[endpoint].plan() {
+            let endpoint = endpoint as u32;
+            self.agenda.enter(at, Event::Finish { endpoint, version });
+        }
+    }
+
+    fn next_change(&mut self, endpoint: usize) {
+        if let Some(at) = self.endpoints[endpoint].next_change() {
+            let endpoint = endpoint as u32;
+            let at = at.max(self.now);
+            self.agenda.enter(at, Event::Change { endpoint });
+        }
+    }
+}

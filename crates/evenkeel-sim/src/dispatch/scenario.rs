@@ -1,0 +1,304 @@
+//! A scenario: a fleet, what comes to it, and what is expected of it. TOML, in seconds; a key that is not known is refused.
+
+use serde::Deserialize;
+
+mod judge;
+
+/// One scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it shows, in a sentence.
+    pub summary: String,
+    /// Whose figures it is held against.
+    #[serde(default)]
+    pub source: String,
+    /// Which policies; none = all of evenkeel's.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// How long.
+    pub run: Run,
+    /// What comes.
+    pub arrival: Arrival,
+    /// How much work a request is.
+    #[serde(default)]
+    pub work: Work,
+    /// Who chooses.
+    #[serde(default)]
+    pub balancers: Balancers,
+    /// How often and how long a request is tried.
+    #[serde(default)]
+    pub tries: Tries,
+    /// Who works.
+    pub endpoints: Vec<Endpoints>,
+    /// Who fails.
+    #[serde(default, rename = "failure")]
+    pub failures: Vec<Failure>,
+    /// What must come out.
+    #[serde(default)]
+    pub expect: Vec<super::Expect>,
+}
+
+/// How long.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Simulated seconds, warm-up and all.
+    pub seconds: f64,
+    /// What ends in the first so many seconds is not counted: the fleet begins empty.
+    #[serde(default)]
+    pub warm_up: f64,
+    /// The same seed tells the same story.
+    #[serde(default = "one")]
+    pub seed: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// How requests come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Process {
+    /// Independent of each other: exponential gaps.
+    #[default]
+    Poisson,
+    /// Even gaps.
+    Constant,
+    /// A number of users who each wait for their answer, think, and send the next.
+    Closed,
+}
+
+/// What comes.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrival {
+    /// How.
+    #[serde(default)]
+    pub process: Process,
+    /// As a share of what all endpoints together can do at their full capacity.
+    pub load: Option<f64>,
+    /// Or requests a second.
+    pub rate: Option<f64>,
+    /// `closed`: how many users.
+    #[serde(default)]
+    pub users: u32,
+    /// `closed`: how long they think, exponential with this mean.
+    #[serde(default)]
+    pub think_s: f64,
+    /// How many keys there are for policies that go by one; 0 = each request has its own.
+    #[serde(default)]
+    pub keys: u32,
+}
+
+/// How work is distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Exponential.
+    #[default]
+    Exponential,
+    /// All the same.
+    Constant,
+    /// Pareto with `shape`: the smaller, the heavier its tail.
+    Pareto,
+    /// Small, but `large_share` of all are `ratio` times as much.
+    Bimodal,
+}
+
+/// How much work a request is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Work {
+    /// How it is distributed.
+    pub distribution: Distribution,
+    /// Seconds on one core of speed 1, on average.
+    pub mean_s: f64,
+    /// Of `pareto`; above 1, or there is no mean.
+    pub shape: f64,
+    /// Of `bimodal`.
+    pub large_share: f64,
+    /// Of `bimodal`.
+    pub ratio: f64,
+}
+
+impl Default for Work {
+    /// Theory's unit. The tail of `pareto` is that of web traffic's sizes, with a variance, so that a run comes to an end.
+    fn default() -> Work {
+        Work {
+            distribution: Distribution::Exponential,
+            mean_s: 1.0,
+            shape: 2.2,
+            large_share: 0.1,
+            ratio: 10.0,
+        }
+    }
+}
+
+/// Who chooses.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Balancers {
+    /// How many; each request comes to any of them.
+    pub count: u32,
+    /// They see each other's requests in flight, as the workers of one evenkeel do; if not, each knows only its own.
+    pub shared: bool,
+    /// `limit.per_endpoint`; 0 = none.
+    pub per_endpoint: u32,
+    /// `limit.queue`.
+    pub queue: u32,
+    /// `limit.queue_timeout`; 0 = none.
+    pub queue_timeout_s: f64,
+}
+
+impl Default for Balancers {
+    /// As evenkeel's own.
+    fn default() -> Balancers {
+        Balancers {
+            count: 1,
+            shared: true,
+            per_endpoint: 0,
+            queue: 1000,
+            queue_timeout_s: 2.0,
+        }
+    }
+}
+
+/// How often and how long a request is tried.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tries {
+    /// Further tries after one that failed.
+    pub retries: u32,
+    /// After which a try counts as failed; its endpoint, which is not told, does the work all the same. 0 = never.
+    pub timeout_s: f64,
+    /// `retry.budget` in percent of the requests of the last ten seconds; none = without limit.
+    pub budget_percent: Option<u32>,
+    /// How long a request waits before it is tried again.
+    pub delay_s: f64,
+}
+
+/// What is done with several requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discipline {
+    /// One on each core, the others wait.
+    #[default]
+    Fifo,
+    /// All at once, each more slowly.
+    Sharing,
+}
+
+/// Endpoints of one kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoints {
+    /// How many.
+    pub count: u32,
+    /// Of each.
+    #[serde(default = "one_core")]
+    pub cores: u32,
+    /// Seconds of work a second, of each core.
+    #[serde(default = "full")]
+    pub speed: f64,
+    /// As it is configured, 0 to 256.
+    #[serde(default = "weight")]
+    pub weight: u32,
+    /// What is done with several requests.
+    #[serde(default)]
+    pub discipline: Discipline,
+    /// `[second, factor]`: from then on its speed is multiplied by the factor; 0 = it stands still.
+    #[serde(default)]
+    pub capacity: Vec<[f64; 2]>,
+}
+
+fn one_core() -> u32 {
+    1
+}
+
+fn full() -> f64 {
+    1.0
+}
+
+fn weight() -> u32 {
+    100
+}
+
+/// Some endpoints fail a part of what they get, without doing any work for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Which: their numbers from 0, in the order of `endpoints`.
+    pub endpoints: Vec<u32>,
+    /// What part of it.
+    pub share: f64,
+    /// How long a failure takes.
+    #[serde(default)]
+    pub after_s: f64,
+    /// From this second on.
+    #[serde(default)]
+    pub from_s: f64,
+    /// Until this one; none = to the end.
+    pub to_s: Option<f64>,
+}
+
+impl Scenario {
+    /// Reads one, and says all that is wrong with it.
+    pub fn parse(text: &str) -> Result<Scenario, String> {
+        let scenario: Scenario = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mistakes = judge::mistakes(&scenario);
+        match mistakes.is_empty() {
+            true => Ok(scenario),
+            false => Err(mistakes.join("\n")),
+        }
+    }
+
+    /// The same under another load, or what is wrong with that.
+    pub fn at_load(&self, load: f64) -> Result<Scenario, String> {
+        if self.arrival.process == Process::Closed {
+            return Err(
+                "arrival: users who wait for their answers make their own load; it can't be chosen"
+                    .into(),
+            );
+        }
+        let mut scenario = self.clone();
+        scenario.arrival.load = Some(load);
+        scenario.arrival.rate = None;
+        let mistakes = judge::mistakes(&scenario);
+        match mistakes.is_empty() {
+            true => Ok(scenario),
+            false => Err(mistakes.join("\n")),
+        }
+    }
+
+    /// How many endpoints there are.
+    pub fn endpoint_count(&self) -> u64 {
+        self.endpoints.iter().map(|e| u64::from(e.count)).sum()
+    }
+
+    /// Seconds of work a second that all endpoints can do.
+    fn capacity(&self) -> f64 {
+        let of = |e: &Endpoints| f64::from(e.count) * f64::from(e.cores) * e.speed;
+        self.endpoints.iter().map(of).sum()
+    }
+
+    /// Requests a second, but for `closed`.
+    pub(super) fn rate(&self) -> f64 {
+        let by_load = |load: f64| load * self.capacity() / self.work.mean_s;
+        self.arrival
+            .rate
+            .or(self.arrival.load.map(by_load))
+            .unwrap_or(0.0)
+    }
+
+    /// An upper estimate of how many requests come.
+    fn requests(&self) -> f64 {
+        let closed = f64::from(self.arrival.users) / (self.arrival.think_s + self.work.mean_s);
+        let rate = match self.arrival.process {
+            Process::Closed => closed.max(self.capacity() / self.work.mean_s),
+            _ => self.rate(),
+        };
+        rate * self.run.seconds
+    }
+}

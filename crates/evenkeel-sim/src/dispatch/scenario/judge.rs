@@ -1,0 +1,161 @@
+//! What is wrong with a scenario: everything at once, before anything is computed.
+
+use super::{Process, Scenario};
+use crate::dispatch::{Expect, chooser};
+
+/// Endpoints, all together.
+const ENDPOINTS_MAX: u64 = 10_000;
+/// Balancers, and endpoints as all of them see them where they do not share what they know: each costs memory.
+const BALANCERS_MAX: u32 = 1_000;
+const VIEWS_MAX: u64 = 100_000;
+/// Requests of one run: minutes of computing.
+const REQUESTS_MAX: f64 = 1e9;
+/// Changes of capacity of one kind of endpoint.
+const CHANGES_MAX: usize = 10_000;
+const RETRIES_MAX: u32 = 10;
+
+/// What is in figures that say something: above zero, and finite.
+fn positive(x: f64) -> bool {
+    x.is_finite() && x > 0.0
+}
+
+/// The same with zero.
+fn not_negative(x: f64) -> bool {
+    x.is_finite() && x >= 0.0
+}
+
+/// All of it.
+pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
+    scenario.mistakes_of()
+}
+
+impl Scenario {
+    fn mistakes_of(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut wanted = |good: bool, what: &str| {
+            if !good {
+                mistakes.push(what.to_owned());
+            }
+        };
+        let run = &self.run;
+        wanted(
+            positive(run.seconds) && run.seconds <= 1e8,
+            "run.seconds: wanted more than 0, and at most 1e8",
+        );
+        wanted(
+            (0.0..run.seconds).contains(&run.warm_up),
+            "run.warm_up: wanted 0 or more, and less than run.seconds",
+        );
+        self.judge_arrival(&mut wanted);
+        self.judge_fleet(&mut wanted);
+        wanted(
+            self.requests() <= REQUESTS_MAX,
+            "run.seconds: there would be more than 1e9 requests; wanted a shorter run or less load",
+        );
+        let names = self.policies.iter();
+        mistakes.extend(names.filter_map(|name| chooser::known(name).err()));
+        mistakes.extend(self.expect.iter().filter_map(Expect::mistake));
+        mistakes
+    }
+
+    fn judge_arrival(&self, wanted: &mut dyn FnMut(bool, &str)) {
+        let arrival = &self.arrival;
+        let given: Vec<f64> = arrival.load.into_iter().chain(arrival.rate).collect();
+        match arrival.process {
+            Process::Closed => {
+                wanted(
+                    (1..=1_000_000).contains(&arrival.users),
+                    "arrival.users: `closed` wants 1 to 1,000,000 of them",
+                );
+                wanted(
+                    given.is_empty(),
+                    "arrival: `closed` has users and think_s; its rate follows from them",
+                );
+            }
+            _ => {
+                wanted(
+                    given.len() == 1 && positive(given[0]),
+                    "arrival: wanted either load (a share of capacity) or rate (a second), above 0",
+                );
+                wanted(
+                    arrival.users == 0 && arrival.think_s == 0.0,
+                    "arrival: users and think_s belong to process = \"closed\"",
+                );
+            }
+        }
+        wanted(
+            not_negative(arrival.think_s),
+            "arrival.think_s: wanted 0 or more",
+        );
+        let work = &self.work;
+        wanted(positive(work.mean_s), "work.mean_s: wanted more than 0");
+        wanted(
+            work.shape.is_finite() && work.shape > 1.0,
+            "work.shape: wanted more than 1; at 1 and below there is no mean",
+        );
+        wanted(
+            (0.0..=1.0).contains(&work.large_share) && positive(work.ratio),
+            "work: wanted large_share from 0 to 1 and ratio above 0",
+        );
+        let tries = &self.tries;
+        wanted(
+            tries.retries <= RETRIES_MAX,
+            "tries.retries: wanted 10 at most",
+        );
+        wanted(
+            not_negative(tries.timeout_s) && not_negative(tries.delay_s),
+            "tries: wanted timeout_s and delay_s of 0 or more",
+        );
+        wanted(
+            tries.budget_percent.is_none_or(|percent| percent <= 100),
+            "tries.budget_percent: wanted 0 to 100",
+        );
+    }
+
+    fn judge_fleet(&self, wanted: &mut dyn FnMut(bool, &str)) {
+        let count = self.endpoint_count();
+        wanted(
+            (1..=ENDPOINTS_MAX).contains(&count),
+            "endpoints.count: wanted 1 to 10,000 of them, all kinds together",
+        );
+        for kind in &self.endpoints {
+            wanted(
+                (1..=1024).contains(&kind.cores) && positive(kind.speed),
+                "endpoints: wanted cores from 1 to 1024 and a speed above 0",
+            );
+            wanted(kind.weight <= 256, "endpoints.weight: wanted 0 to 256");
+            let changes = &kind.capacity;
+            let good = |&[at, factor]: &[f64; 2]| not_negative(at) && not_negative(factor);
+            wanted(
+                changes.len() <= CHANGES_MAX
+                    && changes.iter().all(good)
+                    && changes.is_sorted_by(|a, b| a[0] <= b[0]),
+                "endpoints.capacity: wanted a list of [second, factor], both 0 or more, in order of time",
+            );
+        }
+        let balancers = &self.balancers;
+        let views = u64::from(balancers.count) * count;
+        wanted(
+            (1..=BALANCERS_MAX).contains(&balancers.count)
+                && (balancers.shared || views <= VIEWS_MAX),
+            "balancers.count: wanted 1 to 1000, and at most 100,000 / endpoints where they share nothing",
+        );
+        wanted(
+            not_negative(balancers.queue_timeout_s),
+            "balancers.queue_timeout_s: wanted 0 or more",
+        );
+        for failure in &self.failures {
+            wanted(
+                failure.endpoints.iter().all(|&e| u64::from(e) < count),
+                "failure.endpoints: wanted numbers of endpoints, the first is 0",
+            );
+            wanted(
+                (0.0..=1.0).contains(&failure.share)
+                    && not_negative(failure.after_s)
+                    && not_negative(failure.from_s)
+                    && failure.to_s.is_none_or(not_negative),
+                "failure: wanted a share from 0 to 1, and times of 0 or more",
+            );
+        }
+    }
+}
