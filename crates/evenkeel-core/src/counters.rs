@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::health::traffic::NO_BURDEN;
 use crate::recover::redo::RedoCounts;
 use crate::session::{Live, SessionWorker};
-use crate::settings::Used;
 use crate::time::Time;
 use crate::times::{Spread, Times};
+use crate::used::UsedShares;
 
 /// A count with **one writer**: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
@@ -197,49 +197,10 @@ pub struct EndpointShared {
     pub burden: AtomicU32,
     /// Requests a trial may still be given: control stores, a worker takes one with each pick.
     pub trial_left: AtomicU32,
-    /// How much of it is used, as far as that is reported: control stores, and a worker what comes with an answer.
+    /// How much of it is used, as far as that is reported.
     pub used: UsedShares,
     /// Per-worker counts.
     pub workers: PerWorker<EndpointWorker>,
-}
-
-/// How much of an endpoint is used, by [`Used`], in thousandths.
-#[derive(Debug)]
-pub struct UsedShares([AtomicU32; 3]);
-
-impl Default for UsedShares {
-    fn default() -> Self {
-        UsedShares(std::array::from_fn(|_| AtomicU32::new(UsedShares::UNKNOWN)))
-    }
-}
-
-impl UsedShares {
-    const UNKNOWN: u32 = u32::MAX;
-
-    /// What is reported of this one; `None` = nothing is known any more. Of `Highest` nothing can be reported.
-    pub fn report(&self, used: Used, thousandths: Option<u32>) {
-        if let Some(at) = UsedShares::place(used) {
-            self.0[at].store(thousandths.unwrap_or(UsedShares::UNKNOWN), Relaxed);
-        }
-    }
-
-    /// What is known.
-    pub fn read(&self, used: Used) -> Option<u32> {
-        let one = |at: usize| Some(self.0[at].load(Relaxed)).filter(|&n| n != UsedShares::UNKNOWN);
-        match UsedShares::place(used) {
-            Some(at) => one(at),
-            None => (0..self.0.len()).filter_map(one).max(),
-        }
-    }
-
-    fn place(used: Used) -> Option<usize> {
-        match used {
-            Used::Cpu => Some(0),
-            Used::Memory => Some(1),
-            Used::Own => Some(2),
-            Used::Highest => None,
-        }
-    }
 }
 
 impl EndpointShared {

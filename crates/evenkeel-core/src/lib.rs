@@ -32,3 +32,4 @@ pub mod supervise;
 pub mod table;
 pub mod time;
 pub mod times;
+pub mod used;

@@ -51,7 +51,7 @@ impl Driver {
         let Some(action) = find(&request.action) else {
             return Err(Box::new((not_here(&request.action), answer)));
         };
-        let (service, spec) = (view.id, view.spec.clone());
+        let (service, spec) = (view.id, (**view.spec).clone());
         if view.agent.is_some() {
             self.act_elsewhere(name, action, request.command, answer);
             return Ok(());

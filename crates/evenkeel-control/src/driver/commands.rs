@@ -39,6 +39,7 @@ impl Driver {
             Command::Weigh {
                 endpoint, burden, ..
             } => self.weigh(endpoint, burden),
+            Command::Use { endpoint, used, .. } => self.used(endpoint, used),
             Command::Said(remark) => log_remark(&remark),
             Command::Switched(switch) => self.switched(&switch),
             Command::Prevented(word) => log_word(&word),
@@ -97,6 +98,12 @@ impl Driver {
     fn weigh(&self, endpoint: EndpointId, burden: u32) {
         if let Some(view) = self.engine.endpoint(endpoint) {
             view.shared.burden.store(burden, Relaxed);
+        }
+    }
+
+    fn used(&self, endpoint: EndpointId, used: [Option<u32>; 3]) {
+        if let Some(view) = self.engine.endpoint(endpoint) {
+            view.shared.used.tell(used);
         }
     }
 

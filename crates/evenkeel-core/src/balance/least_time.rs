@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     weighted: true,
     key: Key::Ignored,
     learns: true,
+    usage: false,
     make: |_| Box::new(LeastTime::default()),
 };
 

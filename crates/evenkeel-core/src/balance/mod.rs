@@ -71,6 +71,8 @@ pub struct Entry {
     pub key: Key,
     /// Does it learn from how tries ended?
     pub learns: bool,
+    /// Does it go by how much endpoints are used?
+    pub usage: bool,
     /// Makes one.
     pub make: fn(&PolicySpec) -> Box<dyn Policy>,
 }

@@ -16,6 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     weighted: true,
     key: Key::Ignored,
     learns: false,
+    usage: false,
     make: |_| Box::new(P2c),
 };
 

@@ -13,6 +13,7 @@ pub(super) const ENTRY: Entry = Entry {
     weighted: false,
     key: Key::Ignored,
     learns: false,
+    usage: false,
     make: |_| Box::new(Random),
 };
 

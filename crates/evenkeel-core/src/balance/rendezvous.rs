@@ -18,6 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
     weighted: true,
     key: Key::Configured,
     learns: false,
+    usage: false,
     make: |_| Box::new(Rendezvous),
 };
 

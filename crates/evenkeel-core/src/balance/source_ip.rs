@@ -14,5 +14,6 @@ pub(super) const ENTRY: Entry = Entry {
     weighted: true,
     key: Key::SourceIp,
     learns: false,
+    usage: false,
     make: |_| Box::new(Rendezvous),
 };

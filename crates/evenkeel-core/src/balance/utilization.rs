@@ -37,6 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
     weighted: true,
     key: Key::Ignored,
     learns: false,
+    usage: true,
     make: |spec| Box::new(Utilization::new(spec)),
 };
 
@@ -59,7 +60,7 @@ struct Below {
 impl Below {
     /// What is left, in thousandths.
     fn room(self, ask: &Ask<'_>, candidate: &Candidate) -> u32 {
-        let used = ask.row(candidate).shared.used.read(self.used);
+        let used = ask.row(candidate).shared.used.read(self.used, ask.now());
         self.ceiling.saturating_sub(used.unwrap_or(0))
     }
 }

@@ -13,6 +13,7 @@ pub(super) const ENTRY: Entry = Entry {
     weighted: true,
     key: Key::Ignored,
     learns: false,
+    usage: false,
     make: |_| Box::new(WeightedRandom),
 };
 

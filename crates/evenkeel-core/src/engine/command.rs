@@ -140,6 +140,15 @@ pub enum Command {
         /// The fence.
         epoch: Epoch,
     },
+    /// Store this in the endpoint's `used`, in the order of [`Used::REPORTED`](crate::settings::Used::REPORTED).
+    Use {
+        /// Whose.
+        endpoint: EndpointId,
+        /// In thousandths; `None` = not known.
+        used: [Option<u32>; 3],
+        /// The fence.
+        epoch: Epoch,
+    },
     /// Probe once; answer with [`Event::Probed`](super::Event::Probed) and the same epoch.
     Probe {
         /// Whom: see [`Engine::endpoint`](super::Engine::endpoint).

@@ -26,6 +26,7 @@ mod recovery;
 mod relief;
 mod services;
 mod snapshot;
+mod usage;
 mod view;
 mod watch;
 
@@ -294,6 +295,7 @@ impl Engine {
     fn on_facts(&mut self, facts: &Facts) {
         self.ledger.facts(facts, self.now);
         self.prevent(facts);
+        self.usage_read(facts);
         for facts in &facts.services {
             if let Some((service, event)) = self.services.watched(facts) {
                 self.on_service(service, event);

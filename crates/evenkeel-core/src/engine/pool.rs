@@ -161,6 +161,11 @@ impl Pool {
         }
     }
 
+    /// Does its policy ask how much endpoints are used?
+    pub(super) fn goes_by_usage(&self) -> bool {
+        crate::balance::policy(&self.spec.policy.name).is_some_and(|policy| policy.usage)
+    }
+
     /// Who fails fast has less in flight than its work is worth, which policies are to know.
     fn weigh(&mut self, ctx: &mut Context<'_>) {
         for endpoint in &mut self.endpoints {

@@ -161,7 +161,7 @@ impl Engine {
             id: view.agent.is_none().then_some(view.id),
             state: view.state,
             pid: view.pid,
-            spec: Arc::new(view.spec.clone()),
+            spec: view.spec.clone(),
         })
     }
 

@@ -111,7 +111,7 @@ pub struct ServiceView<'a> {
     /// Its id.
     pub id: ServiceId,
     /// What was configured.
-    pub spec: &'a crate::settings::ServiceSpec,
+    pub spec: &'a Arc<crate::settings::ServiceSpec>,
     /// Its state.
     pub state: ServiceState,
     /// Since when.

@@ -29,6 +29,7 @@ impl Engine {
         self.sign(endpoint, Sign::Beat(beat));
         if let Some(utilization) = beat.utilization {
             self.busy(endpoint, utilization);
+            self.usage_said(endpoint, utilization);
         }
     }
 

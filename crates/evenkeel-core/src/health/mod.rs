@@ -8,6 +8,7 @@ mod outlier;
 mod schedule;
 mod standing;
 pub mod traffic;
+mod usage;
 
 pub use check::{Check, Seen, Turn, Verdict};
 pub(crate) use endpoint::rules as path_rules;

@@ -45,8 +45,8 @@ struct PoolPlan {
 pub(crate) struct Planner {
     pools: BTreeMap<Arc<str>, PoolPlan>,
     carried: BTreeMap<Arc<str>, CarriedRecovery>,
-    /// Incidents that a person was called for, with the reasons.
-    people: BTreeMap<(u64, Arc<str>), Vec<String>>,
+    /// Subjects of incidents that a person was called for.
+    people: BTreeSet<(u64, Arc<str>)>,
     /// Subjects that are sick, and since when without a break.
     sick: BTreeMap<Arc<str>, Time>,
     looked: Option<Time>,
@@ -154,7 +154,7 @@ impl Planner {
             .iter()
             .map(|c| (c.incident, c.subject.clone()))
             .collect();
-        self.people.retain(|key, _| open.contains(key));
+        self.people.retain(|key| open.contains(key));
         let courses = self.pools.values().filter_map(|p| p.course.as_ref());
         for course in courses {
             wakeup = wakeup.min((now.at + LOOK_EVERY).min(course.next_wakeup()));
@@ -436,10 +436,10 @@ impl Planner {
             return at;
         }
         let key = (case.incident, case.subject.clone());
-        if self.people.contains_key(&key) || self.people.len() >= PEOPLE_MAX {
+        if self.people.contains(&key) || self.people.len() >= PEOPLE_MAX {
             return Time::NEVER;
         }
-        self.people.insert(key, reasons.clone());
+        self.people.insert(key);
         self.todo.push(Do::Tell(
             case.incident,
             case.subject.clone(),

@@ -49,6 +49,11 @@ pub enum Used {
     Own,
 }
 
+impl Used {
+    /// What can be reported.
+    pub const REPORTED: [Used; 3] = [Used::Cpu, Used::Memory, Used::Own];
+}
+
 /// A pool's `balance`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicySpec {

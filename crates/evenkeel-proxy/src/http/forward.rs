@@ -12,6 +12,7 @@ use super::Exchange;
 use super::attempt::Try;
 use super::connection::Client;
 use super::key;
+use super::load_report;
 use super::own::{self, Own};
 use super::request::{Ended, Tally};
 use super::rule::{Tried, is_failure, may_replay, may_retry};
@@ -118,6 +119,9 @@ impl Job<'_> {
         now: Time,
     ) -> Option<(Attempt, bool)> {
         let status = exchange.response.status();
+        if attempt.current.usage {
+            read_load(exchange, attempt, now);
+        }
         if !is_failure(&attempt.current.table.retry, status) {
             let since = exchange.upload.endpoint_since();
             attempt.succeeded(since.map(|since| now.since(since)), now);
@@ -289,6 +293,16 @@ enum Stop {
     Over,
     /// All who are left are busy.
     Full,
+}
+
+/// What the answer says of its endpoint's load.
+fn read_load(exchange: &Exchange, attempt: &Attempt, now: Time) {
+    let head = exchange.answer_in.bytes();
+    let mut reports = exchange.response.values(head, load_report::FIELD);
+    if let Some(report) = reports.next() {
+        let used = &attempt.endpoint.shared.used;
+        used.answered(load_report::read(report), now);
+    }
 }
 
 /// An endpoint tried before is taken once more, but only once. Says whether it is such a one.

@@ -50,6 +50,8 @@ pub(crate) struct Current {
     pub(crate) endpoints: Box<[Rc<Endpoint>]>,
     /// What of a request its policy goes by.
     pub(crate) key: Option<KeySource>,
+    /// Does its policy go by what answers say of their endpoint's load?
+    pub(crate) usage: bool,
     /// How its endpoints are spoken to; `None` = in clear text.
     pub(crate) tls: Option<Arc<Client>>,
     /// How its clients are known again; `None` = they are not.
@@ -281,6 +283,7 @@ impl Current {
                 Some(_) => Places::of(&table),
                 None => Places::default(),
             },
+            usage: balance::policy(&table.policy.name).is_some_and(|policy| policy.usage),
             table,
             endpoints,
             tls: beside.tls,

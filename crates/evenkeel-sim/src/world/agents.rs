@@ -333,7 +333,7 @@ impl World {
     fn supervised_there(&mut self, host: &str, service: ServiceId) -> Option<(ServiceSpec, u32)> {
         let agent = self.agent(host)?;
         let view = agent.engine.service(service)?;
-        Some((view.spec.clone(), view.restarts))
+        Some(((**view.spec).clone(), view.restarts))
     }
 
     /// A process of a host's service ended.

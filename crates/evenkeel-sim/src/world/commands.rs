@@ -26,6 +26,7 @@ impl World {
                     | Command::Said(_)
                     | Command::Prevented(_)
                     | Command::Weigh { .. }
+                    | Command::Use { .. }
                     | Command::IncidentChanged(_)
             );
             acting += usize::from(!idle);
@@ -55,6 +56,7 @@ impl World {
             Command::Weigh {
                 endpoint, burden, ..
             } => self.burden(endpoint, burden),
+            Command::Use { endpoint, used, .. } => self.used(endpoint, used),
             Command::Changed(transition) => {
                 self.summary.changes += 1;
                 let by_traffic = transition.decided_by == DecidedBy::Outlier;
@@ -142,6 +144,15 @@ impl World {
         for row in tables.flat_map(|table| table.endpoints.iter()) {
             if row.id == endpoint {
                 row.shared.burden.store(burden, Relaxed);
+            }
+        }
+    }
+
+    fn used(&mut self, endpoint: EndpointId, used: [Option<u32>; 3]) {
+        let tables = self.scene.tables.values();
+        for row in tables.flat_map(|table| table.endpoints.iter()) {
+            if row.id == endpoint {
+                row.shared.used.tell(used);
             }
         }
     }

@@ -118,7 +118,7 @@ impl World {
         let old: Vec<_> = self.scene.pools.values().cloned().collect();
         let here = |engine: &Engine| -> Vec<_> {
             let own = engine.services().filter(|s| s.agent.is_none());
-            own.map(|s| (s.spec.clone(), s.state)).collect()
+            own.map(|s| ((**s.spec).clone(), s.state)).collect()
         };
         let old_services = here(&self.engine).into_iter().map(|(spec, _)| spec);
         let old_services: Vec<_> = old_services.collect();

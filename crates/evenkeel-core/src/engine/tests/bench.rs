@@ -300,6 +300,10 @@ impl Bench {
                 let result = result.unwrap_or_else(|| Ok("done".to_owned()));
                 return (!self.hold_acts).then_some(Event::Acted { epoch, result });
             }
+            Command::Use { endpoint, used, .. } => {
+                let view = self.engine.endpoint(endpoint).unwrap();
+                view.shared.used.tell(used);
+            }
             Command::Changed(_)
             | Command::Prevented(_)
             | Command::Weigh { .. }

@@ -75,6 +75,37 @@ fn weight_moves_off_a_hot_service_and_comes_back() {
 }
 
 #[test]
+fn a_policy_that_goes_by_use_is_told_of_it_and_when_nothing_is_known_any_more() {
+    let mut bench = two(PreventionMode::Off);
+    let mut spec = bench.engine.pool("app").unwrap().spec.clone();
+    spec.policy = crate::settings::PolicySpec::named("utilization");
+    bench.configure(vec![spec]);
+    bench.run(1.0);
+    let taken = |bench: &Bench| {
+        let table = bench.table("app");
+        let mut picker = crate::balance::Picker::new(table, 1);
+        let request = crate::balance::Request::at(bench.now.at);
+        let mut taken = [0; 2];
+        for _ in 0..100 {
+            if let crate::balance::Choice::Endpoint(index) = picker.pick(table, &request) {
+                taken[index] += 1;
+            }
+        }
+        taken
+    };
+    seconds(&mut bench, 1, [810, 100]);
+    assert_eq!(taken(&bench), [0, 100]);
+    // Everybody is above the ceiling: then as ever.
+    seconds(&mut bench, 1, [810, 900]);
+    assert_eq!(taken(&bench), [50, 50]);
+    seconds(&mut bench, 1, [100, 900]);
+    assert_eq!(taken(&bench), [100, 0]);
+    bench.run(16.0);
+    bench.handle(Event::Facts(Default::default()));
+    assert_eq!(taken(&bench), [50, 50]);
+}
+
+#[test]
 fn advice_moves_nothing_and_a_reload_to_it_takes_back_what_moved() {
     let mut bench = two(PreventionMode::Act);
     seconds(&mut bench, 30, [990, 100]);

@@ -35,6 +35,7 @@ use super::outlier::Outlier;
 use super::schedule::{Pace, Schedule};
 use super::standing::{DecidedBy, Order, Standing, clip};
 use super::traffic::{By, NO_BURDEN};
+use super::usage::Usage;
 pub(crate) use pathing::rules;
 use probing::Durations;
 pub use sign::Sign;
@@ -112,6 +113,8 @@ pub struct Endpoint {
     said_at: Time,
     /// How much heavier its tries in flight count, in thousandths.
     pub(crate) burden: u32,
+    /// How much of it is used.
+    pub(crate) usage: Usage,
     /// How often each rule took it out.
     pub(crate) ejections: [u64; By::ALL.len()],
     /// How often each rule would have.
@@ -178,6 +181,7 @@ impl Endpoint {
             said: String::new(),
             said_at: Time::ZERO,
             burden: NO_BURDEN,
+            usage: Usage::default(),
             ejections: Default::default(),
             spared: Default::default(),
             took: Durations::default(),

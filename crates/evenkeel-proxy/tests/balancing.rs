@@ -1,0 +1,132 @@
+//! What of a request and of an answer a policy gets to see.
+#![allow(clippy::unwrap_used)] // in helpers, which the setting for tests does not know
+
+mod support;
+
+use evenkeel_core::settings::{KeySource, PolicySpec};
+use support::*;
+
+const NAMES: [&str; 4] = ["e0", "e1", "e2", "e3"];
+
+fn four(policy: PolicySpec) -> (Vec<Endpoint>, Running) {
+    let endpoints: Vec<_> = NAMES.into_iter().map(Endpoint::named).collect();
+    let addresses: Vec<_> = endpoints.iter().map(|e| e.address).collect();
+    let running = Setup::http(&addresses)
+        .workers(2)
+        .pool(|table| table.policy = policy)
+        .start();
+    (endpoints, running)
+}
+
+fn keyed(name: &str, key: KeySource) -> PolicySpec {
+    PolicySpec {
+        key: Some(key),
+        ..PolicySpec::named(name)
+    }
+}
+
+fn as_user(running: &Running, user: &str) -> String {
+    let request = format!("GET / HTTP/1.1\r\nHost: h\r\nX-User: {user}\r\n\r\n");
+    running.once(&request).text().to_owned()
+}
+
+#[test]
+fn a_key_leads_to_the_same_endpoint_on_every_worker_and_several_keys_to_several() {
+    for policy in ["maglev", "ring_hash", "rendezvous"] {
+        let (_endpoints, running) = four(keyed(policy, KeySource::Header("x-user".into())));
+        let mut seen = std::collections::BTreeSet::new();
+        for user in 0..20 {
+            let user = user.to_string();
+            let first = as_user(&running, &user);
+            // Each connection goes to whichever worker accepts it.
+            for _ in 0..4 {
+                assert_eq!(as_user(&running, &user), first, "{policy}");
+            }
+            seen.insert(first);
+        }
+        assert!(seen.len() >= 3, "{policy}: {seen:?}");
+    }
+}
+
+#[test]
+fn only_the_keys_of_an_endpoint_that_goes_are_moved_and_they_come_back() {
+    let (_endpoints, running) = four(keyed("rendezvous", KeySource::Query("user".into())));
+    let all = || -> Vec<String> {
+        let of = |user: u32| {
+            running
+                .once(&get(&format!("/?user={user}")))
+                .text()
+                .to_owned()
+        };
+        (0..40).map(of).collect()
+    };
+    let before = all();
+    running.publish(|table| table.endpoints[1].state = evenkeel_core::table::State::Down);
+    let without = all();
+    for (before, without) in before.iter().zip(&without) {
+        assert_ne!(without, "e1");
+        assert!(before == without || before == "e1", "{before} {without}");
+    }
+    running.publish(|table| table.endpoints[1].state = evenkeel_core::table::State::Up);
+    assert_eq!(all(), before);
+}
+
+#[test]
+fn a_client_address_is_one_key_for_all_its_requests() {
+    let (_endpoints, running) = four(PolicySpec::named("source_ip"));
+    let first = running.once(&get("/")).text().to_owned();
+    for n in 0..10 {
+        assert_eq!(running.once(&get(&format!("/{n}"))).text(), first);
+    }
+}
+
+#[test]
+fn a_request_without_the_key_is_given_by_lot() {
+    let (_endpoints, running) = four(keyed("maglev", KeySource::Cookie("sid".into())));
+    let to = |_| running.once(&get("/")).text().to_owned();
+    let seen: std::collections::BTreeSet<_> = (0..40).map(to).collect();
+    assert!(seen.len() >= 3, "{seen:?}");
+}
+
+#[test]
+fn who_says_in_its_answers_that_it_is_full_gets_no_more_while_another_is_not() {
+    let busy = Endpoint::http(|_| {
+        let body = "busy";
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nendpoint-load-metrics: TEXT cpu_utilization=0.95\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    });
+    let idle = Endpoint::named("idle");
+    let running = Setup::http(&[busy.address, idle.address])
+        .pool(|table| table.policy = PolicySpec::named("utilization"))
+        .start();
+    let said: Vec<_> = (0..10)
+        .map(|_| running.once(&get("/")).text().to_owned())
+        .collect();
+    assert_eq!(
+        said.iter().filter(|text| *text == "busy").count(),
+        1,
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_slow_endpoint_loses_its_work_where_answer_times_count() {
+    for policy in ["peak_ewma", "least_time"] {
+        let slow = Endpoint::http(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            ok("slow")
+        });
+        let quick = Endpoint::named("quick");
+        let running = Setup::http(&[slow.address, quick.address])
+            .pool(|table| table.policy = PolicySpec::named(policy))
+            .start();
+        let said: Vec<_> = (0..40)
+            .map(|_| running.once(&get("/")).text().to_owned())
+            .collect();
+        let slow = said.iter().filter(|text| *text == "slow").count();
+        assert!((1..=4).contains(&slow), "{policy}: {said:?}");
+    }
+}
