@@ -32,7 +32,8 @@ fn as_user(running: &Running, user: &str) -> String {
 
 #[test]
 fn a_key_leads_to_the_same_endpoint_on_every_worker_and_several_keys_to_several() {
-    for policy in ["maglev", "ring_hash", "rendezvous"] {
+    // Not `ring_hash`: with one request in flight the next of the same key is already one too many.
+    for policy in ["maglev", "rendezvous"] {
         let (_endpoints, running) = four(keyed(policy, KeySource::Header("x-user".into())));
         let mut seen = std::collections::BTreeSet::new();
         for user in 0..20 {
