@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::counters::EndpointShared;
+use crate::failover::ramp;
 use crate::id::{EndpointId, Epoch, PathId, PoolId};
 use crate::settings::{
     FailoverSettings, LimitSettings, PolicySpec, RetrySettings, TransportSettings,
@@ -116,6 +117,27 @@ pub struct EndpointRow {
 }
 
 impl EndpointRow {
+    /// One that is up, with the default weight and counters of its own, and of which nothing else is said.
+    pub fn new(id: EndpointId, name: &str, address: Address, workers: usize) -> EndpointRow {
+        EndpointRow {
+            id,
+            name: name.into(),
+            address: Some(address),
+            path: PathId::default(),
+            cut_below: PathId::default(),
+            host: None,
+            weight: 100,
+            tier: 0,
+            standby: None,
+            is_standby: false,
+            state: State::Up,
+            suspect: false,
+            ramp: None,
+            relief: ramp::WHOLE,
+            shared: Arc::new(EndpointShared::new(workers)),
+        }
+    }
+
     /// May it be given ordinary work while there is anybody who is not under suspicion?
     pub fn trusted(&self) -> bool {
         self.state.usable() && !self.suspect
@@ -143,4 +165,21 @@ pub struct PoolTable {
     pub limit: LimitSettings,
     /// Connections to its endpoints.
     pub transport: TransportSettings,
+}
+
+impl PoolTable {
+    /// The first table of this pool, with the defaults of everything but its policy.
+    pub fn new(name: &str, policy: PolicySpec, endpoints: Box<[EndpointRow]>) -> PoolTable {
+        PoolTable {
+            pool: PoolId(0),
+            name: name.into(),
+            epoch: Epoch(1),
+            policy,
+            endpoints,
+            failover: FailoverSettings::default(),
+            retry: RetrySettings::default(),
+            limit: LimitSettings::default(),
+            transport: TransportSettings::default(),
+        }
+    }
 }

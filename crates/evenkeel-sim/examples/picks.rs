@@ -5,17 +5,15 @@
 //! had more of the machine's noise in them.
 #![allow(clippy::print_stdout)]
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
 use evenkeel_core::balance::{Choice, Ended, Entry, POLICIES, Picker, Request};
-use evenkeel_core::counters::EndpointShared;
-use evenkeel_core::id::{EndpointId, Epoch, PoolId};
+use evenkeel_core::id::EndpointId;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::PolicySpec;
-use evenkeel_core::table::{EndpointRow, PoolTable, State};
+use evenkeel_core::table::{EndpointRow, PoolTable};
 use evenkeel_core::time::Time;
 
 const ENDPOINTS: [usize; 2] = [10, 1000];
@@ -37,38 +35,14 @@ const LOOK_AT_ALL: [&str; 8] = [
     "ring_hash",
 ];
 
-fn row(n: usize) -> EndpointRow {
-    EndpointRow {
-        id: EndpointId(n as u32),
-        name: format!("endpoint-{n}").into(),
-        address: Some(Address::Ip(([127, 0, 0, 1], 9001).into())),
-        path: Default::default(),
-        cut_below: Default::default(),
-        host: None,
-        weight: 100,
-        tier: 0,
-        standby: None,
-        is_standby: false,
-        state: State::Up,
-        suspect: false,
-        ramp: None,
-        relief: 1000,
-        shared: Arc::new(EndpointShared::new(1)),
-    }
-}
-
 fn table(policy: &str, n: usize) -> PoolTable {
-    PoolTable {
-        pool: PoolId(0),
-        name: "app".into(),
-        epoch: Epoch(1),
-        policy: PolicySpec::named(policy),
-        endpoints: (0..n).map(row).collect(),
-        failover: Default::default(),
-        retry: Default::default(),
-        limit: Default::default(),
-        transport: Default::default(),
-    }
+    let address = Address::Ip(([127, 0, 0, 1], 9001).into());
+    let row = |n: usize| {
+        let (id, name) = (EndpointId(n as u32), format!("endpoint-{n}"));
+        EndpointRow::new(id, &name, address.clone(), 1)
+    };
+    let rows = (0..n).map(row).collect();
+    PoolTable::new("app", PolicySpec::named(policy), rows)
 }
 
 /// Nanoseconds a pick.

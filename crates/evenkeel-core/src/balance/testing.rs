@@ -1,11 +1,7 @@
 //! Small tables for the tests of this folder.
 
-use std::sync::Arc;
-
 use crate::address::Address;
-use crate::counters::EndpointShared;
-use crate::failover::ramp;
-use crate::id::{EndpointId, Epoch, PoolId};
+use crate::id::EndpointId;
 use crate::settings::PolicySpec;
 use crate::table::{EndpointRow, PoolTable, State};
 
@@ -16,22 +12,11 @@ pub(crate) fn up(weight: u32) -> EndpointRow {
 
 /// An endpoint in this state, with this weight.
 pub(crate) fn row(state: State, weight: u32) -> EndpointRow {
+    let address = Address::Ip(([127, 0, 0, 1], 9001).into());
     EndpointRow {
-        id: EndpointId(0),
-        name: "e".into(),
-        path: Default::default(),
-        cut_below: Default::default(),
-        host: None,
-        address: Some(Address::Ip(([127, 0, 0, 1], 9001).into())),
         weight,
-        tier: 0,
-        standby: None,
-        is_standby: false,
         state,
-        suspect: false,
-        ramp: None,
-        relief: ramp::WHOLE,
-        shared: Arc::new(EndpointShared::new(1)),
+        ..EndpointRow::new(EndpointId(0), "e", address, 1)
     }
 }
 
@@ -53,15 +38,5 @@ pub(crate) fn pool(policy: &str, rows: impl IntoIterator<Item = EndpointRow>) ->
             },
             ..row
         });
-    PoolTable {
-        pool: PoolId(0),
-        name: "app".into(),
-        epoch: Epoch(1),
-        policy: PolicySpec::named(policy),
-        endpoints: numbered.collect(),
-        failover: Default::default(),
-        retry: Default::default(),
-        limit: Default::default(),
-        transport: Default::default(),
-    }
+    PoolTable::new("app", PolicySpec::named(policy), numbered.collect())
 }

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
 use evenkeel_core::counters::EndpointShared;
-use evenkeel_core::id::{EndpointId, Epoch, PoolId};
+use evenkeel_core::id::{EndpointId, PoolId};
 use evenkeel_core::observe::Failure;
 use evenkeel_core::settings::*;
-use evenkeel_core::table::{EndpointRow, PoolTable, State};
+use evenkeel_core::table::{EndpointRow, PoolTable};
 use evenkeel_proxy::{Options, Proxy, Sessions, Traffic};
 use tokio::sync::mpsc;
 
@@ -28,34 +28,14 @@ pub fn table(addresses: &[Address], workers: usize) -> PoolTable {
     let endpoints = addresses
         .iter()
         .enumerate()
-        .map(|(i, address)| EndpointRow {
-            id: EndpointId(i as u32),
-            name: format!("a{}", i + 1).into(),
-            address: Some(address.clone()),
-            path: Default::default(),
-            cut_below: Default::default(),
-            host: None,
-            weight: 100,
-            tier: 0,
-            standby: None,
-            is_standby: false,
-            state: State::Up,
-            suspect: false,
-            ramp: None,
-            relief: 1000,
-            shared: Arc::new(EndpointShared::new(workers)),
+        .map(|(i, address)| {
+            let (id, name) = (EndpointId(i as u32), format!("a{}", i + 1));
+            EndpointRow::new(id, &name, address.clone(), workers)
         })
         .collect();
     PoolTable {
         pool: PoolId(1),
-        name: "app".into(),
-        epoch: Epoch(1),
-        policy: PolicySpec::named("round_robin"),
-        endpoints,
-        failover: FailoverSettings::default(),
-        retry: RetrySettings::default(),
-        limit: LimitSettings::default(),
-        transport: TransportSettings::default(),
+        ..PoolTable::new("app", PolicySpec::named("round_robin"), endpoints)
     }
 }
 

@@ -1,14 +1,11 @@
 //! A scenario's endpoints as the table that serves traffic: all of them up, each with its weight.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::address::Address;
-use evenkeel_core::counters::EndpointShared;
-use evenkeel_core::failover::ramp;
-use evenkeel_core::id::{EndpointId, Epoch, PoolId};
+use evenkeel_core::id::EndpointId;
 use evenkeel_core::settings::{LimitSettings, PolicySpec};
-use evenkeel_core::table::{EndpointRow, PoolTable, State};
+use evenkeel_core::table::{EndpointRow, PoolTable};
 
 use super::scenario::Scenario;
 
@@ -21,38 +18,19 @@ pub(super) fn of(scenario: &Scenario, policy: &str) -> PoolTable {
         .map(|(number, weight)| row(number, weight));
     let balancers = &scenario.balancers;
     PoolTable {
-        pool: PoolId(0),
-        name: "simulated".into(),
-        epoch: Epoch(1),
-        policy: PolicySpec::named(policy),
-        endpoints: rows.collect(),
-        failover: Default::default(),
-        retry: Default::default(),
         limit: LimitSettings {
             per_endpoint: balancers.per_endpoint,
             queue: balancers.queue,
             queue_timeout: Duration::from_secs_f64(balancers.queue_timeout_s.min(1e9)),
         },
-        transport: Default::default(),
+        ..PoolTable::new("simulated", PolicySpec::named(policy), rows.collect())
     }
 }
 
 fn row(number: u32, weight: u32) -> EndpointRow {
+    let address = Address::Ip(([127, 0, 0, 1], 9001).into());
     EndpointRow {
-        id: EndpointId(number),
-        name: format!("e{number}").into(),
-        path: Default::default(),
-        cut_below: Default::default(),
-        host: None,
-        address: Some(Address::Ip(([127, 0, 0, 1], 9001).into())),
         weight,
-        tier: 0,
-        standby: None,
-        is_standby: false,
-        state: State::Up,
-        suspect: false,
-        ramp: None,
-        relief: ramp::WHOLE,
-        shared: Arc::new(EndpointShared::new(1)),
+        ..EndpointRow::new(EndpointId(number), &format!("e{number}"), address, 1)
     }
 }
