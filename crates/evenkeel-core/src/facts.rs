@@ -91,7 +91,8 @@ impl DiskFacts {
     }
 }
 
-fn permille(part: u64, whole: u64) -> u32 {
+/// In thousandths; of nothing it is none.
+pub(crate) fn permille(part: u64, whole: u64) -> u32 {
     if whole == 0 {
         return 0;
     }

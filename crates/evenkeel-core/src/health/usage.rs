@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{MachineFacts, ServiceFacts};
+use crate::facts::{MachineFacts, ServiceFacts, permille};
 use crate::settings::Used;
 use crate::time::Time;
 
@@ -61,29 +61,27 @@ impl Usage {
 /// Of what the service may use, or of what its machine has, whichever is nearer to its end.
 fn processor(service: &ServiceFacts, machine: &MachineFacts) -> Option<u32> {
     let own = service.cpu_limit.as_ref();
-    let own = own.and_then(|limit| permille(u64::from(service.cpu_millicores?), limit.max));
-    let all = permille(
-        u64::from(machine.cpu_millicores.unwrap_or(0)),
-        u64::from(machine.cores) * 1000,
-    );
-    let all = all.filter(|_| machine.cpu_millicores.is_some());
+    let own = own.and_then(|limit| share(u64::from(service.cpu_millicores?), limit.max));
+    let whole = u64::from(machine.cores) * 1000;
+    let all = machine.cpu_millicores;
+    let all = all.and_then(|used| share(u64::from(used), whole));
     own.max(all)
 }
 
 fn memory(service: &ServiceFacts, machine: &MachineFacts) -> Option<u32> {
     let used = service.memory_bytes.saturating_add(service.swap_bytes);
     let own = service.memory_limit.as_ref();
-    let own = own.and_then(|limit| permille(used, limit.max));
+    let own = own.and_then(|limit| share(used, limit.max));
     let all = machine
         .memory_bytes
         .zip(machine.memory_available_bytes)
-        .and_then(|(all, available)| permille(all.saturating_sub(available), all));
+        .and_then(|(all, available)| share(all.saturating_sub(available), all));
     own.max(all)
 }
 
-fn permille(part: u64, whole: u64) -> Option<u32> {
-    let share = u128::from(part) * 1000 / u128::from(whole).max(1);
-    (whole > 0).then(|| u32::try_from(share).unwrap_or(u32::MAX))
+/// Of nothing there is no share.
+fn share(part: u64, whole: u64) -> Option<u32> {
+    (whole > 0).then(|| permille(part, whole))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{MachineFacts, ServiceFacts};
+use crate::facts::{MachineFacts, ServiceFacts, permille};
 use crate::time::Time;
 
 use super::trend::Trend;
@@ -35,7 +35,7 @@ const DESCRIPTORS: Scale = Scale(750, 1000);
 /// Time in which work was held up for want of memory, while the service has pages in swap: hot at 25 %.
 const SWAPPING: Scale = Scale(50, 300);
 /// A part of its machine's load that makes it the endpoint's own.
-const OWN_SHARE_PERMILLE: u64 = 250;
+const OWN_SHARE_PERMILLE: u32 = 250;
 /// A processor's use is the median of so many readings: a burst of a second is no heat.
 const BUSY_READINGS: usize = 5;
 /// Readings a second apart see a leak of minutes, ten seconds apart one of hours.
@@ -54,12 +54,12 @@ const STALE: Duration = Duration::from_secs(15);
 pub(super) const FORECAST_MAX: Duration = Duration::from_secs(1800);
 
 /// Where heat begins and where it is whole, in thousandths of the limit.
-struct Scale(u64, u64);
+struct Scale(u32, u32);
 
 impl Scale {
-    fn heat(&self, permille: u64) -> u32 {
-        let above = permille.saturating_sub(self.0);
-        ((above * 100 / (self.1 - self.0)).min(100)) as u32
+    fn heat(&self, permille: u32) -> u32 {
+        let above = u64::from(permille.saturating_sub(self.0));
+        (above * 100 / u64::from(self.1 - self.0)).min(100) as u32
     }
 }
 
@@ -170,7 +170,7 @@ impl Gauges {
         });
         let says = self.says.filter(|(at, _)| now.since(*at) <= STALE);
         let says = says.map(|(_, says)| Heat {
-            percent: BUSY.heat((says * 1000.0) as u64),
+            percent: BUSY.heat((says * 1000.0) as u32),
             why: format!("says it is {:.0} % busy", says * 100.0),
             eases: true,
         });
@@ -204,7 +204,7 @@ impl Gauges {
         });
         let held = service.throttled_permille.map(|held| {
             let words = format!("its CPU limit holds it back {} % of the time", held / 10);
-            (HELD_BACK.heat(u64::from(held)), words)
+            (HELD_BACK.heat(held), words)
         });
         let whole = u64::from(machine.cores) * 1000;
         let all = machine.cpu_millicores.map(u64::from);
@@ -257,7 +257,7 @@ impl Gauges {
         let held_up = machine.pressure.memory_some_permille;
         if let (Some(held_up), true) = (held_up, service.swap_bytes > 0) {
             self.near.push(Heat {
-                percent: SWAPPING.heat(u64::from(held_up)),
+                percent: SWAPPING.heat(held_up),
                 why: format!("swapping holds work up {} % of the time", held_up / 10),
                 eases: true,
             });
@@ -322,11 +322,4 @@ fn heat_in(full_in: Duration) -> u32 {
         x => hot * (most - x).max(0.0) / (most - five),
     };
     heat as u32
-}
-
-fn permille(part: u64, whole: u64) -> u64 {
-    match whole {
-        0 => 0,
-        whole => (u128::from(part) * 1000 / u128::from(whole)) as u64,
-    }
 }
