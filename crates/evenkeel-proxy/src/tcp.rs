@@ -93,7 +93,7 @@ fn not_begun(listener: &ListenerView, client: &rt::Stream, why: HelloError) {
 
 /// What the pool's policy goes by, if it goes by something: of bytes only the address is known that they come from.
 fn key(peer: Option<SocketAddr>) -> Option<u64> {
-    peer.and_then(|peer| key::of_address(peer.ip()))
+    peer.map(|peer| key::of_address(peer.ip()))
 }
 
 /// What is known before the client's bytes flow, and what is to be said to an endpoint.

@@ -92,10 +92,15 @@ impl<'a> Ask<'a> {
 
     /// How busy this one is, in thousandths of a try: what is in flight, and heavier if it fails fast. Only for comparison.
     pub fn load(&self, candidate: &Candidate) -> u64 {
+        let after = self.load_after(candidate);
+        after.saturating_sub(u64::from(NO_BURDEN))
+    }
+
+    /// How busy it would be with one more.
+    pub fn load_after(&self, candidate: &Candidate) -> u64 {
         let shared = &self.row(candidate).shared;
         let after = u64::from(shared.in_flight.load(Relaxed)) + 1;
-        let load = after * u64::from(shared.burden.load(Relaxed));
-        load.saturating_sub(u64::from(NO_BURDEN))
+        after * u64::from(shared.burden.load(Relaxed))
     }
 
     pub(crate) fn row(&self, candidate: &Candidate) -> &'a EndpointRow {

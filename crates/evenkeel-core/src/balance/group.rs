@@ -3,6 +3,8 @@
 use crate::failover::ramp::WHOLE;
 use crate::id::EndpointId;
 
+use super::hash;
+
 /// One endpoint that may be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -18,6 +20,17 @@ pub struct Candidate {
     pub whole: u32,
     /// In trial: only with a permit.
     pub trial: bool,
+}
+
+impl Candidate {
+    /// Is this key one of those it is given now? As its weight grows to the whole, keys only come.
+    pub(super) fn takes(&self, key: u64) -> bool {
+        self.weight >= self.whole || {
+            let drawn = hash::mix(key, !self.name);
+            let drawn = (u128::from(drawn) * u128::from(self.whole)) >> 64;
+            drawn < u128::from(self.weight)
+        }
+    }
 }
 
 /// The whole of a configured weight as a candidate's weight.
@@ -49,6 +62,15 @@ impl Group {
     pub fn position_of(&self, index: usize) -> Option<usize> {
         let position = self.positions.get(index).copied().flatten()?;
         Some(position as usize)
+    }
+
+    /// Are these the same, in the same order, with the same whole weights? Then what is built of them by name stays.
+    pub(super) fn has_members(&self, others: &[Candidate]) -> bool {
+        let member = |candidate: &Candidate| (candidate.name, candidate.whole);
+        others
+            .iter()
+            .map(member)
+            .eq(self.candidates.iter().map(member))
     }
 
     /// The sum of their weights.

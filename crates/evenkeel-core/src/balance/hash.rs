@@ -18,11 +18,3 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
 pub(super) fn unit(hash: u64) -> f64 {
     ((hash >> 11) + 1) as f64 / (1_u64 << 53) as f64
 }
-
-/// Does this key belong to those that somebody with `weight` of `whole` is given now? As the weight grows, keys only come.
-pub(super) fn takes(key: u64, name: u64, weight: u32, whole: u32) -> bool {
-    weight >= whole || {
-        let drawn = (u128::from(mix(key, !name)) * u128::from(whole)) >> 64;
-        drawn < u128::from(weight)
-    }
-}

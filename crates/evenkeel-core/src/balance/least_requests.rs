@@ -23,9 +23,6 @@ pub(super) const ENTRY: Entry = Entry {
     make: |_| Box::new(LeastRequests),
 };
 
-/// Loads are in thousandths of a request (see [`Ask::load`]).
-const ONE: u64 = 1000;
-
 #[derive(Debug)]
 struct LeastRequests;
 
@@ -37,7 +34,7 @@ impl Policy for LeastRequests {
         let fitting = group.candidates().iter().enumerate();
         for (position, candidate) in fitting.filter(|(_, c)| ask.fits(c)) {
             let weight = u64::from(candidate.weight);
-            let load = ask.load(candidate) + ONE;
+            let load = ask.load_after(candidate);
             let order = best.map_or(std::cmp::Ordering::Less, |(_, least, of)| {
                 (load * of).cmp(&(least * weight))
             });

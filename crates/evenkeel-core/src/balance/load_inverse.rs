@@ -20,8 +20,6 @@ pub(super) const ENTRY: Entry = Entry {
     make: |_| Box::new(LoadInverse::default()),
 };
 
-/// What is in flight is counted in thousandths (see [`Ask::load`]).
-const ONE: u64 = 1000;
 /// So that a weight of 1 under much load is still more than nothing.
 const SCALE: u64 = 1 << 20;
 
@@ -33,7 +31,7 @@ struct LoadInverse {
 impl Policy for LoadInverse {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         self.lots.draw(group, ask, rng, |candidate| {
-            (u64::from(candidate.weight) * SCALE / (ONE + ask.load(candidate))).max(1)
+            (u64::from(candidate.weight) * SCALE / ask.load_after(candidate).max(1)).max(1)
         })
     }
 

@@ -115,8 +115,7 @@ impl Policy for Maglev {
                 let place = hash::mix(key, n) % self.places.len() as u64;
                 let position = self.places[place as usize] as usize;
                 let candidate = &group.candidates()[position];
-                let takes = hash::takes(key, candidate.name, candidate.weight, candidate.whole);
-                if takes && ask.fits(candidate) {
+                if candidate.takes(key) && ask.fits(candidate) {
                     return Some(position);
                 }
             }
@@ -125,12 +124,7 @@ impl Policy for Maglev {
     }
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, _: &mut Rng) {
-        let member = |c: &Candidate| (c.name, c.whole);
-        let same = before
-            .iter()
-            .map(member)
-            .eq(after.candidates().iter().map(member));
-        if !same || self.places.is_empty() {
+        if !after.has_members(before) || self.places.is_empty() {
             self.build(after);
         }
     }

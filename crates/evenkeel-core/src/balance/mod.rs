@@ -115,6 +115,11 @@ pub fn key_source(spec: &PolicySpec) -> Option<KeySource> {
     }
 }
 
+/// Does this pool's policy go by how much endpoints are used?
+pub fn goes_by_usage(spec: &PolicySpec) -> bool {
+    policy(&spec.name).is_some_and(|policy| policy.usage)
+}
+
 /// The policy of this name.
 pub fn policy(name: &str) -> Option<&'static Entry> {
     POLICIES.iter().find(|entry| entry.part.name == name)

@@ -84,16 +84,7 @@ impl Picker {
         if let Some(index) = self.pick_in(drawn, &ask) {
             return Choice::Endpoint(index);
         }
-        let anybody = Ask {
-            unfailing: false,
-            ..ask
-        };
-        match request.once {
-            true => self
-                .pick_in(drawn, &anybody)
-                .map_or_else(|| self.pick_elsewhere(drawn, anybody), Choice::Endpoint),
-            false => self.pick_elsewhere(drawn, anybody),
-        }
+        self.pick_elsewhere(drawn, ask.steady())
     }
 
     /// Where the request's session belongs, if that one may serve: those up, in trial with a permit, or draining (which keeps

@@ -105,18 +105,12 @@ impl Policy for Ring {
             let share = u128::from(after * BOUND_QUARTERS) * u128::from(c.weight);
             share.div_ceil(u128::from(4 * group.total().max(1))) as u64
         };
-        let takes = |c: &Candidate| hash::takes(key, c.name, c.weight, c.whole) && ask.fits(c);
-        self.walk(group, key, |c| takes(c) && loads(c) < bound(c))
-            .or_else(|| least(group, ask))
+        let takes = |c: &Candidate| c.takes(key) && ask.fits(c) && loads(c) < bound(c);
+        self.walk(group, key, takes).or_else(|| least(group, ask))
     }
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, _: &mut Rng) {
-        let member = |c: &Candidate| (c.name, c.whole);
-        let same = before
-            .iter()
-            .map(member)
-            .eq(after.candidates().iter().map(member));
-        if !same || self.points.is_empty() {
+        if !after.has_members(before) || self.points.is_empty() {
             self.build(after);
         }
     }

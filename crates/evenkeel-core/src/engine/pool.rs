@@ -163,7 +163,7 @@ impl Pool {
 
     /// Does its policy ask how much endpoints are used?
     pub(super) fn goes_by_usage(&self) -> bool {
-        crate::balance::policy(&self.spec.policy.name).is_some_and(|policy| policy.usage)
+        crate::balance::goes_by_usage(&self.spec.policy)
     }
 
     /// Who fails fast has less in flight than its work is worth, which policies are to know.

@@ -283,7 +283,7 @@ impl Current {
                 Some(_) => Places::of(&table),
                 None => Places::default(),
             },
-            usage: balance::policy(&table.policy.name).is_some_and(|policy| policy.usage),
+            usage: balance::goes_by_usage(&table.policy),
             table,
             endpoints,
             tls: beside.tls,
