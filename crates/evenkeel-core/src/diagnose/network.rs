@@ -34,9 +34,19 @@ pub enum Malformed {
 #[derive(Clone, Debug)]
 struct Node {
     values: usize,
+    /// In the order of their numbers.
     parents: Vec<u8>,
-    /// Rows by the parents' values, the last parent's the fastest; in a row by the own value.
+    /// Rows by the parents' values, the last parent's the fastest; in a row by the own value. So it is a table over the
+    /// variable and its parents like any other ([`Factor`]): the own number is the highest.
     table: Vec<f64>,
+}
+
+/// A table that is being multiplied with others, and the place in it where the others are.
+#[derive(Clone, Copy, Debug)]
+struct Touching {
+    factor: Factor,
+    strides: [usize; VARIABLES_MAX],
+    at: usize,
 }
 
 /// A network.
@@ -50,8 +60,8 @@ pub struct Network {
 pub struct Scratch {
     data: Vec<f64>,
     factors: Vec<Factor>,
-    touching: Vec<Factor>,
-    strides: Vec<[usize; VARIABLES_MAX]>,
+    touching: Vec<Touching>,
+    likelihood: Vec<f64>,
 }
 
 /// A table over a set of variables: the one with the lowest number is the slowest.
@@ -101,9 +111,12 @@ impl Network {
         if fits != Some(table.len()) || table.len() > TABLE_MAX || !table.chunks(values).all(sums) {
             return Err(Malformed::Table);
         }
+        let mut parents: Vec<u8> = parents.iter().map(|p| p.0).collect();
+        let table = self.arranged(&parents, values, table);
+        parents.sort_unstable();
         self.nodes.push(Node {
             values,
-            parents: parents.iter().map(|p| p.0).collect(),
+            parents,
             table,
         });
         Ok(Variable((self.nodes.len() - 1) as u8))
@@ -174,8 +187,26 @@ impl Network {
         parents.fold(0, |set, parent| set | 1 << parent)
     }
 
-    /// A variable's table in the order of the variables' numbers, with what was seen of it multiplied in; of a `leaf`
-    /// with its own values summed out.
+    /// A table by the parents' values in this order, as one by them in the order of their numbers.
+    fn arranged(&self, parents: &[u8], values: usize, table: Vec<f64>) -> Vec<f64> {
+        if parents.is_sorted() {
+            return table;
+        }
+        let strides = self.strides(parents.iter().fold(0, |set, p| set | 1 << p));
+        let mut arranged = vec![0.0; table.len()];
+        for (number, row) in table.chunks(values).enumerate() {
+            let (mut rest, mut place) = (number, 0);
+            for parent in parents.iter().rev().map(|p| usize::from(*p)) {
+                let values = self.nodes[parent].values;
+                place += (rest % values) * strides[parent];
+                rest /= values;
+            }
+            arranged[place * values..][..values].copy_from_slice(row);
+        }
+        arranged
+    }
+
+    /// A variable's table with what was seen of it multiplied in; of a `leaf` with its own values summed out.
     fn factor<'a>(
         &self,
         number: usize,
@@ -183,26 +214,25 @@ impl Network {
         seen: impl Iterator<Item = &'a [f64]> + Clone,
         scratch: &mut Scratch,
     ) -> Factor {
-        let begin = scratch.data.len();
         let node = &self.nodes[number];
-        let parents = node.parents.iter().map(|p| usize::from(*p));
-        let own = if leaf { 0 } else { 1u64 << number };
-        let scope = parents.clone().fold(own, |set, p| set | 1 << p);
-        let len = self.size(scope);
-        scratch.data.resize(begin + len, 0.0);
-        let strides = self.strides(scope);
-        for (at, p) in node.table.iter().enumerate() {
-            let (own, mut row) = (at % node.values, at / node.values);
-            let mut place = own * strides[number];
-            for parent in parents.clone().rev() {
-                let values = self.nodes[parent].values;
-                place += (row % values) * strides[parent];
-                row /= values;
-            }
-            let likelihood = seen.clone().fold(1.0, |l, of| l * of[own]);
-            scratch.data[begin + place] += p * likelihood;
+        let Scratch {
+            data, likelihood, ..
+        } = scratch;
+        likelihood.clear();
+        likelihood.extend((0..node.values).map(|own| seen.clone().fold(1.0, |l, of| l * of[own])));
+        let begin = data.len();
+        let rows = node.table.chunks(node.values);
+        let rows = rows.map(|row| row.iter().zip(likelihood.iter()).map(|(p, l)| p * l));
+        match leaf {
+            true => data.extend(rows.map(Iterator::sum::<f64>)),
+            false => data.extend(rows.flatten()),
         }
-        Factor { scope, begin, len }
+        let own = if leaf { 0 } else { 1u64 << number };
+        Factor {
+            scope: node.parents.iter().fold(own, |set, p| set | 1 << p),
+            begin,
+            len: data.len() - begin,
+        }
     }
 
     /// By how much the place in a table over `scope` moves with each variable's value.
@@ -241,43 +271,56 @@ impl Network {
             data,
             factors,
             touching,
-            strides,
+            ..
         } = scratch;
         touching.clear();
         factors.retain(|factor| {
             let touches = factor.scope & 1 << number != 0;
             if touches {
-                touching.push(*factor);
+                let (strides, at) = (self.strides(factor.scope), factor.begin);
+                touching.push(Touching {
+                    factor: *factor,
+                    strides,
+                    at,
+                });
             }
             !touches
         });
-        let scope = touching.iter().fold(0, |scope, f| scope | f.scope) & !(1 << number);
+        let scope = touching.iter().fold(0, |scope, t| scope | t.factor.scope) & !(1 << number);
         let (begin, len) = (data.len(), self.size(scope));
-        data.resize(begin + len, 0.0);
-        let target = self.strides(scope);
+        data.reserve(len);
         let values = self.nodes[number].values;
-        strides.clear();
-        strides.extend(touching.iter().map(|f| self.strides(f.scope)));
-        for place in 0..len {
-            let mut sum = 0.0;
-            for value in 0..values {
-                let mut product = 1.0;
-                for (factor, strides) in touching.iter().zip(strides.iter()) {
-                    let mut at = value * strides[number];
-                    let mut inside = scope & factor.scope;
-                    while inside != 0 {
-                        let other = inside.trailing_zeros() as usize;
-                        inside &= inside - 1;
-                        let digit = place / target[other] % self.nodes[other].values;
-                        at += digit * strides[other];
-                    }
-                    product *= data[factor.begin + at];
-                }
-                sum += product;
-            }
-            data[begin + place] = sum;
+        for place in 1..=len {
+            let product = |value: usize| {
+                let of = |t: &Touching| data[t.at + value * t.strides[number]];
+                touching.iter().map(of).product::<f64>()
+            };
+            let sum = (0..values).map(product).sum();
+            data.push(sum);
+            self.step(place, scope, touching);
         }
         factors.push(Factor { scope, begin, len });
+    }
+
+    /// On to this place of the table over `scope`: like a counter, of which the highest variable is the fastest digit.
+    fn step(&self, place: usize, scope: u64, touching: &mut [Touching]) {
+        let (mut rest, mut left) = (place, scope);
+        while left != 0 {
+            let digit = u64::BITS as usize - 1 - left.leading_zeros() as usize;
+            left &= !(1 << digit);
+            let values = self.nodes[digit].values;
+            let over = rest % values == 0;
+            for t in touching.iter_mut() {
+                t.at += t.strides[digit];
+                if over {
+                    t.at -= values * t.strides[digit];
+                }
+            }
+            if !over {
+                return;
+            }
+            rest /= values;
+        }
     }
 }
 

@@ -30,8 +30,10 @@ const DISK_PRESSURE_PERMILLE: u32 = 400;
 const TREND_EVERY: Duration = Duration::from_secs(5);
 /// … over so many looks: half a minute.
 const TREND_LOOKS: usize = 7;
-/// Memory that grew at so many readings in a row (one a second), and much, is soon used up.
+/// Memory that grew at so many readings in a row (one a second), and much, is soon used up …
 const STEEP_LOOKS: usize = 5;
+/// … but not while a process warms up: every one takes memory at its start, also the one that follows a crash.
+const WARM_UP: Duration = Duration::from_secs(10);
 /// Below this share of its limit memory is not short any more.
 const RELIEVED_PERMILLE: u64 = 800;
 /// What an action has exchanged is read within this after its end.
@@ -48,6 +50,8 @@ pub(super) struct Past(BTreeMap<Arc<str>, Before>);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Before {
     pid: u32,
+    /// When this process was first read.
+    since: Time,
     oom_kills: Option<u64>,
     memory: VecDeque<(Time, u64)>,
     /// Its memory at the last readings.
@@ -70,7 +74,7 @@ impl Ledger {
             }
             let before = self.past.0.entry(service.name.clone()).or_default();
             let mut said = Vec::with_capacity(10);
-            let steep = steep(before, service);
+            let steep = steep(before, service.pid, service.memory_bytes, now.at);
             let ails = ails_of_memory(service, before);
             say_process(service, before, steep, &mut said, now.at);
             say_resources(service, &facts.machine, &mut said);
@@ -190,12 +194,12 @@ fn growth(before: &mut Before, bytes: u64, at: Time) -> Option<u64> {
 }
 
 /// By how much its memory grew at every single one of the last readings, if that was so much that it will be used up soon.
-fn steep(before: &mut Before, service: &ServiceFacts) -> Option<u64> {
-    if before.pid != service.pid {
+fn steep(before: &mut Before, pid: u32, bytes: u64, at: Time) -> Option<u64> {
+    if before.pid != pid {
+        before.since = at;
         before.recent.clear();
         before.ails = false;
     }
-    let bytes = service.memory_bytes;
     let looks = &mut before.recent;
     looks.push_back(bytes);
     if looks.len() > STEEP_LOOKS {
@@ -205,7 +209,8 @@ fn steep(before: &mut Before, service: &ServiceFacts) -> Option<u64> {
     let first = *looks.front()?;
     let grown = bytes.saturating_sub(first);
     let much = grown >= GROWTH_BYTES_MIN && grown >= first / 10;
-    (looks.len() == STEEP_LOOKS && grows && much).then_some(grown)
+    let warm = at.since(before.since) >= WARM_UP;
+    (warm && looks.len() == STEEP_LOOKS && grows && much).then_some(grown)
 }
 
 /// Its limit is nearly reached, and it grew on the way there: until it has clearly come down again.
@@ -338,6 +343,24 @@ mod tests {
         assert_eq!(last, Some(60 << 20));
         let down = growth(&mut before, 100 << 20, Time::from_millis(60_000));
         assert_eq!(down, Some(0));
+    }
+
+    #[test]
+    fn what_a_process_takes_at_its_start_is_no_leak() {
+        let mut before = Before {
+            pid: 1,
+            ..Before::default()
+        };
+        let mut read = |pid, second: u64| {
+            let bytes = (20 + 20 * second) << 20;
+            let steep = steep(&mut before, pid, bytes, Time::from_millis(1000 * second));
+            before.pid = pid;
+            steep.is_some()
+        };
+        let grows: Vec<bool> = (0..12).map(|second| read(2, second)).collect();
+        assert_eq!(grows.iter().position(|grows| *grows), Some(10), "{grows:?}");
+        assert!((12..22).all(|second| !read(3, second)), "a new process");
+        assert!(read(3, 22));
     }
 
     #[test]
