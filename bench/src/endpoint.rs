@@ -1,12 +1,15 @@
 //! What answers behind the proxy: a fixed answer for each size, made once, written from memory. It understands just enough
 //! HTTP/1.1 for the bench (requests without a body, keep-alive, `Connection: close`) and refuses the rest, so that a proxy
-//! that sent something else would be found out.
+//! that sent something else would be found out. Answers may take their time ([`Servers`]); `/served` tells how many requests for
+//! such answers came to this port.
 
 use crate::poll::{self, Interest, Poller, Table};
+use crate::servers::{Servers, Service};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::rc::Rc;
+use std::time::Instant;
 
 /// Larger bodies are refused; a bound for memory.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -17,18 +20,21 @@ const SIZES_MAX: usize = 64;
 
 struct Connection {
     stream: TcpStream,
+    port: usize,
     input: Vec<u8>,
+    /// What is being worked on, and its answer.
+    at_work: Option<(u64, Rc<Vec<u8>>)>,
     output: Option<(Rc<Vec<u8>>, usize)>,
     close: bool,
     interest: Interest,
 }
 
 /// Answers until it is killed.
-pub(crate) fn run(ports: u16, send_bytes: usize) -> io::Result<()> {
+pub(crate) fn run(ports: u16, send_bytes: usize, service: &Service) -> io::Result<()> {
     let listeners = (0..ports)
         .map(|_| crate::listen((Ipv4Addr::LOCALHOST, 0).into()))
         .collect::<io::Result<Vec<_>>>()?;
-    let mut poller = Poller::new()?;
+    let poller = Poller::new()?;
     for (token, listener) in listeners.iter().enumerate() {
         if send_bytes > 0 {
             // What is accepted inherits it.
@@ -36,54 +42,112 @@ pub(crate) fn run(ports: u16, send_bytes: usize) -> io::Result<()> {
         }
         poller.add(listener, token, Interest::Read)?;
     }
-    let mut answers = Answers::default();
-    let mut connections: Table<Connection> = Table::new();
+    let mut desk = Desk {
+        first_token: listeners.len(),
+        poller,
+        connections: Table::new(),
+        answers: Answers::default(),
+        servers: Servers::new(service, listeners.len()),
+        buffer: vec![0; 64 << 10],
+    };
     let mut ready = Vec::new();
-    let mut buffer = vec![0; 64 << 10];
     loop {
-        poller.wait(None, &mut ready)?;
+        let next = desk.servers.as_ref();
+        let next = next.and_then(|servers| servers.next_in(Instant::now()));
+        desk.poller.wait(next, &mut ready)?;
         for &token in &ready {
-            if let Some(listener) = listeners.get(token) {
-                accept_all(listener, listeners.len(), &poller, &mut connections)?;
-                continue;
+            match listeners.get(token) {
+                Some(listener) => desk.accept_all(listener, token)?,
+                None => desk.turn(token - desk.first_token),
             }
-            let index = token - listeners.len();
-            let Some(connection) = connections.at(index) else {
-                continue;
+        }
+        desk.answer_what_is_done();
+    }
+}
+
+/// All there is to one process.
+struct Desk {
+    /// Of the first connection; those before are the listeners'.
+    first_token: usize,
+    poller: Poller,
+    connections: Table<Connection>,
+    answers: Answers,
+    servers: Option<Servers>,
+    buffer: Vec<u8>,
+}
+
+impl Desk {
+    fn accept_all(&mut self, listener: &TcpListener, port: usize) -> io::Result<()> {
+        while let Some(stream) = poll::accept(listener)? {
+            let index = self.connections.insert(Connection {
+                stream,
+                port,
+                input: Vec::new(),
+                at_work: None,
+                output: None,
+                close: false,
+                interest: Interest::Read,
+            });
+            if let Some(connection) = self.connections.at(index) {
+                let token = self.first_token + index;
+                self.poller.add(&connection.stream, token, Interest::Read)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, index: usize) {
+        let Some(connection) = self.connections.at(index) else {
+            return;
+        };
+        let asked = Asked {
+            index,
+            answers: &mut self.answers,
+            servers: self.servers.as_mut(),
+        };
+        let alive = connection.turn(&mut self.buffer, asked)
+            && connection
+                .watch(&self.poller, self.first_token + index)
+                .is_ok();
+        if !alive {
+            self.connections.remove(index);
+        }
+    }
+
+    fn answer_what_is_done(&mut self) {
+        let Some(now) = self.servers.as_ref().map(|_| Instant::now()) else {
+            return;
+        };
+        while let Some(servers) = &mut self.servers {
+            let connections = &mut self.connections;
+            let done = servers.ready(now, |job| {
+                let connection = connections.at(job.connection);
+                connection.is_some_and(|connection| connection.is_at_work_on(job.number))
+            });
+            let Some(job) = done else {
+                return;
             };
-            let alive = connection.turn(&mut buffer, &mut answers)
-                && connection.watch(&poller, token).is_ok();
-            if !alive {
-                connections.remove(index);
+            let connection = self.connections.at(job.connection);
+            // Its place may be another's by now.
+            if let Some(connection) = connection.filter(|c| c.is_at_work_on(job.number)) {
+                connection.output = connection.at_work.take().map(|(_, answer)| (answer, 0));
+                self.turn(job.connection);
             }
         }
     }
 }
 
-fn accept_all(
-    listener: &TcpListener,
-    first_token: usize,
-    poller: &Poller,
-    connections: &mut Table<Connection>,
-) -> io::Result<()> {
-    while let Some(stream) = poll::accept(listener)? {
-        let index = connections.insert(Connection {
-            stream,
-            input: Vec::new(),
-            output: None,
-            close: false,
-            interest: Interest::Read,
-        });
-        if let Some(connection) = connections.at(index) {
-            poller.add(&connection.stream, first_token + index, Interest::Read)?;
-        }
-    }
-    Ok(())
+/// Whom a connection asks.
+struct Asked<'a> {
+    /// The connection's place.
+    index: usize,
+    answers: &'a mut Answers,
+    servers: Option<&'a mut Servers>,
 }
 
 impl Connection {
     /// Reads, answers and writes as far as possible; whether the connection lives on.
-    fn turn(&mut self, buffer: &mut [u8], answers: &mut Answers) -> bool {
+    fn turn(&mut self, buffer: &mut [u8], mut asked: Asked<'_>) -> bool {
         if self.output.is_none() {
             match poll::read(&self.stream, buffer) {
                 Ok(None) => return true,
@@ -92,8 +156,11 @@ impl Connection {
             }
         }
         loop {
+            if self.at_work.is_some() {
+                return self.input.len() <= HEAD_BYTES_MAX;
+            }
             if self.output.is_none() {
-                match self.next_answer(answers) {
+                match self.next_answer(&mut asked) {
                     Ok(Some(answer)) => self.output = Some((answer, 0)),
                     Ok(None) => return true,
                     Err(()) => return false,
@@ -115,8 +182,12 @@ impl Connection {
         }
     }
 
-    /// The answer to the next whole request that was read.
-    fn next_answer(&mut self, answers: &mut Answers) -> Result<Option<Rc<Vec<u8>>>, ()> {
+    fn is_at_work_on(&self, number: u64) -> bool {
+        self.at_work.as_ref().is_some_and(|(own, _)| *own == number)
+    }
+
+    /// The answer to the next whole request that was read; none as yet if it takes its time.
+    fn next_answer(&mut self, asked: &mut Asked<'_>) -> Result<Option<Rc<Vec<u8>>>, ()> {
         let Some(end) = memchr::memmem::find(&self.input, b"\r\n\r\n") else {
             return if self.input.len() > HEAD_BYTES_MAX {
                 Err(())
@@ -126,9 +197,24 @@ impl Connection {
         };
         let request = Request::parse(&self.input[..end + 2]).ok_or(())?;
         self.close = request.close;
-        let answer = answers.with_body(request.body_bytes).ok_or(())?;
         self.input.drain(..end + 4);
-        Ok(Some(answer))
+        let bytes = match request.wanted {
+            Wanted::Bytes(bytes) => bytes,
+            Wanted::Check => CHECK_BYTES,
+            Wanted::Served => {
+                let served = asked.servers.as_ref().map_or(0, |s| s.taken(self.port));
+                return Ok(Some(Rc::new(whole(served.to_string().as_bytes()))));
+            }
+        };
+        let answer = asked.answers.with_body(bytes).ok_or(())?;
+        match &mut asked.servers {
+            Some(servers) if matches!(request.wanted, Wanted::Bytes(_)) => {
+                let number = servers.take(self.port, asked.index, Instant::now());
+                self.at_work = Some((number, answer));
+                Ok(None)
+            }
+            _ => Ok(Some(answer)),
+        }
     }
 
     fn watch(&mut self, poller: &Poller, token: usize) -> io::Result<()> {
@@ -143,9 +229,22 @@ impl Connection {
 
 /// What is asked for.
 struct Request {
-    body_bytes: usize,
+    wanted: Wanted,
     close: bool,
 }
+
+#[derive(Debug, PartialEq)]
+enum Wanted {
+    /// So many.
+    Bytes(usize),
+    /// How many requests for bytes there were.
+    Served,
+    /// Health checks ask for whatever.
+    Check,
+}
+
+/// What a health check gets.
+const CHECK_BYTES: usize = 2;
 
 impl Request {
     fn parse(head: &[u8]) -> Option<Request> {
@@ -157,10 +256,11 @@ impl Request {
             _ => return None,
         };
         let mut request = Request {
-            // Health checks ask for whatever; two bytes will do.
-            body_bytes: path
-                .strip_prefix("/bytes/")
-                .map_or(Some(2), |size| size.parse().ok())?,
+            wanted: match path.strip_prefix("/bytes/") {
+                Some(size) => Wanted::Bytes(size.parse().ok()?),
+                None if path == "/served" => Wanted::Served,
+                None => Wanted::Check,
+            },
             close: first.next()? == "HTTP/1.0",
         };
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
@@ -192,12 +292,18 @@ impl Answers {
         if bytes > BODY_BYTES_MAX || self.made.len() >= SIZES_MAX {
             return None;
         }
-        let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n").into_bytes();
-        answer.resize(answer.len() + bytes, b'x');
-        let answer = Rc::new(answer);
+        let answer = Rc::new(whole(&vec![b'x'; bytes]));
         self.made.insert(bytes, Rc::clone(&answer));
         Some(answer)
     }
+}
+
+fn whole(body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
 }
 
 #[cfg(test)]
@@ -207,7 +313,7 @@ mod tests {
     #[test]
     fn the_path_says_how_long_the_answer_is() {
         let request = Request::parse(b"GET /bytes/70 HTTP/1.1\r\nhost: a\r\n").unwrap();
-        assert_eq!((request.body_bytes, request.close), (70, false));
+        assert_eq!((request.wanted, request.close), (Wanted::Bytes(70), false));
         let answer = Answers::default().with_body(70).unwrap();
         assert!(answer.ends_with(&[b'x'; 70]) && answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
     }

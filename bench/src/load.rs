@@ -1,9 +1,10 @@
 //! The load: N connections, each with at most one request under way. Closed (the default): the next request follows the
-//! answer, to see what a request costs the proxy at its limit. Open (`--rate`): requests fall due at fixed times whatever
-//! the proxy does, and each is timed from when it was due, so that a pause of the proxy counts for all that it held up.
+//! answer, to see what a request costs the proxy at its limit. Open (`--rate`): requests fall due at fixed (or, with `--seed`,
+//! random) times whatever the proxy does, and each is timed from when it was due, so that a pause of the proxy counts for all that it held up.
 //! Every answer is checked; errors are counted and shown.
 
 use crate::histogram::Histogram;
+use crate::pace::Pace;
 use crate::poll::{self, Interest, Poller};
 use crate::request::{self, Shape};
 use crate::response::Response;
@@ -42,6 +43,9 @@ pub(crate) struct Options {
     /// Requests a second, due at fixed times; without it, the next follows the answer.
     #[arg(long)]
     rate: Option<f64>,
+    /// They fall due at random times instead, drawn from this: a Poisson process, as that of many clients who know nothing of each other.
+    #[arg(long, requires = "rate")]
+    seed: Option<u64>,
     /// TLS 1.3, trusting this file's certificates.
     #[arg(long)]
     tls: Option<PathBuf>,
@@ -79,14 +83,6 @@ struct Counts {
     latencies: Histogram,
     errors: u64,
     first_error: String,
-}
-
-/// When requests fall due.
-struct Pace {
-    every: Duration,
-    next: Instant,
-    /// Connections that wait for one.
-    idle: Vec<usize>,
 }
 
 struct Load<'a> {
@@ -137,14 +133,17 @@ impl Counts {
         } else {
             &self.first_error
         };
+        let us = |share: f64| self.latencies.quantile(share) as f64 / 1e3;
         println!(
-            "{{\"requests\":{},\"errors\":{},\"first_error\":{first_error:?},\"seconds\":{:.6},\"p50_us\":{:.1},\"p99_us\":{:.1},\"max_us\":{:.1}}}",
+            "{{\"requests\":{},\"errors\":{},\"first_error\":{first_error:?},\"seconds\":{:.6},\"p50_us\":{:.1},\"p90_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1},\"max_us\":{:.1}}}",
             self.latencies.total(),
             self.errors + warm.errors,
             elapsed.as_secs_f64(),
-            self.latencies.quantile(0.5) as f64 / 1e3,
-            self.latencies.quantile(0.99) as f64 / 1e3,
-            self.latencies.quantile(1.0) as f64 / 1e3,
+            us(0.5),
+            us(0.9),
+            us(0.99),
+            us(0.999),
+            us(1.0),
         );
     }
 }
@@ -183,14 +182,10 @@ impl Load<'_> {
         {
             self.turn_for(Duration::from_millis(20))?;
         }
-        self.pace = self.options.rate.map(|rate| Pace {
-            every: Duration::from_secs_f64(1.0 / rate),
-            next: Instant::now(),
-            // Those that are busy follow as they get their answers.
-            idle: (0..self.clients.len())
-                .filter(|token| self.clients[*token].is_none())
-                .collect(),
-        });
+        // Those that are busy follow as they get their answers.
+        let idle = (0..self.clients.len()).filter(|token| self.clients[*token].is_none());
+        let rate = self.options.rate;
+        self.pace = rate.map(|rate| Pace::new(rate, self.options.seed, idle.collect()));
         self.turn_for(Duration::from_secs_f64(self.options.warm))
     }
 
@@ -220,7 +215,7 @@ impl Load<'_> {
                 }
                 while pace.next < now {
                     self.counts.record(now, pace.next);
-                    pace.next += pace.every;
+                    pace.step();
                 }
             }
             None => oldest
@@ -291,7 +286,7 @@ impl Load<'_> {
             && let Some(token) = pace.idle.pop()
         {
             let due = pace.next;
-            pace.next += pace.every;
+            pace.step();
             self.begin(token, due)?;
         }
         Ok(())

@@ -11,10 +11,13 @@ mod endpoint;
 mod histogram;
 mod idle;
 mod load;
+mod pace;
 mod poll;
 mod relay;
 mod request;
 mod response;
+mod rng;
+mod servers;
 mod sink;
 mod wire;
 
@@ -31,7 +34,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Answers `/bytes/N` with N bytes, on as many ports as wanted; prints their addresses.
+    /// Answers `/bytes/N` with N bytes, at once or after some time, on as many ports as wanted; prints their addresses.
     Endpoint {
         /// How many ports.
         #[arg(long, default_value_t = 2)]
@@ -39,6 +42,8 @@ enum Role {
         /// What the kernel may hold of each answer; 0 = as much as it likes.
         #[arg(long, default_value_t = 0)]
         send_bytes: usize,
+        #[command(flatten)]
+        service: servers::Service,
     },
     /// Forwards TCP connections and parses nothing; prints its address.
     Relay {
@@ -74,7 +79,11 @@ fn main() -> ExitCode {
     let done = raised
         .map_err(std::io::Error::from)
         .and_then(|()| match Arguments::parse().role {
-            Role::Endpoint { ports, send_bytes } => endpoint::run(ports, send_bytes),
+            Role::Endpoint {
+                ports,
+                send_bytes,
+                service,
+            } => endpoint::run(ports, send_bytes, &service),
             Role::Relay { listen, endpoints } => relay::run(listen, &endpoints),
             Role::Idle {
                 target,

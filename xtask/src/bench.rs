@@ -9,10 +9,10 @@
 //! where each request counts from when it was due; CPU time with two workers; memory of idle connections.
 
 pub(crate) mod certificate;
-mod machine;
+pub(crate) mod machine;
 mod measure;
 mod plot;
-mod proxies;
+pub(crate) mod proxies;
 mod report;
 mod works;
 

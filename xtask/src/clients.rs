@@ -2,7 +2,7 @@
 //! use, and judges for itself what it sees. Here they are only installed, given a site, and run, some at a time.
 
 mod certificates;
-mod install;
+pub(crate) mod install;
 mod servers;
 mod site;
 

@@ -92,6 +92,7 @@ fn run(fault: &Fault, programs: PathBuf) -> Result<(), Failure> {
         close: false,
         tls: None,
         rate: None,
+        seed: None,
         warm_mib: 0,
         warm: 0.3,
         secs: SECS,
@@ -136,7 +137,7 @@ impl Site {
     fn start(programs: PathBuf) -> Result<Site, Failure> {
         let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
         let endpoints = [(); 2]
-            .map(|()| load::start_endpoints(&programs, 1))
+            .map(|()| load::start_endpoints(&programs, 1, &[]))
             .into_iter()
             .collect::<Result<Vec<_>, _>>()?;
         let address = process::free_address()?;

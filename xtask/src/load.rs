@@ -30,10 +30,15 @@ pub(crate) struct Endpoints {
     pub(crate) tree: Tree,
 }
 
-/// Starts endpoints and learns their addresses.
-pub(crate) fn start_endpoints(programs: &Path, ports: usize) -> Result<Endpoints, Failure> {
+/// Starts endpoints and learns their addresses. `more`: how they work, in the program's own words.
+pub(crate) fn start_endpoints(
+    programs: &Path,
+    ports: usize,
+    more: &[String],
+) -> Result<Endpoints, Failure> {
     let mut command = Command::new(programs.join("evenkeel-bench"));
     command.args(["endpoint", "--ports", &ports.to_string()]);
+    command.args(more);
     let (tree, mut lines) = process::start_spoken(command)?;
     let addresses = (0..ports)
         .map(|_| {
@@ -59,6 +64,8 @@ pub(crate) struct Spec<'a> {
     pub(crate) tls: Option<&'a Path>,
     /// Requests a second, due at fixed times; `None`: each as soon as the last was answered.
     pub(crate) rate: Option<f64>,
+    /// They are due at random times instead, drawn from this.
+    pub(crate) seed: Option<u64>,
     /// Seconds before it counts.
     pub(crate) warm: f64,
     /// MiB to receive before it counts, if that takes longer.
@@ -149,7 +156,9 @@ pub(crate) struct Seen {
     pub(crate) first_error: String,
     pub(crate) seconds: f64,
     pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
     pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
     pub(crate) max_us: f64,
 }
 
@@ -177,6 +186,9 @@ impl Load {
         }
         if let Some(rate) = spec.rate {
             command.args(["--rate", &rate.to_string()]);
+        }
+        if let Some(seed) = spec.seed {
+            command.args(["--seed", &seed.to_string()]);
         }
         if let Some(authority) = spec.tls {
             command.arg("--tls").arg(authority);
@@ -213,7 +225,9 @@ impl Seen {
             first_error: value["first_error"].as_str().unwrap_or_default().to_owned(),
             seconds: number("seconds")?,
             p50_us: number("p50_us")?,
+            p90_us: number("p90_us")?,
             p99_us: number("p99_us")?,
+            p999_us: number("p999_us")?,
             max_us: number("max_us")?,
         })
     }

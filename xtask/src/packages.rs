@@ -32,12 +32,12 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "haproxy",
         brings: Brings::File("/usr/sbin/haproxy"),
-        why: "a peer in `bench proxy`",
+        why: "a peer in `bench proxy` and `score wire`",
     },
     Package {
         name: "nginx",
         brings: Brings::File("/usr/sbin/nginx"),
-        why: "a peer in `bench proxy`",
+        why: "a peer in `bench proxy` and `score wire`",
     },
     Package {
         name: "nftables",
@@ -52,7 +52,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     Package {
         name: "python3-venv",
         brings: Brings::PythonModule("ensurepip"),
-        why: "clients in `test`: requests, httpx, aiohttp, websockets",
+        why: "clients in `test` (requests, httpx, aiohttp, websockets), and Envoy for `score wire`",
     },
     Package {
         name: "nodejs",

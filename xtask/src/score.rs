@@ -6,6 +6,7 @@ mod faults;
 mod picks;
 mod routes;
 mod site;
+mod wire;
 
 use crate::{Failure, load};
 
@@ -24,6 +25,8 @@ pub(crate) enum Score {
     Picks,
     /// What a request costs among 10,000 routes, beside one among 10.
     Routes(routes::Options),
+    /// One of eight endpoints is ten times slow: what clients see behind each policy, and behind HAProxy, nginx and Envoy.
+    Wire(wire::Options),
 }
 
 /// Runs one of them on the release build.
@@ -33,6 +36,7 @@ pub(crate) fn run(score: &Score) -> Result<(), Failure> {
         Score::Detectors(options) => return computed::run(options, "detectors", "DETECTORS.md"),
         Score::Dispatch(options) => return computed::run(options, "dispatch", "DISPATCH.md"),
         Score::Picks => return picks::run(),
+        Score::Wire(options) => return wire::run(options),
         Score::Faults(options) if options.profile == "debug" => load::build_for_tests()?,
         _ => load::build_for_use(&["evenkeel", "evenkeel-bench"])?,
     };
@@ -40,11 +44,16 @@ pub(crate) fn run(score: &Score) -> Result<(), Failure> {
         Score::Faults(options) => faults::run(options, &programs),
         Score::Attacks(options) => attacks::run(options, &programs),
         Score::Routes(options) => routes::run(options, &programs),
-        Score::Detectors(_) | Score::Dispatch(_) | Score::Picks => Ok(()),
+        Score::Detectors(_) | Score::Dispatch(_) | Score::Picks | Score::Wire(_) => Ok(()),
     }
 }
 
 /// The attacks with fewer connections and shorter limits, on the debug build and with generous bounds.
 pub(crate) fn smoke() -> Result<(), Failure> {
     attacks::smoke(&load::build_for_tests()?)
+}
+
+/// A slow endpoint behind every policy and every peer, for a moment each, on the debug build.
+pub(crate) fn wire_smoke() -> Result<(), Failure> {
+    wire::smoke()
 }

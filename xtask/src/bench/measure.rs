@@ -84,7 +84,7 @@ impl Bench {
         let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
         Ok(Bench {
             cores,
-            endpoints: load::start_endpoints(&programs, ENDPOINTS)?,
+            endpoints: load::start_endpoints(&programs, ENDPOINTS, &[])?,
             certificate: certificate::make(folder.path())?,
             programs,
             folder,
@@ -120,6 +120,7 @@ impl Bench {
             secure: secure.map(|address| (address, &self.certificate)),
             workers: start.workers,
             endpoints: &self.endpoints.addresses,
+            policy: None,
         })?;
         command.current_dir(&folder);
         let log = folder.join("log");
@@ -162,6 +163,7 @@ impl Bench {
                 close: work.close,
                 tls: work.tls.then_some(self.certificate.chain.as_path()),
                 rate,
+                seed: None,
                 warm: self.times.warm,
                 warm_mib: work.warm_mib(self.times.kept_mib),
                 secs: self.times.secs,

@@ -51,6 +51,8 @@ pub(crate) struct Place<'a> {
     pub(crate) workers: u32,
     /// What is behind it.
     pub(crate) endpoints: &'a [SocketAddr],
+    /// How it chooses among them, as lines of its own configuration; `None`: its default.
+    pub(crate) policy: Option<&'a str>,
 }
 
 /// Another build of evenkeel, to see what a change did; it takes part where [`OTHER_BUILD`] says where it is.
@@ -92,9 +94,9 @@ pub(crate) const PROXIES: &[Proxy] = &[
 ];
 
 /// Idle connections to an endpoint each proxy may keep: room for all of the largest work.
-const IDLE_MAX: u32 = 1024;
+pub(crate) const IDLE_MAX: u32 = 1024;
 
-fn evenkeel(place: &Place<'_>) -> Result<Command, Failure> {
+pub(crate) fn evenkeel(place: &Place<'_>) -> Result<Command, Failure> {
     run(place, place.programs.join("evenkeel"))
 }
 
@@ -111,6 +113,7 @@ fn run(place: &Place<'_>, program: PathBuf) -> Result<Command, Failure> {
         })
         .collect();
     let (listen, workers) = (place.listen, place.workers);
+    let policy = place.policy.unwrap_or_default();
     let secure = place
         .secure
         .map_or_else(String::new, |(address, certificate)| {
@@ -144,7 +147,7 @@ pool = "app"
 
 [pool.app]
 max_idle = {IDLE_MAX}
-
+{policy}
 [pool.app.check]
 kind = "http"
 path = "/healthz"
@@ -157,13 +160,14 @@ path = "/healthz"
     Ok(command)
 }
 
-fn haproxy(place: &Place<'_>) -> Result<Command, Failure> {
+pub(crate) fn haproxy(place: &Place<'_>) -> Result<Command, Failure> {
     // HAProxy begins to close idle connections once a fifth of its descriptors is in use; maxconn keeps a thousand clients
     // and their endpoints' connections well below that.
     let endpoints: String = numbered(place)
         .map(|(name, address)| format!("  server {name} {address} check inter 2s\n"))
         .collect();
     let (listen, workers) = (place.listen, place.workers);
+    let policy = place.policy.unwrap_or("balance roundrobin");
     let secure = place
         .secure
         .map_or_else(String::new, |(address, certificate)| {
@@ -187,7 +191,7 @@ frontend web
   bind {listen}
 {secure}  default_backend app
 backend app
-  balance roundrobin
+  {policy}
   option httpchk GET /healthz
 {endpoints}"
     );
@@ -198,11 +202,12 @@ backend app
     Ok(command)
 }
 
-fn nginx(place: &Place<'_>) -> Result<Command, Failure> {
+pub(crate) fn nginx(place: &Place<'_>) -> Result<Command, Failure> {
     let endpoints: String = numbered(place)
         .map(|(_, address)| format!("    server {address};\n"))
         .collect();
     let (listen, workers, folder) = (place.listen, place.workers, place.folder.display());
+    let policy = place.policy.unwrap_or_default();
     let secure = place
         .secure
         .map_or_else(String::new, |(address, certificate)| {
@@ -233,6 +238,7 @@ http {{
   scgi_temp_path {folder}/scgi;
   proxy_max_temp_file_size 0;
   upstream app {{
+    {policy}
 {endpoints}    keepalive {IDLE_MAX};
     keepalive_requests 1000000000;
   }}
@@ -266,7 +272,9 @@ fn relay(place: &Place<'_>) -> Result<Command, Failure> {
     Ok(command)
 }
 
-fn numbered<'a>(place: &'a Place<'_>) -> impl Iterator<Item = (String, SocketAddr)> + 'a {
+pub(crate) fn numbered<'a>(
+    place: &'a Place<'_>,
+) -> impl Iterator<Item = (String, SocketAddr)> + 'a {
     place
         .endpoints
         .iter()
@@ -274,7 +282,7 @@ fn numbered<'a>(place: &'a Place<'_>) -> impl Iterator<Item = (String, SocketAdd
         .map(|(index, address)| (format!("e{}", index + 1), *address))
 }
 
-fn written(place: &Place<'_>, name: &str, text: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn written(place: &Place<'_>, name: &str, text: &str) -> Result<PathBuf, Failure> {
     let path = place.folder.join(name);
     std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)

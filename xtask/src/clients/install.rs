@@ -32,12 +32,12 @@ pub(crate) fn ensure() -> Result<Tools, Failure> {
         .map_err(|error| format!("{}: {error}", folder.display()))?;
     let cache = folder.join("cache");
     let (python, node) = (folder.join("python"), folder.join("node"));
-    once(&python, &["requirements.txt"], || {
-        install_python(&python, &cache)
+    let list = sources().join("requirements.txt");
+    once(&python, std::slice::from_ref(&list), || {
+        install_python(&python, &list, &cache)
     })?;
-    once(&node, &["package.json", "package-lock.json"], || {
-        install_node(&node, &cache)
-    })?;
+    let lists = ["package.json", "package-lock.json"].map(|list| sources().join(list));
+    once(&node, &lists, || install_node(&node, &cache))?;
     // Only downloads that are installed by now.
     let _ = std::fs::remove_dir_all(cache);
     Ok(Tools {
@@ -46,22 +46,34 @@ pub(crate) fn ensure() -> Result<Tools, Failure> {
     })
 }
 
+/// Python with the packages of one list, in a folder of its own.
+pub(crate) fn ensure_python(folder: &Path, list: &Path) -> Result<(), Failure> {
+    let cache = folder.with_extension("cache");
+    once(folder, &[list.to_owned()], || {
+        install_python(folder, list, &cache)
+    })?;
+    let _ = std::fs::remove_dir_all(cache);
+    Ok(())
+}
+
 /// Installs into an empty folder, unless it was already made of the same lists.
 fn once(
     folder: &Path,
-    lists: &[&str],
+    lists: &[PathBuf],
     install: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     let mut wanted = String::new();
-    for list in lists {
-        let path = sources().join(list);
-        wanted += &std::fs::read_to_string(&path)
+    for path in lists {
+        wanted += &std::fs::read_to_string(path)
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    let first = lists
+        .first()
+        .map_or_else(String::new, |path| path.display().to_string());
     let stamp = folder.join(STAMP);
     if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        println!("{} is installed", lists[0]);
+        println!("{first} is installed");
         return Ok(());
     }
     if folder.exists() {
@@ -70,21 +82,20 @@ fn once(
     std::fs::create_dir_all(folder).map_err(failed)?;
     install().map_err(|failure| {
         format!(
-            "{failure}; the packages of tests/clients/{} could not be installed: that needs the network, or `cargo xtask test --tier basic`, which needs none",
-            lists[0]
+            "{failure}; the packages of {first} could not be installed: that needs the network (`cargo xtask test --tier basic` needs none)"
         )
     })?;
     std::fs::write(stamp, wanted).map_err(failed)
 }
 
-fn install_python(folder: &Path, cache: &Path) -> Result<(), Failure> {
+fn install_python(folder: &Path, list: &Path, cache: &Path) -> Result<(), Failure> {
     let mut environment = Command::new(PYTHON);
     environment.args(["-m", "venv"]).arg(folder);
     steps::run(environment)?;
     let mut pip = Command::new(folder.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--require-hashes"])
         .args(["--disable-pip-version-check", "--requirement"])
-        .arg(sources().join("requirements.txt"))
+        .arg(list)
         .env("PIP_CACHE_DIR", cache.join("pip"));
     steps::run(pip)
 }

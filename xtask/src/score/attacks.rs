@@ -126,6 +126,7 @@ impl Attack {
                 close,
                 tls: None,
                 rate: Some(HONEST_RATE),
+                seed: None,
                 warm: 0.3,
                 warm_mib: 0,
                 secs,

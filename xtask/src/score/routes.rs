@@ -71,6 +71,7 @@ fn cost_us(programs: &Path, site: &Site, secs: f64) -> Result<f64, Failure> {
         close: false,
         tls: None,
         rate: None,
+        seed: None,
         warm: 0.3,
         warm_mib: 0,
         secs,

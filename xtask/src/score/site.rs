@@ -49,7 +49,7 @@ impl Site {
         config: impl Fn(&Addresses) -> String,
     ) -> Result<Site, Failure> {
         let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
-        let endpoints = load::start_endpoints(programs, 2)?;
+        let endpoints = load::start_endpoints(programs, 2, &[])?;
         let (sink, sink_address) = start_one(programs, &["sink"])?;
         // What its kernel holds for clients that do not read would be the first to run out on a machine that is all in one.
         let (large, large_address) = start_one(
