@@ -68,6 +68,8 @@ pub struct Summary {
     pub ejections: u64,
     /// Suspicions that began.
     pub suspicions: u64,
+    /// Changes of the address in use.
+    pub switches: u64,
     /// What was said beside changes of state.
     pub remarks: u64,
     /// Answers that came under a stale fence.

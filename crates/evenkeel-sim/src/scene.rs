@@ -1,10 +1,11 @@
 //! What an invariant may look at: the world as a bystander sees it, and the notes of what just happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use evenkeel_core::address::Address;
 use evenkeel_core::balance::Choice;
-use evenkeel_core::engine::{Carried, Order, ServiceTransition, Transition};
+use evenkeel_core::engine::{Carried, Order, ServiceTransition, Switch, Transition};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::IncidentChange;
 use evenkeel_core::recover::CarriedRecovery;
@@ -101,6 +102,8 @@ pub struct Scene {
     pub tables: BTreeMap<Arc<str>, Arc<PoolTable>>,
     /// Whatever does not simply work.
     pub fleet: BTreeMap<Key, Behaviour>,
+    /// Addresses that no packet gets to.
+    pub cut: BTreeSet<Address>,
     /// Services that ail.
     pub ailing: BTreeMap<Arc<str>, Ailing>,
     /// When each was last not well, as only the world knows.
@@ -135,6 +138,8 @@ pub enum Note<'a> {
     Published(&'a Arc<PoolTable>),
     /// An endpoint's state changed. The table with it comes right after.
     Changed(&'a Transition),
+    /// Another of an endpoint's addresses came into use. The table with it comes right after.
+    Switched(&'a Switch),
     /// What a restart would know of an endpoint was stored.
     Stored(&'a Carried),
     /// An incident changed.

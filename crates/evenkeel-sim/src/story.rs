@@ -19,6 +19,7 @@ use evenkeel_core::time::Time;
 use crate::scene::{Ailment, Behaviour, Key};
 
 mod hosts;
+mod ways;
 
 pub use hosts::HostSpec;
 
@@ -36,6 +37,8 @@ pub enum Deed {
     BehaveAll(Arc<str>, Behaviour),
     /// Dies and comes back every so often, so many times.
     Flap(Key, Duration, u32),
+    /// No packet gets to this address for so long.
+    CutWay(Address, Duration),
     /// Nobody asks this pool for anything any more.
     Silence(Arc<str>),
     /// An operator's state.
@@ -151,15 +154,18 @@ impl Story {
         let deeds = pools;
         let mut pools: Vec<_> = (0..pools).map(|n| pool(n, &mut rng)).collect();
         let mut services = services(&pools, &mut rng);
+        let mut wired = Rng::new(seed).stream("ways");
+        let mut troubles = ways::lay(&mut pools, &mut wired);
         let mut elsewhere = Rng::new(seed).stream("hosts");
         let most = elsewhere.index(3).max(deeds.saturating_sub(2));
         let hosts = hosts::settle(&mut pools, &mut services, most, &mut elsewhere);
+        troubles.extend(hosts::trouble(&hosts, &mut elsewhere));
         let mut story = Story {
             seed,
             workers: 1 + rng.index(2),
             pools,
             services,
-            deeds: hosts::trouble(&hosts, &mut elsewhere),
+            deeds: troubles,
             hosts,
             calm: false,
         };

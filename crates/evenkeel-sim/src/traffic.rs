@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use evenkeel_core::balance::Picker;
 use evenkeel_core::counters::EndpointShared;
-use evenkeel_core::id::{EndpointId, Epoch};
+use evenkeel_core::id::{EndpointId, Epoch, PathId};
+use evenkeel_core::observe::FailureKind;
 use evenkeel_core::retry::Budget;
 use evenkeel_core::table::PoolTable;
 
@@ -70,10 +71,10 @@ pub struct Try {
     pub picked: (Epoch, usize),
     /// Its counters.
     pub shared: Arc<EndpointShared>,
-    /// Will it be answered?
-    pub answered: bool,
-    /// Without a sign of life?
-    pub unheard: bool,
+    /// By this of its addresses.
+    pub path: PathId,
+    /// How it fails, if it does.
+    pub fails: Option<FailureKind>,
     /// How long it takes.
     pub takes: Duration,
 }

@@ -25,7 +25,15 @@ fn tell(seeds: &[u64], run: fn(u64) -> Result<Summary, Broken>) -> Vec<Summary> 
     let told: Vec<_> = std::thread::scope(|scope| {
         let parts = seeds.chunks(part.max(1)).map(|seeds| {
             let seeds = seeds.to_vec();
-            scope.spawn(move || seeds.into_iter().map(run).collect::<Vec<_>>())
+            scope.spawn(move || {
+                let told = seeds.into_iter().enumerate().map(|(told, seed)| {
+                    if told % 50 == 49 {
+                        eprintln!("{} stories told, now {seed}", told + 1);
+                    }
+                    run(seed)
+                });
+                told.collect::<Vec<_>>()
+            })
         });
         let parts: Vec<_> = parts.collect();
         parts
@@ -53,11 +61,12 @@ fn sum(told: &[Summary], of: impl Fn(&Summary) -> u64) -> u64 {
 fn every_invariant_holds_over_five_pools() {
     let told = tell(&seeds(WIDE), run_wide);
     println!(
-        "{} stories over 5 pools: {} requests, {} changes of state, {} ejections, {} restarts of control, {} deaths of agents, {} connections of agents, {} refused, {} incidents, {} actions begun, {} orders, {} carried out by agents, {} refused by them as stale, {} ailments cured, {:.1} MiB of journal replayed, all healed, the slowest after {:.1} s",
+        "{} stories over 5 pools: {} requests, {} changes of state, {} ejections, {} changes of address, {} restarts of control, {} deaths of agents, {} connections of agents, {} refused, {} incidents, {} actions begun, {} orders, {} carried out by agents, {} refused by them as stale, {} ailments cured, {:.1} MiB of journal replayed, all healed, the slowest after {:.1} s",
         told.len(),
         sum(&told, |s| s.requests),
         sum(&told, |s| s.changes),
         sum(&told, |s| s.ejections),
+        sum(&told, |s| s.switches),
         sum(&told, |s| s.restarts),
         sum(&told, |s| s.agent_deaths),
         sum(&told, |s| s.lines),
@@ -74,9 +83,10 @@ fn every_invariant_holds_over_five_pools() {
     if told.len() > 1 {
         // The stories must not be empty ones.
         let (restarts, incidents) = (sum(&told, |s| s.restarts), sum(&told, |s| s.incidents));
+        let switches = sum(&told, |s| s.switches);
         assert!(
-            restarts > 5 && incidents > 50,
-            "{restarts} restarts, {incidents} incidents"
+            restarts > 5 && incidents > 50 && switches > 5,
+            "{restarts} restarts, {incidents} incidents, {switches} changes of address"
         );
     }
 }

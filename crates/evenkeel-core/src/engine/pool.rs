@@ -227,6 +227,8 @@ impl Pool {
 
     /// Takes an outcome to where it belongs.
     fn report(&mut self, index: usize, outcome: Outcome, ctx: &mut Context<'_>) {
+        // Its state may be another because of that.
+        self.switched(index, ctx);
         let endpoint = &self.endpoints[index];
         self.dirty |= outcome.row;
         if let Some((from, to)) = outcome.shown {
@@ -259,7 +261,6 @@ impl Pool {
         if let Some(permits) = outcome.permits {
             self.trials.push((endpoint.id, permits));
         }
-        self.switched(index, ctx);
         if outcome.row || outcome.record {
             self.tally = self.count();
         }

@@ -1,5 +1,5 @@
 //! Nobody comes back from down before it passed its checks for the whole hold, unless nobody in the pool was usable
-//! meanwhile, or it had just become known anew (a restart, a maintenance, another configuration).
+//! meanwhile, or it had just become known anew (a restart, a maintenance, another configuration), or is reached by another address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,6 +54,10 @@ impl Invariant for HoldIsRespected {
                         self.passing.remove(*key);
                     }
                 }
+            }
+            // What kept it down was the address, and it has passed its check at another.
+            Note::Switched(switch) if !switch.change.back => {
+                self.deciding = Some((switch.pool.clone(), switch.name.clone()));
             }
             Note::Changed(change) => {
                 let key = (change.pool.clone(), change.name.clone());

@@ -1,5 +1,6 @@
 //! What must hold at every moment of every story. One file each, one line in [`all`].
 
+mod a_good_way_is_taken;
 mod account_adds_up;
 mod actions_leave_somebody;
 mod actions_rest;
@@ -23,6 +24,7 @@ mod orders_elsewhere_once;
 mod probed_often_enough;
 mod reload_changes_nothing;
 mod retry_budget;
+mod returns_are_held;
 mod services_one_by_one;
 mod somewhere_to_go;
 mod stale_fence;
@@ -72,6 +74,8 @@ pub fn all() -> Vec<Box<dyn Invariant>> {
         Box::<one_agent_a_name::OneAgentAName>::default(),
         Box::<orders_elsewhere_once::OrdersElsewhereOnce>::default(),
         Box::<told_as_it_is::ToldAsItIs>::default(),
+        Box::<a_good_way_is_taken::AGoodWayIsTaken>::default(),
+        Box::<returns_are_held::ReturnsAreHeld>::default(),
         Box::<journal_replays::JournalReplays>::default(),
         Box::<heals::Heals>::default(),
     ]

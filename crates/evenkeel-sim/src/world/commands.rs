@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use evenkeel_core::address::Address;
+use evenkeel_core::diagnose::{Evidence, Source};
 use evenkeel_core::engine::{Command, DecidedBy, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
-use evenkeel_core::incident::{IncidentChange, News};
+use evenkeel_core::incident::{About, IncidentChange, News, Observation};
 use evenkeel_core::observe::Contact;
 use evenkeel_core::table::{EndpointRow, PoolTable, State};
 
-use super::{Process, What, World};
+use super::{Look, Process, What, World};
 use crate::scene::{Behaviour, Key, Note, Scene};
 
 impl World {
@@ -47,11 +49,12 @@ impl World {
             } => self.start_trial(endpoint, permits),
             Command::Probe {
                 endpoint,
+                address,
                 timeout,
                 epoch,
-                ..
-            } => self.probe(endpoint, timeout, epoch),
-            Command::Alone(_) | Command::Back(_) | Command::Switched(_) => {}
+            } => self.probe(endpoint, &address, timeout, epoch),
+            Command::Alone(_) | Command::Back(_) => {}
+            Command::Switched(switch) => self.switched(&switch),
             Command::Said(_) | Command::Prevented(_) => self.summary.remarks += 1,
             Command::Weigh {
                 endpoint, burden, ..
@@ -170,27 +173,52 @@ impl World {
     }
 
     /// Most answers come soon, some come when nobody waits for them any more, a few never.
-    pub(super) fn probe(&mut self, endpoint: EndpointId, timeout: Duration, epoch: Epoch) {
+    pub(super) fn probe(
+        &mut self,
+        endpoint: EndpointId,
+        address: &Address,
+        timeout: Duration,
+        epoch: Epoch,
+    ) {
         self.fence(epoch);
         let view = self
             .engine
             .endpoint(endpoint)
             .expect("a probe names an endpoint there is");
         let key: Key = (view.pool_name.clone(), view.name.clone());
-        self.note(&Note::ProbeSent { key: &key });
-        self.probing.insert(endpoint, epoch);
+        if view.path.address() == Some(address) {
+            self.note(&Note::ProbeSent { key: &key });
+            self.probing.insert(endpoint, epoch);
+        }
         self.remember_fault(&key);
-        let (passed, takes) = match self.effective(&key) {
-            Behaviour::Works | Behaviour::Erroring | Behaviour::Flaky => (true, self.ms(1, 20)),
-            Behaviour::Dead | Behaviour::FailsChecks => (false, self.ms(1, 5)),
-            Behaviour::Hung => (false, timeout),
+        let (contact, evidence, takes) = match self.effective(&key) {
+            _ if self.scene.cut.contains(address) => {
+                (Contact::Silent, Some(Evidence::ConnectTimeout), timeout)
+            }
+            Behaviour::Works | Behaviour::Erroring | Behaviour::Flaky => {
+                (Contact::Answered, None, self.ms(1, 20))
+            }
+            Behaviour::Dead => {
+                let refused = Some(Evidence::ConnectionRefused);
+                (Contact::Answered, refused, self.ms(1, 5))
+            }
+            Behaviour::FailsChecks => {
+                let status = Some(Evidence::ErrorStatus);
+                (Contact::Answered, status, self.ms(1, 5))
+            }
+            Behaviour::Hung => (Contact::TimedOut, Some(Evidence::NoAnswer), timeout),
+        };
+        let look = Look {
+            passed: evidence.is_none(),
+            contact,
+            evidence,
         };
         let answer = What::ProbeAnswer {
             process: self.scene.process,
             endpoint,
             key,
             epoch,
-            passed,
+            look,
         };
         // A calm network loses few, and never so that it is noticed.
         let lost = if self.scene.calm { 500 } else { 30 };
@@ -207,15 +235,40 @@ impl World {
         endpoint: EndpointId,
         key: &Key,
         epoch: Epoch,
-        passed: bool,
+        look: Look,
     ) {
+        let Look {
+            passed,
+            contact,
+            evidence,
+        } = look;
+        let detail = if passed { "200" } else { "it failed" }.to_string();
+        let probed = Event::Probed {
+            endpoint,
+            epoch,
+            passed,
+            contact,
+            detail: detail.clone(),
+        };
+        if self.is_of_another_way(endpoint, epoch) {
+            self.feed(probed);
+            return;
+        }
+        if let Some(evidence) = evidence {
+            self.feed(Event::Observed(Observation {
+                about: About::Endpoint(endpoint),
+                evidence,
+                present: true,
+                source: Source::Check,
+                value: detail,
+            }));
+        }
         let valid = self.probing.get(&endpoint) == Some(&epoch);
         if valid {
             self.probing.remove(&endpoint);
         } else {
             self.summary.stale += 1;
         }
-        let detail = if passed { "200" } else { "refused" }.to_string();
         let answer = Note::ProbeAnswered {
             key,
             passed,
@@ -223,13 +276,7 @@ impl World {
             commands: 0,
         };
         self.note(&answer);
-        let commands = self.feed(Event::Probed {
-            endpoint,
-            epoch,
-            passed,
-            contact: Contact::Answered,
-            detail,
-        });
+        let commands = self.feed(probed);
         if !valid {
             self.note(&Note::ProbeAnswered {
                 key,

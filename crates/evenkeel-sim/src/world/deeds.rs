@@ -41,6 +41,7 @@ impl World {
                     self.plan(every, What::Deed(Deed::Flap(key, every, times - 1)));
                 }
             }
+            Deed::CutWay(way, long) => self.cut_way(way, long),
             Deed::Silence(pool) => {
                 self.silent.insert(pool);
             }
@@ -182,6 +183,7 @@ impl World {
     pub(super) fn make_peace(&mut self) {
         self.scene.peace = true;
         self.scene.fleet.clear();
+        self.scene.cut.clear();
         self.scene.ailing.clear();
         self.attend();
         for key in self.all_keys() {

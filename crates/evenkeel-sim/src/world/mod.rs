@@ -7,14 +7,18 @@ mod commands;
 mod deeds;
 mod journal;
 mod requests;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::address::Address;
+use evenkeel_core::diagnose::Evidence;
 use evenkeel_core::engine::{Carried, Engine, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::Record;
+use evenkeel_core::observe::Contact;
 use evenkeel_core::recover::{CarriedRecovery, Order};
 use evenkeel_core::remote::LinkId;
 use evenkeel_core::rng::Rng;
@@ -45,8 +49,9 @@ enum What {
         endpoint: EndpointId,
         key: Key,
         epoch: Epoch,
-        passed: bool,
+        look: Look,
     },
+    Mended(Address),
     Request(Request),
     TryEnds(Try),
     Started(u32, ServiceId, u32),
@@ -60,6 +65,14 @@ enum What {
     AgentBegins(Arc<str>),
     Errand(Arc<str>, u32, Box<agents::Errand>),
     Wire(LinkId, agents::Wire),
+}
+
+/// What a probe sees.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    passed: bool,
+    contact: Contact,
+    evidence: Option<Evidence>,
 }
 
 /// A supervised process.
@@ -291,12 +304,13 @@ impl World {
                 endpoint,
                 key,
                 epoch,
-                passed,
+                look,
             } => {
                 if process == self.scene.process {
-                    self.probe_answered(endpoint, &key, epoch, passed);
+                    self.probe_answered(endpoint, &key, epoch, look);
                 }
             }
+            What::Mended(way) => drop(self.scene.cut.remove(&way)),
             What::Request(request) => self.request(request),
             What::TryEnds(ended) => self.try_ended(ended),
             What::Started(process, service, pid) => {

@@ -78,24 +78,34 @@ impl World {
         let key = Scene::key(&table, index);
         self.remember_fault(&key);
         let behaviour = self.effective(&key);
-        let (answered, takes) = match behaviour {
+        let cut = row.address.as_ref();
+        let cut = cut.is_some_and(|way| self.scene.cut.contains(way));
+        let reset = Some(FailureKind::Reset);
+        let (fails, takes) = match behaviour {
+            _ if cut => {
+                let connects = table.transport.connect_timeout;
+                (
+                    Some(FailureKind::ConnectTimeout),
+                    connects.min(table.retry.per_try_timeout),
+                )
+            }
             // One in twenty takes twenty times as long, without anything being wrong.
             Behaviour::Works if self.scene.calm && self.rng.chance(1, 20) => {
-                (true, self.ms(40, 600))
+                (None, self.ms(40, 600))
             }
-            Behaviour::Works | Behaviour::FailsChecks => (true, self.ms(2, 30)),
-            Behaviour::Dead => (false, self.ms(1, 2)),
-            Behaviour::Hung => (false, table.retry.per_try_timeout),
-            Behaviour::Erroring => (false, self.ms(2, 10)),
-            Behaviour::Flaky => (!self.rng.chance(1, 3), self.ms(2, 30)),
+            Behaviour::Works | Behaviour::FailsChecks => (None, self.ms(2, 30)),
+            Behaviour::Dead => (Some(FailureKind::Connect), self.ms(1, 2)),
+            Behaviour::Hung => (Some(FailureKind::Timeout), table.retry.per_try_timeout),
+            Behaviour::Erroring => (Some(FailureKind::Status(503)), self.ms(2, 10)),
+            Behaviour::Flaky => (reset.filter(|_| self.rng.chance(1, 3)), self.ms(2, 30)),
         };
         let ended = Try {
             request,
             endpoint: row.id,
             picked: (table.epoch, index),
             shared: row.shared.clone(),
-            answered,
-            unheard: behaviour == Behaviour::Hung,
+            path: row.path,
+            fails,
             takes,
         };
         self.plan(takes, What::TryEnds(ended));
@@ -109,14 +119,14 @@ impl World {
         ended.shared.in_flight.fetch_sub(1, Relaxed);
         counters.settled.inc();
         self.tell_picker(&ended);
-        if ended.answered {
+        let Some(kind) = ended.fails else {
             counters.successes.inc();
             counters.times.observe(ended.takes);
             ended.shared.failure_run.store(0, Relaxed);
             return self.done(&ended.request.pool, true);
-        }
+        };
         counters.failures.inc();
-        if ended.unheard {
+        if matches!(kind, FailureKind::ConnectTimeout | FailureKind::Timeout) {
             counters.unheard.inc();
         }
         let run = ended.shared.failure_run.fetch_add(1, Relaxed) + 1;
@@ -125,11 +135,8 @@ impl World {
         if !self.rng.chance(1, 20) {
             self.feed(Event::Failed(Failure {
                 endpoint: ended.endpoint,
-                path: Default::default(),
-                kind: match ended.unheard {
-                    true => FailureKind::Timeout,
-                    false => FailureKind::Reset,
-                },
+                path: ended.path,
+                kind,
                 run,
                 at,
             }));
@@ -146,7 +153,7 @@ impl World {
         let lane = self.lanes.lane(ended.request.worker, &table, seed, workers);
         let how = balance::Ended {
             at: self.scene.now.at,
-            took: ended.answered.then_some(ended.takes),
+            took: ended.fails.is_none().then_some(ended.takes),
         };
         lane.picker.ended(ended.picked.0, ended.picked.1, &how);
     }
