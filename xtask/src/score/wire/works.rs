@@ -1,9 +1,9 @@
 //! What endpoints do with a request. Eight servers with four workers each and a queue before them; a request takes a worker 5 ms
 //! on average, and ten times that at the last server. Timers stand for the work, so that all of them fit on a part of a core.
 //!
-//! The load is 60 % of what all of them can do together: below half, the slow one is asked so rarely by any policy that looks at
-//! requests in flight that little is left to choose; near all, who is slow is found by every queue, and p99 is that of the queues. At
-//! 60 % the fast ones could do without the slow one altogether, and a policy shows by how much it asks it nevertheless.
+//! The load is 60 % of what all of them can do together, in the middle of what such fleets are run at. The fast ones could carry it without
+//! the slow one, with short queues: so p99 shows how often a policy asks the slow one nevertheless. Near all they can do, the
+//! queues before all of them would rule it whatever the policy.
 
 /// How much slower the last endpoint is.
 pub(super) const SLOW_TIMES: u32 = 10;
