@@ -12,8 +12,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// Clients; they are opened as they are needed, and a policy that lets requests wait needs many.
-const CONNECTIONS: u32 = 6000;
+/// Clients; they are opened as they are needed, and a policy that lets requests wait needs many. Twice as many is what nginx has
+/// room for (`worker_connections`), whose connections to endpoints count as well.
+const CONNECTIONS: u32 = 4000;
 /// Bytes of an answer's body.
 const BODY: u32 = 128;
 /// An endpoint says within this what it was sent.
