@@ -87,7 +87,7 @@ pub(crate) struct Subject {
     ailed: bool,
     /// It served under what is configured now.
     pub(crate) served: bool,
-    /// Its present process was seen to answer, well or not: its port is open.
+    /// Its present process was seen to answer requests, well or not: it had said that it was ready.
     answered: bool,
     ready_at: Time,
     verify_until: Time,
@@ -152,7 +152,7 @@ impl Subject {
 
     /// Takes an observation in. Does it say anything new?
     pub(crate) fn note(&mut self, item: Item) -> bool {
-        self.answered |= item.present && answers(item.evidence);
+        self.answered |= item.present && answers(&item);
         if item.present && item.evidence.entry().class.is_symptom() {
             self.first_sign.get_or_insert(item.at);
             self.last_sign = item.at;
@@ -275,10 +275,58 @@ impl Subject {
     }
 }
 
-/// Does whoever shows this answer?
-fn answers(evidence: Evidence) -> bool {
-    matches!(
-        evidence,
-        Evidence::ErrorStatus | Evidence::WrongAnswer | Evidence::Garbage
-    )
+/// Does whoever shows this answer what is sent to it? An error as the answer to a check is how many say that they are not ready
+/// yet; requests come only to one that has passed its check.
+fn answers(item: &Item) -> bool {
+    use Evidence::{ErrorStatus, Garbage, WrongAnswer};
+    let spoke = matches!(item.evidence, ErrorStatus | WrongAnswer | Garbage);
+    spoke && item.source == Source::Traffic
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its process runs since the beginning; its check fails.
+    fn starting() -> Subject {
+        let mut subject = Subject::new(SubjectSpec {
+            key: "app/a1".into(),
+            endpoint: None,
+            pool: None,
+            service: Some("a1".into()),
+            instance: "a1".into(),
+            machine: None,
+            zone: None,
+            state: State::Unknown,
+            tended: false,
+            fingerprint: 0,
+        });
+        subject.service_is(ServiceState::Starting, None, Time::ZERO);
+        subject.service_is(ServiceState::Ready, Some(1), Time::ZERO);
+        subject.state_is(State::Down);
+        subject
+    }
+
+    fn errs(source: Source, at: Time) -> Item {
+        Item {
+            evidence: Evidence::ErrorStatus,
+            present: true,
+            source,
+            at,
+            value: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_check_that_is_answered_with_an_error_at_the_start_is_waited_for_and_requests_are_not() {
+        let soon = Time::from_millis(2_000);
+        let mut subject = starting();
+        subject.note(errs(Source::Check, soon));
+        assert_eq!(subject.stand(soon), Stand::Suspect);
+        assert_eq!(subject.stand(Time::from_millis(5_001)), Stand::Down);
+
+        let mut subject = starting();
+        subject.note(errs(Source::Traffic, soon));
+        assert_eq!(subject.stand(soon), Stand::Down);
+    }
 }

@@ -193,7 +193,7 @@ fn a_service_that_was_seen_to_serve_gets_no_more_patience() {
 }
 
 #[test]
-fn a_process_that_answers_with_errors_from_the_start_gets_no_patience() {
+fn a_process_that_answers_requests_with_errors_from_the_start_gets_no_patience() {
     let mut bench = Bench::new();
     bench.handle(Event::Incidents(Vec::new()));
     bench.services = vec![service("s1", Ready::None), service("s2", Ready::None)];
@@ -205,8 +205,16 @@ fn a_process_that_answers_with_errors_from_the_start_gets_no_patience() {
     super::tell(&mut bench, ServiceOrder::Restart);
     bench.run(0.1);
     see(&mut bench, "s1", Evidence::ConnectionRefused);
-    see(&mut bench, "s1", Evidence::ErrorStatus);
-    (1..=5).for_each(|run| fail(&mut bench, "s1", run));
+    for run in 1..=5 {
+        let failure = Failure {
+            endpoint: bench.id("s1"),
+            path: bench.path("s1"),
+            kind: FailureKind::Status(503),
+            run,
+            at: bench.now.at,
+        };
+        bench.handle(Event::Failed(failure));
+    }
     assert_eq!(bench.states("app"), [State::Down, State::Up]);
     assert_eq!(bench.engine.incidents_open(), 1);
 }
