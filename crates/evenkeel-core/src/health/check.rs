@@ -62,6 +62,10 @@ pub struct Check {
     hold: Hold,
     /// A person agreed to the return.
     agreed: bool,
+    /// Since it went down it has passed often enough to serve: what keeps it down is a hold, or a person.
+    recovered: bool,
+    /// Failures in a row since then.
+    lapses: u32,
 }
 
 impl Check {
@@ -102,6 +106,11 @@ impl Check {
         self.against > 0 || self.verdict == Verdict::Unknown
     }
 
+    /// Is it down no more but for the hold or a person? A single failure does not change that, as it does not while it is up.
+    pub fn returning(&self) -> bool {
+        self.verdict == Verdict::Down && (self.against > 0 || self.recovered)
+    }
+
     /// When the hold is over, while it is down and passes.
     pub fn held_until(&self, failover: &FailoverSettings) -> Option<Time> {
         self.hold.until(failover.hold)
@@ -122,6 +131,7 @@ impl Check {
     ) -> Option<Turn> {
         if self.verdict == Verdict::Down {
             self.hold.on(seen.passed, seen.alone, now);
+            self.remember(seen.passed, settings);
         }
         if std::mem::take(&mut self.decisive) {
             return self.first(seen);
@@ -135,6 +145,16 @@ impl Check {
             Verdict::Up => self.fall(seen, settings),
             _ => self.rise(settings, failover, now),
         }
+    }
+
+    fn remember(&mut self, passed: bool, settings: &CheckSettings) {
+        if passed {
+            self.lapses = 0;
+            self.recovered |= self.against.saturating_add(1) >= settings.rise;
+            return;
+        }
+        self.lapses = self.lapses.saturating_add(1);
+        self.recovered &= self.lapses < settings.fall;
     }
 
     /// A person says: ready. With manual failback it comes back, at once if it passes already.
@@ -173,6 +193,8 @@ impl Check {
         self.verdict = Verdict::Down;
         self.hold = Hold::default();
         self.agreed = false;
+        self.recovered = false;
+        self.lapses = 0;
         Some(Turn {
             to: Verdict::Down,
             why: format!("{n} of {} checks failed: {}", settings.fall, seen.detail),
@@ -282,6 +304,22 @@ mod tests {
         b.see(false, true);
         assert_eq!(b.see(true, true), Verdict::Down);
         assert_eq!(b.see(true, true), Verdict::Up);
+    }
+
+    #[test]
+    fn who_waits_for_a_person_is_no_new_fault_at_a_single_failure() {
+        let mut b = bench(0);
+        b.failover.failback_auto = false;
+        let mut after = |results: &[bool]| {
+            for passed in results {
+                b.see(*passed, false);
+            }
+            b.check.returning()
+        };
+        assert!(!after(&[true, false, false, false]));
+        assert!(after(&[true, true, true]));
+        assert!(after(&[false, false]), "it passed before, and may again");
+        assert!(!after(&[false]), "now it has fallen again");
     }
 
     #[test]

@@ -247,8 +247,9 @@ impl Endpoint {
 
     /// Is it on its way back: passing its checks, or in trial?
     pub(crate) fn returning(&self) -> bool {
-        let passes = self.check.verdict() == Verdict::Down && self.check.against() > 0;
-        passes || self.heard_again.is_some_and(|n| n > 0) || self.outlier.trial().is_some()
+        self.check.returning()
+            || self.heard_again.is_some_and(|n| n > 0)
+            || self.outlier.trial().is_some()
     }
 
     /// When [`Sign::Tick`] is next due.
