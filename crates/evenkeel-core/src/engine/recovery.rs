@@ -159,6 +159,7 @@ impl Engine {
         Some(Behind {
             name: name.into(),
             id: view.agent.is_none().then_some(view.id),
+            heard: view.agent.as_ref().is_none_or(|agent| agent.connected),
             state: view.state,
             pid: view.pid,
             spec: view.spec.clone(),

@@ -14,6 +14,8 @@ pub(crate) struct Behind {
     pub(crate) name: Arc<str>,
     /// Supervised here; `None` = by an agent.
     pub(crate) id: Option<ServiceId>,
+    /// Whoever supervises it hears what it is ordered: an agent that is not connected does not.
+    pub(crate) heard: bool,
     pub(crate) state: ServiceState,
     pub(crate) pid: Option<u32>,
     pub(crate) spec: Arc<ServiceSpec>,

@@ -152,6 +152,9 @@ fn obstacle(
         return because(why);
     }
     let acts = !matches!(action.needs, Needs::Nothing | Needs::Endpoint);
+    if acts && case.service.as_ref().is_some_and(|s| !s.heard) {
+        return because("its agent is not connected");
+    }
     if acts && case.service.as_ref().is_some_and(|s| !touchable(s)) {
         return Some(Obstacle::Until(now.at + SETTLE_LITTLE));
     }

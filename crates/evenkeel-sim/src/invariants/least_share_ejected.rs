@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evenkeel_core::engine::DecidedBy;
 use evenkeel_core::id::EndpointId;
-use evenkeel_core::table::{EndpointRow, State};
+use evenkeel_core::table::{EndpointRow, PoolTable, State};
 
 use super::Invariant;
 use crate::scene::{Note, Scene};
@@ -40,6 +40,7 @@ impl Invariant for LeastShareEjected {
                 };
             }
             Note::Published(table) => {
+                self.forget_gone(table);
                 let Some((_, endpoint)) = self.just.take_if(|(pool, _)| *pool == table.name) else {
                     return Ok(());
                 };
@@ -67,5 +68,16 @@ impl Invariant for LeastShareEjected {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl LeastShareEjected {
+    /// Whoever leaves the configuration comes back as a stranger.
+    fn forget_gone(&mut self, table: &PoolTable) {
+        let prefix = format!("{}/", table.name);
+        self.out.retain(|key| {
+            let name = key.strip_prefix(&prefix);
+            name.is_none_or(|name| table.endpoints.iter().any(|row| *row.name == *name))
+        });
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::bench::{Bench, endpoint, pool};
 use super::*;
 use crate::detect::Pause;
-use crate::diagnose::{Cause, Evidence};
+use crate::diagnose::{Cause, Evidence, Source};
 use crate::engine::{AgentNews, ServiceReport};
-use crate::incident::Outcome;
+use crate::incident::{About, Observation, Outcome};
 use crate::observe::Contact;
 use crate::settings::HeartbeatSettings;
 
@@ -138,6 +138,39 @@ fn what_ended_while_its_agent_was_away_is_told_when_it_is_back() {
     connected(&mut bench, report);
     bench.run(1.0);
     assert_eq!(bench.engine.incidents().len(), 1, "told once");
+}
+
+/// Seen to answer nothing for so many seconds.
+fn hangs(bench: &mut Bench, seconds: u32) {
+    for _ in 0..seconds {
+        bench.handle(Event::Observed(Observation {
+            about: About::Endpoint(bench.id("a1")),
+            evidence: Evidence::NoAnswer,
+            present: true,
+            source: Source::Check,
+            value: String::new(),
+        }));
+        bench.run(1.0);
+    }
+}
+
+#[test]
+fn nothing_is_begun_at_a_service_whose_agent_does_not_hear_it() {
+    let mut bench = begun(false);
+    connected(&mut bench, api(ServiceState::Ready, Some(7), 0));
+    bench.run(20.0);
+    gone(&mut bench, true);
+    bench.dead.insert("a1".into());
+    hangs(&mut bench, 40);
+    let record = bench.engine.incidents().remove(0);
+    assert!(record.actions.is_empty(), "{record:#?}");
+    let told = |why: &String| why.contains("its agent is not connected");
+    assert!(record.person.iter().any(told), "{record:#?}");
+
+    connected(&mut bench, api(ServiceState::Ready, Some(7), 0));
+    hangs(&mut bench, 5);
+    let record = bench.engine.incidents().remove(0);
+    assert!(!record.actions.is_empty(), "{record:#?}");
 }
 
 #[test]
