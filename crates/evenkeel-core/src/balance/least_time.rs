@@ -1,9 +1,11 @@
 //! The endpoint with the least response time × requests in flight (per weight, of which the average is 1, with the one to
 //! come); among equals by lot with their weights.
 //!
-//! The time is a moving average over the last ten seconds or so (weights fade with e^(−Δt/10 s)), a failed try in it counts
+//! The time is the average of the answers of the last ten seconds or so (each counts e^(−age/10 s)), a failed try in it counts
 //! as [`PENALTY`](super::ended::PENALTY). Whoever gets no work fades too: on each pick the next one in turn is brought up to
-//! date, so that nobody is left out for good and a pick costs no exponential per endpoint.
+//! date, so that nobody is left out for good and a pick costs no exponential per endpoint. Of an old average little is left to
+//! outweigh what comes: one answer tells whether somebody who was slow still is. (Were answers weighed by the time between them
+//! instead, that would take seconds of many requests, and so would getting over a first answer that was no typical one.)
 //!
 //! All endpoints are looked at, so that the best is found; `peak_ewma` looks at two and is not led astray by everybody's
 //! looking at the same numbers.
@@ -27,25 +29,25 @@ pub(super) const ENTRY: Entry = Entry {
     make: |_| Box::new(LeastTime::default()),
 };
 
-/// An average, in nanoseconds, and when it was brought up to date.
+/// An average, in nanoseconds, how many answers it stands for, and when it was brought up to date.
 #[derive(Clone, Copy, Debug, Default)]
 struct Average {
     ns: f64,
+    answers: f64,
     at: Time,
 }
 
 impl Average {
     fn observe(&mut self, ns: f64, now: Time) {
-        let left = match self.ns > 0.0 {
-            true => left(self.at, now),
-            false => 0.0,
-        };
-        self.ns = self.ns * left + ns * (1.0 - left);
+        self.answers = self.answers * left(self.at, now) + 1.0;
+        self.ns += (ns - self.ns) / self.answers;
         self.at = now;
     }
 
     fn fade(&mut self, now: Time) {
-        self.ns *= left(self.at, now);
+        let left = left(self.at, now);
+        self.ns *= left;
+        self.answers *= left;
         self.at = now;
     }
 }
@@ -103,5 +105,32 @@ impl Policy for LeastTime {
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, _: &mut Rng) {
         self.averages.rebuilt(before, after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Time {
+        Time::from_millis(ms)
+    }
+
+    #[test]
+    fn a_first_answer_that_was_no_typical_one_is_soon_outweighed() {
+        let mut average = Average::default();
+        average.observe(1e6, at(1000));
+        (1..10).for_each(|ms| average.observe(11e6, at(1000 + ms)));
+        assert!((average.ns - 10e6).abs() < 0.1e6, "{}", average.ns);
+    }
+
+    #[test]
+    fn one_answer_tells_that_somebody_who_was_left_alone_is_still_slow() {
+        let mut average = Average::default();
+        (0..3).for_each(|ms| average.observe(50e6, at(1000 + ms)));
+        (0..2000).for_each(|step| average.fade(at(1010 + 10 * step)));
+        assert!(average.ns < 10e6, "left alone for 20 s: {}", average.ns);
+        average.observe(50e6, at(21_100));
+        assert!(average.ns > 35e6, "{}", average.ns);
     }
 }
