@@ -262,6 +262,13 @@ pub enum Note<'a> {
         /// It was ended by a host that lives.
         closed: bool,
     },
+    /// An agent takes an order, and writes its fence down before it does anything.
+    AgentTakes {
+        /// Which.
+        host: &'a Arc<str>,
+        /// It came outside of the connection.
+        stray: bool,
+    },
     /// An agent begins to carry an order out.
     AgentActs {
         /// Which.

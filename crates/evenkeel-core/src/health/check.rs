@@ -87,6 +87,8 @@ impl Check {
         Check {
             verdict,
             decisive,
+            // It may have been well and waited for a person: nobody remembers.
+            recovered: verdict == Verdict::Down,
             ..Check::default()
         }
     }

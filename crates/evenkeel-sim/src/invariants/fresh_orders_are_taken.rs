@@ -20,9 +20,7 @@ impl Invariant for FreshOrdersAreTaken {
 
     fn see(&mut self, note: &Note<'_>, _: &Scene) -> Result<(), String> {
         match note {
-            Note::AgentActs {
-                host, stray: true, ..
-            } => drop(self.unknown.insert((*host).clone())),
+            Note::AgentTakes { host, stray: true } => drop(self.unknown.insert((*host).clone())),
             Note::Hello { host, .. } => drop(self.unknown.remove(*host)),
             Note::AgentRefuses { host, stray: false } if !self.unknown.contains(*host) => {
                 return Err(format!("{host} refused one that was just given"));

@@ -57,7 +57,9 @@ impl Invariant for LeastShareEjected {
                             .collect::<String>()
                     ));
                 }
-                let out = rows()
+                // Whoever is out by its own or an operator's word is so whatever traffic says.
+                let down = rows().filter(|row| matches!(row.state, State::Down | State::Trial));
+                let out = down
                     .filter(|row| self.out.contains(&format!("{}/{}", table.name, row.name)))
                     .count() as u64;
                 let allowed = settings.max_ejection.of(rows().len() as u64).max(1);

@@ -268,6 +268,8 @@ impl World {
             self.probing.remove(&endpoint);
         } else {
             self.summary.stale += 1;
+            // What was due by now comes of the time, not of the answer.
+            self.feed(Event::Tick);
         }
         let answer = Note::ProbeAnswered {
             key,

@@ -42,6 +42,8 @@ impl World {
     pub(super) fn ordered(&mut self, host: &Arc<str>, link: Option<LinkId>, order: Ordered) {
         match self.admit(host, &order) {
             Ok(()) => {
+                let stray = link.is_none();
+                self.note(&Note::AgentTakes { host, stray });
                 if let Some(agent) = self.agent(host) {
                     agent.busy.insert(order.service.clone());
                     agent.waiting.push_back(Pending { link, order });
