@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::health::traffic::NO_BURDEN;
-use crate::table::{EndpointRow, PoolTable};
+use crate::table::PoolTable;
 use crate::time::Time;
 
 use super::group::{Candidate, Group};
@@ -12,7 +12,6 @@ use super::request::Request;
 /// One pick's conditions.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    pub(crate) table: &'a PoolTable,
     pub(crate) request: Request<'a>,
     /// 0 = none.
     pub(crate) limit: u32,
@@ -24,9 +23,8 @@ pub struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     /// Anybody with a weight and room, but where this request failed before.
-    pub(crate) fn new(table: &'a PoolTable, request: Request<'a>) -> Ask<'a> {
+    pub(crate) fn new(table: &PoolTable, request: Request<'a>) -> Ask<'a> {
         Ask {
-            table,
             request,
             limit: table.limit.per_endpoint,
             permits: true,
@@ -68,9 +66,16 @@ impl<'a> Ask<'a> {
             && (self.limit == 0 || self.in_flight(candidate) < self.limit)
     }
 
+    /// All that fit, with their positions.
+    pub fn fitting<'g>(&'g self, group: &'g Group) -> impl Iterator<Item = (usize, &'g Candidate)> {
+        let all = self.all_fit(group);
+        let numbered = group.candidates().iter().enumerate();
+        numbered.filter(move |(_, c)| if all { c.weight > 0 } else { self.fits(c) })
+    }
+
     /// May it be taken but for the limit?
     pub(crate) fn allowed(&self, candidate: &Candidate) -> bool {
-        let failing = self.unfailing && self.row(candidate).shared.failed_just_now(self.now());
+        let failing = self.unfailing && candidate.shared.failed_just_now(self.now());
         !failing
             && !self.request.tried.contains(&candidate.id)
             && (!candidate.trial || self.has_permit(candidate))
@@ -78,7 +83,7 @@ impl<'a> Ask<'a> {
 
     /// Tries in flight at this one, all workers together.
     pub fn in_flight(&self, candidate: &Candidate) -> u32 {
-        self.row(candidate).shared.in_flight.load(Relaxed)
+        candidate.shared.in_flight.load(Relaxed)
     }
 
     /// The same per weight, of which the group's average is 1.
@@ -98,16 +103,12 @@ impl<'a> Ask<'a> {
 
     /// How busy it would be with one more.
     pub fn load_after(&self, candidate: &Candidate) -> u64 {
-        let shared = &self.row(candidate).shared;
+        let shared = &candidate.shared;
         let after = u64::from(shared.in_flight.load(Relaxed)) + 1;
         after * u64::from(shared.burden.load(Relaxed))
     }
 
-    pub(crate) fn row(&self, candidate: &Candidate) -> &'a EndpointRow {
-        &self.table.endpoints[candidate.index]
-    }
-
     fn has_permit(&self, candidate: &Candidate) -> bool {
-        !self.permits || self.row(candidate).shared.trial_left.load(Relaxed) > 0
+        !self.permits || candidate.shared.trial_left.load(Relaxed) > 0
     }
 }

@@ -1,12 +1,15 @@
 //! Those among whom a policy chooses.
 
+use std::sync::Arc;
+
+use crate::counters::EndpointShared;
 use crate::failover::ramp::WHOLE;
 use crate::id::EndpointId;
 
 use super::hash;
 
 /// One endpoint that may be chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Candidate {
     /// Index in [`PoolTable::endpoints`](crate::table::PoolTable::endpoints).
     pub index: usize,
@@ -20,6 +23,9 @@ pub struct Candidate {
     pub whole: u32,
     /// In trial: only with a permit.
     pub trial: bool,
+    /// Its counters, here too: a policy that looks at everybody would else go by way of a row of the table for each, which
+    /// is a cache line more than the one it wants.
+    pub(crate) shared: Arc<EndpointShared>,
 }
 
 impl Candidate {
@@ -46,6 +52,8 @@ pub struct Group {
     /// By index in the table: its position here, if it has one.
     pub(crate) positions: Vec<Option<u32>>,
     pub(crate) total: u64,
+    /// The weights up to each, so that a lot finds its holder without going through all.
+    sums: Vec<u64>,
     /// All weights are the same and not 0.
     pub(crate) even: bool,
     /// Someone is in trial.
@@ -78,6 +86,14 @@ impl Group {
         self.total
     }
 
+    /// Who holds this lot of [`total`](Group::total), each as many as its weight.
+    pub(super) fn holder(&self, lot: u64) -> usize {
+        match self.even {
+            true => (lot / u64::from(self.candidates[0].weight)) as usize,
+            false => self.sums.partition_point(|&up_to| up_to <= lot),
+        }
+    }
+
     /// Their average weight.
     pub(crate) fn average(&self) -> f64 {
         self.total as f64 / self.candidates.len().max(1) as f64
@@ -99,7 +115,12 @@ impl Group {
 
     /// After weights were changed.
     pub(crate) fn sum_up(&mut self) {
-        self.total = self.candidates.iter().map(|c| u64::from(c.weight)).sum();
+        self.sums.clear();
+        self.total = 0;
+        for candidate in &self.candidates {
+            self.total += u64::from(candidate.weight);
+            self.sums.push(self.total);
+        }
         let first = self.candidates.first().map_or(0, |c| c.weight);
         self.even = first > 0 && self.candidates.iter().all(|c| c.weight == first);
         self.trials = self.candidates.iter().any(|c| c.trial);

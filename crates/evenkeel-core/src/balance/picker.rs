@@ -180,7 +180,7 @@ impl Picker {
         for _ in 0..=group.candidates().len() {
             let position = self.policies[tier].pick(group, ask, &mut self.rng)?;
             let candidate: &Candidate = &group.candidates()[position];
-            let granted = !candidate.trial || ask.row(candidate).shared.take_trial();
+            let granted = !candidate.trial || candidate.shared.take_trial();
             if granted || !ask.permits {
                 return Some(candidate.index);
             }

@@ -156,6 +156,7 @@ impl Tier {
                 weight: 0,
                 whole: 0,
                 trial: row.state == State::Trial,
+                shared: row.shared.clone(),
             });
             self.group.candidates.len() - 1
         })

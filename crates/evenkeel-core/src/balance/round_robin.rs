@@ -30,12 +30,20 @@ pub(super) struct RoundRobin {
 }
 
 impl RoundRobin {
-    /// Whose turn it is among those that fit.
+    /// Whose turn it is among those that fit and are good.
     pub(super) fn turn(
         &mut self,
         group: &Group,
-        fits: impl Fn(&Candidate) -> bool,
+        ask: &Ask<'_>,
+        good: impl Fn(&Candidate) -> bool,
     ) -> Option<usize> {
+        match ask.all_fit(group) {
+            true => self.next(group, |candidate| candidate.weight > 0 && good(candidate)),
+            false => self.next(group, |candidate| ask.fits(candidate) && good(candidate)),
+        }
+    }
+
+    fn next(&mut self, group: &Group, fits: impl Fn(&Candidate) -> bool) -> Option<usize> {
         let mut best: Option<(usize, i64)> = None;
         let mut total = 0;
         let both = group.candidates().iter().zip(self.credit.iter_mut());
@@ -57,17 +65,14 @@ impl RoundRobin {
 
 impl Policy for RoundRobin {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, _: &mut Rng) -> Option<usize> {
-        if ask.all_fit(group) {
-            return self.turn(group, |candidate| candidate.weight > 0);
-        }
-        self.turn(group, |candidate| ask.fits(candidate))
+        self.turn(group, ask, |_| true)
     }
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, rng: &mut Rng) {
         self.credit.rebuilt(before, after);
         if before.is_empty() {
             for _ in 0..rng.index(after.candidates().len()) {
-                self.turn(after, |candidate| candidate.weight > 0);
+                self.next(after, |candidate| candidate.weight > 0);
             }
         }
     }

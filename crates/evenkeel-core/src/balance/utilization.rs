@@ -11,6 +11,8 @@ use super::{Ask, Candidate, Entry, Group, Key, Policy, draw};
 use crate::registry::{Part, Setting};
 use crate::rng::Rng;
 use crate::settings::{Form, PolicySpec, Used};
+use crate::time::Time;
+use crate::used::Reading;
 
 pub(super) const ENTRY: Entry = Entry {
     part: Part {
@@ -58,10 +60,13 @@ struct Below {
 }
 
 impl Below {
-    /// What is left, in thousandths.
-    fn room(self, ask: &Ask<'_>, candidate: &Candidate) -> u32 {
-        let used = ask.row(candidate).shared.used.read(self.used, ask.now());
-        self.ceiling.saturating_sub(used.unwrap_or(0))
+    /// What is left of each at this moment, in thousandths.
+    fn room(self, now: Time) -> impl Fn(&Candidate) -> u32 {
+        let reading = Reading::new(self.used, now);
+        move |candidate| {
+            let used = candidate.shared.used.take(&reading);
+            self.ceiling.saturating_sub(used)
+        }
     }
 }
 
@@ -81,12 +86,12 @@ impl Utilization {
 
 impl Policy for Utilization {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
-        let room = |c: &Candidate| self.below.room(ask, c);
+        let room = self.below.room(ask.now());
         let weight = |c: &Candidate| u64::from(c.weight);
         match self.form {
             Form::RoundRobin => {
-                let found = self.turns.turn(group, |c| ask.fits(c) && room(c) > 0);
-                found.or_else(|| self.turns.turn(group, |c| ask.fits(c)))
+                let found = self.turns.turn(group, ask, |c| room(c) > 0);
+                found.or_else(|| self.turns.turn(group, ask, |_| true))
             }
             Form::Random => {
                 let below = |c: &Candidate| u64::from(room(c) > 0);
