@@ -41,12 +41,9 @@ struct Maglev {
 const FREE: u32 = u32::MAX;
 
 impl Maglev {
-    fn build(&mut self, group: &Group) {
+    /// With so many places, a prime number.
+    fn build(&mut self, group: &Group, places: u64) {
         let candidates = group.candidates();
-        let places = match candidates.len() < LARGE_FROM {
-            true => PLACES,
-            false => PLACES_LARGE,
-        };
         self.places.clear();
         let most = candidates.iter().map(|c| c.whole).max().unwrap_or(0);
         if most == 0 {
@@ -70,6 +67,14 @@ impl Maglev {
                 }
             }
         }
+    }
+}
+
+/// For so many endpoints.
+const fn places_for(endpoints: usize) -> u64 {
+    match endpoints < LARGE_FROM {
+        true => PLACES,
+        false => PLACES_LARGE,
     }
 }
 
@@ -125,7 +130,7 @@ impl Policy for Maglev {
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, _: &mut Rng) {
         if !after.has_members(before) || self.places.is_empty() {
-            self.build(after);
+            self.build(after, places_for(after.candidates().len()));
         }
     }
 }
@@ -139,11 +144,11 @@ mod tests {
     use crate::time::Time;
 
     /// Who has each place, by the endpoint's index.
-    fn places(table: &PoolTable) -> Vec<usize> {
+    fn places(table: &PoolTable, size: u64) -> Vec<usize> {
         let plan = Plan::new(table, Time::ZERO);
         let group = &plan.tiers[0].group;
         let mut maglev = Maglev::default();
-        maglev.build(group);
+        maglev.build(group, size);
         let index = |&position: &u32| group.candidates()[position as usize].index;
         maglev.places.iter().map(index).collect()
     }
@@ -156,11 +161,11 @@ mod tests {
         pool("maglev", rows)
     }
 
-    fn moved(n: usize, out: usize) -> f64 {
+    fn moved(n: usize, out: usize, size: u64) -> f64 {
         let mut table = named(n);
-        let before = places(&table);
+        let before = places(&table, size);
         table.endpoints[out].state = State::Down;
-        let after = places(&table);
+        let after = places(&table, size);
         let stays = before.iter().zip(&after).filter(|(b, _)| **b != out);
         let (all, moved) = stays.fold((0, 0), |(all, moved), (b, a)| {
             (all + 1, moved + usize::from(b != a))
@@ -170,18 +175,23 @@ mod tests {
 
     #[test]
     fn shares_are_even_within_one_percent() {
-        let mut counts = vec![0_u32; 100];
-        places(&named(100)).iter().for_each(|&n| counts[n] += 1);
-        let (most, least) = (counts.iter().max(), counts.iter().min());
-        let ratio = f64::from(*most.unwrap()) / f64::from(*least.unwrap());
-        assert!(ratio <= 1.01, "{ratio}");
+        for size in [PLACES, PLACES_LARGE] {
+            let mut counts = vec![0_u32; 100];
+            let all = places(&named(100), size);
+            all.iter().for_each(|&n| counts[n] += 1);
+            let (most, least) = (counts.iter().max(), counts.iter().min());
+            let ratio = f64::from(*most.unwrap()) / f64::from(*least.unwrap());
+            assert!(ratio <= 1.01, "{ratio} of {size}");
+        }
     }
 
     #[test]
     fn with_one_of_a_hundred_gone_hardly_anything_else_moves() {
-        for out in [0, 37, 99] {
-            let moved = moved(100, out);
-            assert!(moved <= 0.017, "{moved} without {out}");
+        for (size, most) in [(PLACES, 0.017), (PLACES_LARGE, 0.012)] {
+            for out in [0, 37, 99] {
+                let moved = moved(100, out, size);
+                assert!(moved <= most, "{moved} of {size} without {out}");
+            }
         }
     }
 
@@ -194,7 +204,8 @@ mod tests {
         });
         let mut counts = [0_u32; 3];
         let table = pool("maglev", rows);
-        places(&table).iter().for_each(|&n| counts[n] += 1);
+        let all = places(&table, places_for(3));
+        all.iter().for_each(|&n| counts[n] += 1);
         for (count, weight) in counts.iter().zip([1, 2, 5]) {
             let wanted = PLACES as u32 * weight / 8;
             assert!(count.abs_diff(wanted) <= 3, "{counts:?}");
