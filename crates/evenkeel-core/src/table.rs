@@ -99,6 +99,8 @@ pub struct EndpointRow {
     pub weight: u32,
     /// 0 first.
     pub tier: u32,
+    /// Where it is, if that is said.
+    pub zone: Option<Arc<str>>,
     /// Index in [`PoolTable::endpoints`] of the one that takes over (`mode = "static"`).
     pub standby: Option<usize>,
     /// Is it some other's standby (then it takes no other traffic)?
@@ -128,6 +130,7 @@ impl EndpointRow {
             host: None,
             weight: 100,
             tier: 0,
+            zone: None,
             standby: None,
             is_standby: false,
             state: State::Up,

@@ -135,7 +135,14 @@ fn the_example_without_what_is_not_built_parses_to_the_documented_defaults() {
     assert_eq!(api.outlier, OutlierSettings::default());
     assert_eq!(api.retry, RetrySettings::default());
     assert_eq!(api.limit, LimitSettings::default());
-    assert_eq!(api.failover, FailoverSettings::default());
+    let failover = FailoverSettings {
+        zone: Some("a".into()),
+        ..FailoverSettings::default()
+    };
+    assert_eq!(
+        (api.failover.clone(), node.zone.as_deref()),
+        (failover, Some("a"))
+    );
     assert_eq!(api.transport, TransportSettings::default());
     let tls = api.tls.as_ref().expect("the example has it");
     assert_eq!(tls.ca.as_deref(), Some(Path::new("/srv/ca.pem")));

@@ -296,6 +296,7 @@ pub(crate) fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
             failback_auto: rng.chance(5, 6),
             hold: ms(rng, 0, 5_000),
             ramp: [Duration::ZERO, ms(rng, 1_000, 10_000)][rng.index(2)],
+            zone: None,
         },
         transport: Default::default(),
         prevention: Default::default(),

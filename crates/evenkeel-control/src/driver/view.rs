@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use evenkeel_core::balance::stays_near;
 use evenkeel_core::engine::{AgentView, BeatsView, EndpointView, Engine, PoolView, ServiceView};
 use evenkeel_core::prevent::Filling;
 use evenkeel_core::settings::Protocol;
@@ -12,7 +13,7 @@ use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
     AdmissionStatus, EndpointService, EndpointStatus, FillingStatus, HeartbeatStatus, HeatStatus,
     ListenerStatus, PoolStatus, RedoStatus, ReliefStatus, ServiceAgent, ServiceStatus, Status,
-    TlsStatus,
+    TlsStatus, ZoneStatus,
 };
 
 use super::beats::millis;
@@ -171,6 +172,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
         name: view.spec.name.to_string(),
         policy: view.spec.policy.name.to_string(),
         tls: view.spec.tls.is_some(),
+        zone: zone(view),
         alerts: Vec::new(),
         admission: admission(view),
         recovery: super::recovery::status(engine, view.spec),
@@ -207,6 +209,7 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
             filling: view.filling.iter().map(filling).collect(),
         }),
         tier: view.tier,
+        zone: view.zone.map(|zone| zone.to_string()),
         in_flight: u64::from(view.shared.in_flight.load(Relaxed)),
         requests: workers.sum(|w| w.tries.value()),
         failures: workers.sum(|w| w.failures.value()),
@@ -256,6 +259,16 @@ fn filling(filling: &Filling) -> FillingStatus {
         what: filling.what.clone(),
         full_in_s: filling.full_in.as_secs_f64().round(),
     }
+}
+
+/// The balancer's zone, where that counts.
+fn zone(view: &PoolView<'_>) -> Option<ZoneStatus> {
+    let name = view.spec.failover.zone.as_ref()?;
+    let stays = stays_near(view.table, now().at)?;
+    Some(ZoneStatus {
+        name: name.to_string(),
+        stays: f64::from(stays.0) / 100.0,
+    })
 }
 
 /// What is kept out of a pool.

@@ -1,5 +1,6 @@
 //! What every policy in the list must keep. A new line in [`POLICIES`] is held to it without being mentioned here.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -22,12 +23,17 @@ fn random_table(policy: &str, epoch: u64, rng: &mut Rng) -> PoolTable {
     if rng.chance(1, 3) {
         table.failover.mode = FailoverMode::Static;
     }
+    table.failover.zone = zone(rng);
     // Ids are given away in another order, as after a reload.
     let turn = rng.index(n);
     for (index, row) in table.endpoints.iter_mut().enumerate() {
         row.id = EndpointId(((index + turn) % n) as u32);
     }
     table
+}
+
+fn zone(rng: &mut Rng) -> Option<Arc<str>> {
+    [None, Some("a"), Some("b")][rng.index(3)].map(Arc::from)
 }
 
 fn random_row(n: usize, rng: &mut Rng) -> EndpointRow {
@@ -51,6 +57,7 @@ fn random_row(n: usize, rng: &mut Rng) -> EndpointRow {
         row.relief = 300 + rng.below(701) as u32;
     }
     row.suspect = rng.chance(1, 6);
+    row.zone = zone(rng);
     row.shared.in_flight.store(rng.below(4) as u32, Relaxed);
     row.shared.trial_left.store(rng.below(6) as u32, Relaxed);
     row

@@ -19,6 +19,8 @@ mod least_requests;
 mod least_time;
 mod load_inverse;
 mod maglev;
+#[cfg(test)]
+mod near_first;
 mod p2c;
 mod peak_ewma;
 mod picker;
@@ -36,6 +38,7 @@ pub use ask::Ask;
 pub use ended::Ended;
 pub use group::{Candidate, Group};
 pub use picker::{Choice, Picker};
+pub use plan::stays_near;
 pub use request::Request;
 
 use kept::Kept;

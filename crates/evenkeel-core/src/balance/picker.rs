@@ -81,8 +81,10 @@ impl Picker {
         }
         let ask = Ask::new(table, *request);
         let drawn = self.plan.draw(request.key, &mut self.rng);
-        if let Some(index) = self.pick_in(drawn, &ask) {
-            return Choice::Endpoint(index);
+        for side in std::iter::once(drawn).chain(self.plan.other_side(drawn)) {
+            if let Some(index) = self.pick_in(side, &ask) {
+                return Choice::Endpoint(index);
+            }
         }
         self.pick_elsewhere(drawn, ask.steady())
     }
@@ -201,7 +203,7 @@ impl Picker {
         let old_tiers = before.map_or(&[][..], |plan| &plan.tiers);
         let mut made = Vec::with_capacity(self.plan.tiers.len());
         for tier in &self.plan.tiers {
-            let old = old_tiers.iter().position(|old| old.number == tier.number);
+            let old = old_tiers.iter().position(|old| old.place() == tier.place());
             let mut policy = match old {
                 Some(index) => std::mem::replace(&mut policies[index], self.make()),
                 None => self.make(),

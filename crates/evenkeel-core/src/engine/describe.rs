@@ -99,6 +99,7 @@ impl Engine {
             heat: pool.scheduler.heat(endpoint.id),
             filling: pool.scheduler.filling(endpoint.id, self.now.at),
             tier: endpoint.spec.tier,
+            zone: endpoint.spec.zone.as_ref(),
             order: endpoint.order,
             weight_override: endpoint.weight,
             probed: endpoint.probed,

@@ -383,6 +383,7 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         host: host(endpoint),
         weight: endpoint.weight(),
         tier: endpoint.spec.tier,
+        zone: endpoint.spec.zone.clone(),
         standby: None,
         is_standby: false,
         state: endpoint.shown.state,

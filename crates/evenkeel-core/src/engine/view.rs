@@ -68,6 +68,8 @@ pub struct EndpointView<'a> {
     pub filling: &'a [Filling],
     /// 0 first.
     pub tier: u32,
+    /// Where it is, if that is said.
+    pub zone: Option<&'a Arc<str>>,
     /// The operator's state.
     pub order: Option<Order>,
     /// The operator's weight.

@@ -213,6 +213,8 @@ pub struct FailoverSettings {
     pub hold: Duration,
     /// Its share grows to full over this.
     pub ramp: Duration,
+    /// The zone this balancer is in (`node.zone`), whose endpoints come first; `None` = all alike.
+    pub zone: Option<Arc<str>>,
 }
 
 impl Default for FailoverSettings {
@@ -224,6 +226,7 @@ impl Default for FailoverSettings {
             failback_auto: true,
             hold: Duration::from_secs(10),
             ramp: Duration::from_secs(30),
+            zone: None,
         }
     }
 }

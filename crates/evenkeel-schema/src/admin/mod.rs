@@ -13,6 +13,7 @@ mod prevention;
 mod recovery;
 mod request;
 mod sessions;
+mod zone;
 
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,7 @@ pub use request::{
     ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,
 };
 pub use sessions::{EndpointSessions, SessionsStatus};
+pub use zone::ZoneStatus;
 
 use crate::stamp::Stamp;
 
@@ -201,6 +203,9 @@ pub struct PoolStatus {
     /// Are its endpoints spoken to over TLS?
     #[serde(default)]
     pub tls: bool,
+    /// The balancer's own zone; absent where it has none, nobody is in the same, or all are down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneStatus>,
     /// Burn alerts that go on: the error budget is used up too fast.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Alert>,
@@ -267,6 +272,9 @@ pub struct EndpointStatus {
     /// 0 first.
     #[serde(default)]
     pub tier: u32,
+    /// Where it is; absent where that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// Requests or connections there now.
     pub in_flight: u64,
     /// Tries sent there since the balancer first knew it.

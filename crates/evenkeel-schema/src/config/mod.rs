@@ -91,6 +91,8 @@ pub struct Node {
     pub workers: Option<usize>,
     /// The balancer runs as this user.
     pub user: Option<String>,
+    /// The zone it is in; each pool's `failover` has it too.
+    pub zone: Option<Arc<str>>,
     /// After TERM: `/readyz` answers 503, traffic is still served for this long.
     pub shutdown_delay: Duration,
     /// Then what is in flight may finish for this long.

@@ -230,6 +230,14 @@ fn print_pool(out: &Out, pool: &Value) {
         }
     ));
     print_alerts(out, list(&pool["alerts"]));
+    if let Value::Object(zone) = &pool["zone"] {
+        let (name, stays) = (word(&zone["name"]), zone["stays"].as_f64().unwrap_or(0.0));
+        let line = format!(
+            "zone {name}  {} % of the traffic stays in it",
+            (stays * 10.0).round() / 10.0
+        );
+        out.line(&out.state(if stays < 100.0 { "trial" } else { "up" }, &line));
+    }
     print_admission(out, &pool["admission"]);
     if let Value::Object(now) = &pool["recovery"]["underway"] {
         let (action, target) = (word(&now["action"]), word(&now["target"]));
@@ -243,12 +251,16 @@ fn print_pool(out: &Out, pool: &Value) {
     let tiers = endpoints
         .iter()
         .any(|e| e["tier"].as_u64().unwrap_or(0) > 0);
+    let zones = endpoints.iter().any(|e| e["zone"].is_string());
+    let places = [("TIER", "tier", tiers), ("ZONE", "zone", zones)];
+    let places = places.into_iter().filter(|place| place.2);
     let mut header = vec!["ENDPOINT", "STATE", "SINCE", "ADDRESS", "PID"];
-    if tiers {
-        header.push("TIER");
-    }
+    header.extend(places.clone().map(|place| place.0));
     header.extend(["WEIGHT", "IN FLIGHT", "REQUESTS", "FAILURES", "WHY"]);
-    let rows: Vec<Row> = endpoints.iter().map(|e| endpoint(e, tiers)).collect();
+    let rows: Vec<Row> = endpoints
+        .iter()
+        .map(|e| endpoint(e, places.clone().map(|place| place.1)))
+        .collect();
     print_table(out, &header, &rows);
 }
 
@@ -295,7 +307,7 @@ fn print_redo(out: &Out, redo: &Value) {
     });
 }
 
-fn endpoint(e: &Value, tiers: bool) -> Row {
+fn endpoint<'a>(e: &Value, places: impl Iterator<Item = &'a str>) -> Row {
     let mut cells = vec![
         word(&e["name"]),
         word(&e["state"]),
@@ -306,9 +318,7 @@ fn endpoint(e: &Value, tiers: bool) -> Row {
         }),
         word(&e["service"]["pid"]),
     ];
-    if tiers {
-        cells.push(word(&e["tier"]));
-    }
+    cells.extend(places.map(|key| word(&e[key])));
     let numbers = ["weight", "in_flight", "requests", "failures"];
     cells.extend(numbers.map(|key| word(&e[key])));
     Row {

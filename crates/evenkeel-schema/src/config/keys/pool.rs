@@ -216,7 +216,7 @@ pub static ENDPOINT: TableDef = TableDef {
         Key::new("other_addresses", Kind::Targets, "[]", "the same endpoint on other networks, the next best first: used while no packet gets to the first and one of these answers; back after failover.hold"),
         Key::new("weight", Kind::Number(0, WEIGHT_MAX as u64), "100", "0 = no new work"),
         Key::new("tier", Kind::Number(0, 255), "0", "0 first; 1, 2 … only for what the tiers before cannot carry"),
-        Key::new("zone", Kind::Name, "", "the zone it is in: groups faults"),
+        Key::new("zone", Kind::Name, "", "the zone it is in: groups faults, and comes first where it is the balancer's own (node.zone)"),
         Key::new("machine", Kind::Name, "", "the machine it is on: groups faults; default: the address's host"),
         Key::new("service", Kind::Text, "", "the supervised service behind it"),
         Key::new("standby", Kind::Name, "", "only with mode = \"static\": who takes over; a standby takes no other traffic"),

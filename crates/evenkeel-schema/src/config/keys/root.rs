@@ -29,7 +29,7 @@ pub static NODE: TableDef = TableDef {
         Key::new("state_dir", Kind::Path, "\"evenkeel-state\"", "store, journal, recovery points; a second run on it is refused with the first one's pid"),
         Key::new("workers", Kind::NumberOr("auto", 1, 1024), "\"auto\"", "data-plane threads; \"auto\" = one per core"),
         Key::new("user", Kind::User, "", "the balancer runs as this user; default: who started it. It must be able to read the file and state_dir"),
-        Key::later("zone", "for zone preference"),
+        Key::new("zone", Kind::Name, "", "the zone it is in: of each pool the endpoints in the same zone come first"),
         Key::new("shutdown_delay", Kind::Duration(ZERO, LONG), "\"0s\"", "after SIGTERM: /readyz answers 503, traffic is still served for this long"),
         Key::new("drain_timeout", Kind::Duration(ZERO, LONG), "\"30s\"", "then requests, tunnels and streams in flight may finish for this long"),
     ],

@@ -99,6 +99,7 @@ pub(super) fn file(
         state_dir: agent.state_dir.clone(),
         workers: None,
         user: None,
+        zone: None,
         shutdown_delay: Duration::ZERO,
         drain_timeout: Duration::ZERO,
     };

@@ -163,7 +163,8 @@ fn walk(root: &Table<'_, '_>, text: &str, secrets: Secrets, tls: &dyn LookAtTls)
     let (mut specs, mut webhook_secrets) = (Vec::new(), BTreeMap::new());
     let mut sessions = BTreeMap::new();
     for (name, table) in &pools {
-        let parsed = pool::pool(name, table, &names);
+        let mut parsed = pool::pool(name, table, &names);
+        parsed.spec.failover.zone.clone_from(&node.zone);
         webhook_secrets.extend(parsed.webhook_secret.map(|secret| (name.clone(), secret)));
         sessions.extend(parsed.session.map(|session| (name.clone(), session)));
         specs.push(parsed.spec);

@@ -1,6 +1,7 @@
 //! `[node]`, `[admin]` and `[log]`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::Wrong;
@@ -23,6 +24,7 @@ pub(super) fn node(table: &Table<'_, '_>) -> Node {
         state_dir: state_dir.unwrap_or_else(|| table.report.absolute("evenkeel-state")),
         workers: table.number("workers"),
         user: node_user(table),
+        zone: table.name("zone").map(|name| Arc::from(name.value)),
         shutdown_delay: table.duration("shutdown_delay", Duration::ZERO),
         drain_timeout: table.duration("drain_timeout", Duration::from_secs(30)),
     }

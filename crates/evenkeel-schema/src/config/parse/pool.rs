@@ -227,6 +227,7 @@ fn failover(table: &Table<'_, '_>) -> FailoverSettings {
             .map_or(defaults.failback_auto, |word| word == "auto"),
         hold: table.duration("hold", defaults.hold),
         ramp: table.duration("ramp", defaults.ramp),
+        ..defaults
     }
 }
 
