@@ -132,6 +132,8 @@ pub struct EndpointWorker {
     pub handed: Counter,
     /// Of these, the ones that need no waiting any more: answered, failed or given up.
     pub settled: Counter,
+    /// Of the settled, requests whose client left or that took too long: an answer there may be is for nobody.
+    pub in_vain: Counter,
     /// How long the answers that are no failures took to begin, from the moment it was the endpoint's turn.
     pub times: Times,
     /// Sessions at it.
@@ -151,6 +153,8 @@ pub struct Lane {
     pub handed: u64,
     /// See [`EndpointWorker::settled`].
     pub settled: u64,
+    /// See [`EndpointWorker::in_vain`].
+    pub in_vain: u64,
 }
 
 impl Lane {
@@ -175,6 +179,7 @@ impl EndpointWorker {
             unheard: self.unheard.value(),
             successes: self.successes.value(),
             failures: self.failures.value(),
+            in_vain: self.in_vain.value(),
         }
     }
 }

@@ -109,7 +109,7 @@ impl Proxy {
         self.shared.snapshot.store(snapshot.clone());
         self.changed();
         for cell in snapshot.pools.values() {
-            cell.queue.wake_all();
+            cell.queue.wake_all(cell.table.load().limit.newest_first);
         }
     }
 
@@ -124,9 +124,10 @@ impl Proxy {
         if cell.id != table.pool || table.epoch < cell.table.load().epoch {
             return false;
         }
+        let newest_first = table.limit.newest_first;
         cell.table.store(table);
         self.changed();
-        cell.queue.wake_all();
+        cell.queue.wake_all(newest_first);
         true
     }
 

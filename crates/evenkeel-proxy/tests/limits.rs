@@ -220,6 +220,31 @@ fn requests_for_a_full_endpoint_wait_in_line_over_all_workers() {
 }
 
 #[test]
+fn while_the_brake_holds_whoever_came_last_goes_first() {
+    let (endpoint, open, running) = gated(|s| s.workers(1));
+    let (told, order) = channel();
+    let mut waiting = Vec::new();
+    for i in 0..5 {
+        let mut client = running.client();
+        client.send(get(&format!("/{i}")));
+        match i {
+            0 => until("the first is served", || endpoint.seen().len() == 1),
+            _ => until("it waits", || queued(&running) == i64::from(i)),
+        };
+        let told = told.clone();
+        waiting.push(thread::spawn(move || {
+            told.send(client.answer().text().to_owned()).unwrap()
+        }));
+    }
+    running.publish(|t| t.limit.newest_first = true);
+    for i in [0, 4, 3, 2, 1] {
+        open.send(()).unwrap();
+        assert_eq!(order.recv_timeout(PATIENCE).unwrap(), format!("/{i}"));
+    }
+    waiting.into_iter().for_each(|w| w.join().unwrap());
+}
+
+#[test]
 fn a_full_queue_and_a_long_wait_are_503_with_retry_after() {
     let (endpoint, open, running) = gated(|s| {
         s.pool(|t| {

@@ -90,8 +90,10 @@ impl Driver {
         let mut endpoints = Vec::new();
         let mut admissions = Vec::new();
         for pool in self.engine.pools() {
-            let asked = pool.admission.asked().factor();
-            admissions.push((pool.name().clone(), f64::from(asked) / 1000.0));
+            let asked = f64::from(pool.admission.asked().factor()) / 1000.0;
+            let braked = pool.admission.brake.why();
+            let braked = braked.map_or(1.0, |(percent, _)| f64::from(percent) / 100.0);
+            admissions.push((pool.name().clone(), asked.min(braked)));
             for endpoint in &pool.endpoints {
                 endpoints.push(EndpointSample {
                     pool: endpoint.pool_name.clone(),
@@ -273,10 +275,9 @@ fn zone(view: &PoolView<'_>) -> Option<ZoneStatus> {
 
 /// What is kept out of a pool.
 fn admission(view: &PoolView<'_>) -> Option<AdmissionStatus> {
-    let asked = view.admission.asked();
-    let (by, why) = asked.why().filter(|_| view.admission.is_tight())?;
+    let (percent, by, why) = view.admission.why()?;
     Some(AdmissionStatus {
-        percent: asked.factor() / 10,
+        percent,
         per_endpoint: view.table.limit.per_endpoint,
         queue: view.table.limit.queue,
         decided_by: by.name().to_owned(),

@@ -140,6 +140,7 @@ impl Pool {
         }
         let busiest = measured.values().map(|m| m.in_flight).max();
         self.admission.measured(busiest.unwrap_or(0), at);
+        self.brake(measured, ctx);
         let looks = self.endpoints.iter().filter_map(|endpoint| {
             Some(Look {
                 id: endpoint.id,

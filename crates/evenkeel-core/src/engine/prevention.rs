@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counters::Lane;
 use crate::facts::{Facts, MachineFacts, ServiceFacts};
 use crate::health::Sign;
+use crate::health::traffic::Measured;
 use crate::id::{EndpointId, PoolId};
 use crate::prevent::relief::WHOLE;
-use crate::prevent::{Reliever, Stand};
+use crate::prevent::{Braked, Ends, Reliever, Stand};
 use crate::settings::{LimitSettings, PreventionMode};
 use crate::time::Time;
 
@@ -165,6 +167,40 @@ impl Pool {
             }
             _ => {}
         }
+    }
+
+    /// Is what this pool does in vain?
+    pub(super) fn brake(
+        &mut self,
+        measured: &BTreeMap<EndpointId, Measured>,
+        ctx: &mut Context<'_>,
+    ) {
+        if self.spec.prevention.mode != PreventionMode::Act {
+            return;
+        }
+        let mut ends = Ends::default();
+        for endpoint in &self.endpoints {
+            let Some(measured) = measured.get(&endpoint.id) else {
+                continue;
+            };
+            let lanes = measured.lanes.iter();
+            let waiting = lanes.clone().map(Lane::waiting).sum();
+            ends.answered += lanes.clone().map(|lane| lane.successes).sum::<u64>();
+            ends.in_vain += lanes.map(|lane| lane.in_vain).sum::<u64>();
+            ends.waiting += waiting;
+            let standing = u64::from(measured.in_flight).saturating_sub(waiting);
+            ends.standing = ends.standing.max(standing);
+            ends.serving += u64::from(endpoint.usable());
+        }
+        match self.admission.brake.look(ends, ctx.now.at) {
+            Some(Braked::On(why)) => {
+                let text = format!("the brake holds, less is sent at once: {why}");
+                self.word(None, text, false, ctx);
+            }
+            Some(Braked::Off) => self.word(None, "the brake is off".to_owned(), true, ctx),
+            None => {}
+        }
+        self.limit_again(ctx.now.at);
     }
 
     /// The limits in force now.

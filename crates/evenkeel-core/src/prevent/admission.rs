@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::settings::LimitSettings;
 use crate::time::Time;
 
+use super::brake::Brake;
 use super::relief::{Relief, Reliever, WHOLE};
 
 /// How far back "of late" goes.
@@ -41,6 +42,8 @@ pub struct Admission {
     lately: VecDeque<Stretch>,
     /// What was in flight when somebody first asked.
     measure: u32,
+    /// When what is done is in vain.
+    pub brake: Brake,
 }
 
 impl Admission {
@@ -82,15 +85,32 @@ impl Admission {
         self.asked.factor() < WHOLE && self.measure > 0
     }
 
+    /// What keeps something out, in percent of what was let in, who wants it so and why; `None` = nothing does.
+    pub fn why(&self) -> Option<(u32, Reliever, &str)> {
+        if let Some((percent, why)) = self.brake.why() {
+            return Some((percent, Reliever::Prevention, why));
+        }
+        let (by, why) = self.asked.why().filter(|_| self.is_tight())?;
+        Some((self.asked.factor() / 10, by, why))
+    }
+
     /// The limits in force where `limit` is configured and so many endpoints serve.
     pub fn limits(&self, limit: &LimitSettings, serving: usize, at: Time) -> LimitSettings {
-        if !self.is_tight() {
-            return limit.clone();
-        }
         let configured = match limit.per_endpoint {
             0 => u32::MAX,
             some => some,
         };
+        if let Some(braked) = self.brake.limit() {
+            // Who waits here costs nothing, and leaves by himself.
+            return LimitSettings {
+                per_endpoint: braked.min(configured),
+                newest_first: true,
+                ..limit.clone()
+            };
+        }
+        if !self.is_tight() {
+            return limit.clone();
+        }
         let measure = u64::from(self.measure.min(configured));
         let less = (measure * u64::from(self.asked.factor())).div_ceil(u64::from(WHOLE)) as u32;
         let standing = self.late(at).map(|s| s.least).min().unwrap_or(0);
@@ -100,7 +120,7 @@ impl Admission {
         LimitSettings {
             per_endpoint,
             queue: limit.queue.min(waiting.max(WAITING_LEAST)),
-            queue_timeout: limit.queue_timeout,
+            ..limit.clone()
         }
     }
 

@@ -15,8 +15,10 @@
 //! | `scheduler` | one pool: who gives work away and who takes it, step by step |
 //! | `relief` | less than its weight for one endpoint, with the reasons of all who want it so |
 //! | `admission` | less at once for a whole pool |
+//! | `brake` | still less, when what it does is in vain |
 
 mod admission;
+mod brake;
 mod heat;
 pub mod relief;
 mod scheduler;
@@ -25,6 +27,7 @@ mod tests;
 mod trend;
 
 pub use admission::Admission;
+pub use brake::{Brake, Braked, Ends};
 pub use heat::{COOL, Filling, Gauges, HOT, Heat};
 pub use relief::{Relief, Reliever};
 pub use scheduler::{Decision, Scheduler, Stand, Wanted};

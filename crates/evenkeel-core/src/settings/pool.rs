@@ -176,6 +176,8 @@ pub struct LimitSettings {
     pub queue: u32,
     /// For this long.
     pub queue_timeout: Duration,
+    /// Whoever came last goes first: while more come than can be served in time, see `prevent::Brake`.
+    pub newest_first: bool,
 }
 
 impl Default for LimitSettings {
@@ -184,6 +186,7 @@ impl Default for LimitSettings {
             per_endpoint: 0,
             queue: 1000,
             queue_timeout: Duration::from_secs(2),
+            newest_first: false,
         }
     }
 }

@@ -78,7 +78,7 @@ impl Job<'_> {
         self.client.conn.moved.set(false);
         self.client.conn.waiting_on.set(Some(attempt.endpoint.id));
         if exchange.upload.is_received() {
-            attempt.hand_over();
+            attempt.hand_over_request();
         }
         let idle = match again {
             true => None,
@@ -243,7 +243,7 @@ impl Job<'_> {
                 Poll::Ready(Err(e)) => return Poll::Ready(Err(Try::Client(e))),
             }
             if exchange.upload.is_received() {
-                attempt.hand_over();
+                attempt.hand_over_request();
             }
         }
         if let Poll::Ready(head) = self.poll_head(cx, exchange, attempt, stream) {

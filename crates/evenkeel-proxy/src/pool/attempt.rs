@@ -25,6 +25,8 @@ pub(crate) struct Attempt {
     index: usize,
     /// It is the endpoint's turn, and nothing was heard yet.
     waits: Cell<bool>,
+    /// It has a request to work on, which it may do for nobody. A connection that nobody wants any more is closed, and that is all.
+    works: Cell<bool>,
 }
 
 impl Attempt {
@@ -43,6 +45,7 @@ impl Attempt {
             endpoint,
             index,
             waits: Cell::new(false),
+            works: Cell::new(false),
         };
         if limit > 0 && before >= limit {
             return None;
@@ -90,6 +93,20 @@ impl Attempt {
         }
     }
 
+    /// The same, and what is given to it is a request.
+    pub(crate) fn hand_over_request(&self) {
+        self.works.set(true);
+        self.hand_over();
+    }
+
+    /// It is waited for no more, and may not know that.
+    fn leave(&self) {
+        if self.waits.get() && self.works.get() {
+            self.counters().in_vain.inc();
+        }
+        self.settle();
+    }
+
     /// It is waited for no more.
     fn settle(&self) {
         if self.waits.replace(false) {
@@ -114,7 +131,10 @@ impl Attempt {
 
     /// It failed: counted, and control is told.
     pub(crate) fn failed(&self, kind: FailureKind, at: Time) {
-        self.settle();
+        match kind {
+            FailureKind::Timeout => self.leave(),
+            _ => self.settle(),
+        }
         if matches!(
             kind,
             FailureKind::ConnectTimeout | FailureKind::Unreachable | FailureKind::Timeout
@@ -145,7 +165,7 @@ impl EndpointName {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.settle();
+        self.leave();
         // Sequentially consistent with the queue's count: either a waiter that just joined sees this place free, or it is
         // seen here (see `queue`).
         self.endpoint.shared.in_flight.fetch_sub(1, SeqCst);

@@ -1,4 +1,5 @@
-//! Requests that wait for an endpoint with room, of all workers, first come first served.
+//! Requests that wait for an endpoint with room, of all workers, first come first served; the newest first while the brake holds
+//! (`core::prevent::Brake`), since then the oldest have hardly any time left.
 //!
 //! Whoever frees a place looks at one number; only if somebody waits does it take the lock and wake the first that is not
 //! awake already. A woken waiter picks by itself, and stays where it is in the line if somebody was faster.
@@ -7,8 +8,8 @@
 //! a place does so (sequentially consistent) before it looks at the count; in their one order at least one sees the other.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicU32, fence};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -22,6 +23,8 @@ pub(crate) struct Queue {
     waiting: AtomicU32,
     /// Those of them that wait for one endpoint and no other; every worker adds and takes.
     bound: AtomicU32,
+    /// As the table says; whoever publishes one stores.
+    newest_first: AtomicBool,
     line: Mutex<Line>,
 }
 
@@ -46,20 +49,31 @@ impl Queue {
             return;
         }
         let mut line = self.line();
-        if let Some(waiter) = line.waiters.values_mut().find(|w| !w.awake) {
+        let mut asleep = line.waiters.values_mut().filter(|w| !w.awake);
+        let next = match self.newest_first.load(Relaxed) {
+            true => asleep.next_back(),
+            false => asleep.next(),
+        };
+        if let Some(waiter) = next {
             waiter.awake = true;
             waiter.waker.wake_by_ref();
         }
     }
 
-    /// Everything may be different: all look again.
-    pub(crate) fn wake_all(&self) {
+    /// Everything may be different, also who goes first: all look again, in this order.
+    pub(crate) fn wake_all(&self, newest_first: bool) {
+        self.newest_first.store(newest_first, Relaxed);
         if self.waiting.load(SeqCst) == 0 {
             return;
         }
-        for waiter in self.line().waiters.values_mut() {
+        let wake = |waiter: &mut Waiter| {
             waiter.awake = true;
             waiter.waker.wake_by_ref();
+        };
+        let mut line = self.line();
+        match newest_first {
+            true => line.waiters.values_mut().rev().for_each(wake),
+            false => line.waiters.values_mut().for_each(wake),
         }
     }
 
@@ -130,9 +144,19 @@ impl Ticket {
 
     /// Leaves what became free to the next behind. Only ever backwards, so that it is not passed round for ever.
     pub(crate) fn pass(&self) {
-        let mut line = self.pool.cell.queue.line();
-        let mut behind = line.waiters.range_mut(self.number + 1..);
-        if let Some((_, waiter)) = behind.find(|(_, w)| !w.awake) {
+        let queue = &self.pool.cell.queue;
+        let mut line = queue.line();
+        let behind = match queue.newest_first.load(Relaxed) {
+            true => {
+                let mut behind = line.waiters.range_mut(..self.number).rev();
+                behind.find(|(_, w)| !w.awake)
+            }
+            false => {
+                let mut behind = line.waiters.range_mut(self.number + 1..);
+                behind.find(|(_, w)| !w.awake)
+            }
+        };
+        if let Some((_, waiter)) = behind {
             waiter.awake = true;
             waiter.waker.wake_by_ref();
         }

@@ -208,6 +208,7 @@ fn limit(table: &Table<'_, '_>) -> LimitSettings {
             .unwrap_or(defaults.per_endpoint),
         queue: table.number("queue").unwrap_or(defaults.queue),
         queue_timeout: table.duration("queue_timeout", defaults.queue_timeout),
+        ..defaults
     }
 }
 
