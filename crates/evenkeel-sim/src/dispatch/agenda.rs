@@ -21,6 +21,16 @@ pub(super) enum Event {
     GiveUp { request: u32, number: u64 },
     /// A request is tried again.
     Again { request: u32, number: u64 },
+    /// A try reaches its endpoint in another zone.
+    Reach { attempt: u32, number: u64 },
+    /// Its answer is back.
+    Back { attempt: u32, number: u64 },
+    /// An endpoint is known to be down from now on, or up again.
+    Known { endpoint: u32, down: bool },
+    /// A client waits no longer.
+    Leave { request: u32, number: u64 },
+    /// It comes back and asks again.
+    Return { request: u32, number: u64 },
     /// What failed is counted, as control does every 100 ms.
     Look,
 }

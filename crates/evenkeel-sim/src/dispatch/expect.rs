@@ -24,6 +24,8 @@ pub enum Figure {
     ShareMax,
     /// The first endpoint's share of all tries, as a multiple of an even one.
     ShareFirst,
+    /// The share of tries that stayed in their zone.
+    ShareNear,
     /// Share of endpoints with a request or more, over time.
     #[serde(rename = "at_least_1")]
     AtLeast1,
@@ -50,6 +52,7 @@ impl Figure {
             Figure::Errors => "errors",
             Figure::ShareMax => "share_max",
             Figure::ShareFirst => "share_first",
+            Figure::ShareNear => "share_near",
             Figure::AtLeast1 => "at_least_1",
             Figure::AtLeast2 => "at_least_2",
             Figure::AtLeast3 => "at_least_3",

@@ -49,6 +49,8 @@ pub struct Outcome {
     pub share_max: f64,
     /// The first endpoint's.
     pub share_first: f64,
+    /// Share of tries that stayed in their zone; all, where zones do not count.
+    pub share_near: f64,
     /// Share of endpoints with 1, 2, 3, 4 requests or more, over time.
     pub at_least: [f64; LEVELS],
     /// More was waiting than anybody can hold, so the run was ended at this second.
@@ -69,6 +71,7 @@ impl Outcome {
             Figure::Errors => self.error_share,
             Figure::ShareMax => self.share_max,
             Figure::ShareFirst => self.share_first,
+            Figure::ShareNear => self.share_near,
             Figure::AtLeast1 => self.at_least[0],
             Figure::AtLeast2 => self.at_least[1],
             Figure::AtLeast3 => self.at_least[2],
@@ -95,6 +98,7 @@ pub(super) struct Figures {
     sum: f64,
     times: Histogram<u64>,
     tries: Vec<u64>,
+    near: u64,
     levels: [Level; LEVELS],
     in_flight: Vec<[f64; 2]>,
     /// When the next moment of those is, and how far apart they are.
@@ -111,6 +115,7 @@ impl Figures {
             sum: 0.0,
             times: Histogram::new_with_bounds(1, NS_MAX, 3).map_err(|error| error.to_string())?,
             tries: vec![0; endpoints],
+            near: 0,
             levels: [Level::default(); LEVELS],
             in_flight: Vec::new(),
             moment: 0,
@@ -133,9 +138,10 @@ impl Figures {
         self.errors += u64::from(now >= self.warm_up);
     }
 
-    /// A try was given to an endpoint.
-    pub(super) fn tried(&mut self, endpoint: usize, now: u64) {
+    /// A try was given to an endpoint, in its own zone or not.
+    pub(super) fn tried(&mut self, endpoint: usize, near: bool, now: u64) {
         self.tries[endpoint] += u64::from(now >= self.warm_up);
+        self.near += u64::from(near && now >= self.warm_up);
     }
 
     /// Until now so many were in the fleet.
@@ -190,6 +196,7 @@ impl Figures {
             p99_s: quantile(0.99),
             max_s: self.times.max() as f64 / NS,
             share_max: share(most),
+            share_near: self.near as f64 / all.max(1) as f64,
             share_first: share(self.tries.first().copied().unwrap_or(0)),
             at_least,
             overloaded_s: overloaded.then(|| to_s(now)),

@@ -2,8 +2,11 @@
 //!
 //! What the balancers know is what they know when they serve: the same table, the same shared counters, the same picker. What
 //! control would tell them meanwhile is told too as far as a choice depends on it: how much heavier a try counts where many
-//! fail (`burden`). States stay `up`: a scenario shows what the choice alone can do. Deliberately absent: the way
-//! between balancer and endpoint takes no time.
+//! fail (`burden`). States stay `up` but where a scenario says that an endpoint is known to be down: it shows what the choice alone
+//! can do. Only the way to another zone takes time.
+
+mod clients;
+mod zones;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -43,6 +46,10 @@ struct Asked {
     work: f64,
     retries_left: u32,
     tried: Vec<EndpointId>,
+    /// How often its client will ask again.
+    asks_left: u32,
+    /// Of those at endpoints, the one that is waited for.
+    attempt: Option<usize>,
 }
 
 /// One try of it.
@@ -53,6 +60,9 @@ struct Attempt {
     request: Option<usize>,
     endpoint: usize,
     begun: u64,
+    work: f64,
+    /// How long it is on its way, there and back each.
+    away: u64,
 }
 
 /// Everything of one run.
@@ -82,7 +92,7 @@ impl<'a> Fleet<'a> {
         let of = &scenario.balancers;
         let views = if of.shared { 1 } else { of.count };
         let lines: Vec<Line> = (0..views)
-            .map(|_| Line::new(table::of(scenario, policy)))
+            .map(|balancer| Line::new(table::of(scenario, policy, balancer)))
             .collect();
         let chooser = |b: u32| {
             let line = &lines[b as usize % lines.len()];
@@ -146,7 +156,8 @@ impl<'a> Fleet<'a> {
         for endpoint in 0..self.endpoints.len() {
             self.next_change(endpoint);
         }
-        if self.burdens.is_some() {
+        self.plan_outs();
+        if self.burdens.is_some() || self.scenario.clients.patience_s > 0.0 {
             self.agenda.enter(burden::EVERY, Event::Look);
         }
     }
@@ -185,12 +196,20 @@ impl<'a> Fleet<'a> {
                     self.place(request as usize);
                 }
             }
-            Event::Look => {
-                if let Some(burdens) = &mut self.burdens {
-                    burdens.look(&self.lines);
-                    self.agenda.enter(self.now + burden::EVERY, Event::Look);
+            Event::Reach { attempt, number } => self.reach(attempt as usize, number),
+            Event::Back { attempt, number } => self.back(attempt as usize, number),
+            Event::Known { endpoint, down } => self.known(endpoint as usize, down),
+            Event::Leave { request, number } => {
+                if waits(self.requests.get(request as usize), number) {
+                    self.leave(request as usize);
                 }
             }
+            Event::Return { request, number } => {
+                if waits(self.requests.get(request as usize), number) {
+                    self.enter(request as usize);
+                }
+            }
+            Event::Look => self.look(),
         }
     }
 
@@ -209,33 +228,15 @@ impl<'a> Fleet<'a> {
             balancer,
             key,
             work: lots::work(&self.scenario.work, &mut self.lots.work),
-            retries_left: self.scenario.tries.retries,
+            retries_left: 0,
             tried: Vec::new(),
+            asks_left: self.scenario.clients.retries,
+            attempt: None,
         });
-        self.numbers += 1;
-        self.budgets[balancer].request(Time::from_nanos(self.now));
         if arrival.process != Process::Closed {
             self.next_arrival();
         }
-        self.place(request);
-    }
-
-    fn next_arrival(&mut self) {
-        let mean = 1.0 / self.scenario.rate();
-        let gap = match self.scenario.arrival.process {
-            Process::Poisson => lots::exponential(mean, &mut self.lots.gaps),
-            _ => mean,
-        };
-        let at = self.now + to_ns(gap);
-        self.agenda.enter(at, Event::Arrive { user: 0 });
-    }
-
-    fn think(&mut self, user: u32) {
-        let mean = self.scenario.arrival.think_s;
-        let gap = lots::exponential(mean, &mut self.lots.thinking);
-        // Never at once: somebody whom everybody refuses would ask for ever at the same moment.
-        let at = self.now + to_ns(gap).max(1_000);
-        self.agenda.enter(at, Event::Arrive { user });
+        self.enter(request);
     }
 
     fn line_of(&self, request: usize) -> usize {
@@ -276,7 +277,9 @@ impl<'a> Fleet<'a> {
         let line = self.line_of(request);
         let shared = &self.lines[line].table.endpoints[endpoint].shared;
         shared.in_flight.fetch_add(1, Relaxed);
-        self.figures.tried(endpoint, self.now);
+        let away = self.away(line, endpoint);
+        self.figures.tried(endpoint, away.is_none(), self.now);
+        let away = away.unwrap_or(0);
         let number = self.numbers;
         self.numbers += 1;
         let key = self.attempts.insert(Attempt {
@@ -284,7 +287,10 @@ impl<'a> Fleet<'a> {
             request: Some(request),
             endpoint,
             begun: self.now,
+            work: self.requests[request].work,
+            away,
         });
+        self.requests[request].attempt = Some(key);
         let attempt = key as u32;
         if let Some(after) = self.fails(endpoint) {
             let at = self.now + to_ns(after);
@@ -295,11 +301,13 @@ impl<'a> Fleet<'a> {
             let at = self.now + to_ns(timeout);
             self.agenda.enter(at, Event::TimeOut { attempt, number });
         }
-        let work = self.requests[request].work;
-        let at = &mut self.endpoints[endpoint];
-        at.join(attempt, work, self.now);
-        self.figures.level(at.len(), true, self.now);
-        self.plan(endpoint);
+        match away {
+            0 => self.reach(key, number),
+            _ => {
+                let at = self.now + away;
+                self.agenda.enter(at, Event::Reach { attempt, number });
+            }
+        }
     }
 
     /// Does this try fail without any work, and after which time?
@@ -322,9 +330,13 @@ impl<'a> Fleet<'a> {
         };
         self.figures.level(at.len() + 1, false, self.now);
         self.plan(endpoint);
-        let attempt = self.attempts.remove(key as usize);
-        if attempt.request.is_some() {
-            self.end(attempt, true);
+        let Attempt { number, away, .. } = self.attempts[key as usize];
+        match away {
+            0 => self.back(key as usize, number),
+            _ => {
+                let (attempt, at) = (key, self.now + away);
+                self.agenda.enter(at, Event::Back { attempt, number });
+            }
         }
     }
 
@@ -338,6 +350,10 @@ impl<'a> Fleet<'a> {
         }
         let before = *attempt;
         attempt.request = None;
+        if let Some(request) = before.request {
+            let line = self.line_of(request);
+            self.lines[line].in_vain += 1;
+        }
         self.end(before, false);
     }
 
@@ -346,7 +362,9 @@ impl<'a> Fleet<'a> {
         let Some(request) = attempt.request else {
             return;
         };
+        self.requests[request].attempt = None;
         let line = self.line_of(request);
+        self.lines[line].answered += u64::from(good);
         let table = &self.lines[line].table;
         let row = &table.endpoints[attempt.endpoint];
         row.shared.in_flight.fetch_sub(1, Relaxed);
@@ -386,19 +404,6 @@ impl<'a> Fleet<'a> {
         let at = self.now + to_ns(tries.delay_s);
         let request = request as u32;
         self.agenda.enter(at, Event::Again { request, number });
-    }
-
-    /// It failed in the end.
-    fn fail(&mut self, request: usize) {
-        let asked = self.requests.remove(request);
-        self.figures.failed(self.now);
-        self.after(asked.user);
-    }
-
-    fn after(&mut self, user: u32) {
-        if self.scenario.arrival.process == Process::Closed {
-            self.think(user);
-        }
     }
 
     /// The first in line go as long as there is room.

@@ -29,6 +29,9 @@ pub struct Scenario {
     /// How often and how long a request is tried.
     #[serde(default)]
     pub tries: Tries,
+    /// Who asks, and how patiently.
+    #[serde(default)]
+    pub clients: Clients,
     /// Who works.
     pub endpoints: Vec<Endpoints>,
     /// Who fails.
@@ -137,7 +140,7 @@ impl Default for Work {
 }
 
 /// Who chooses.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Balancers {
     /// How many; each request comes to any of them.
@@ -150,6 +153,12 @@ pub struct Balancers {
     pub queue: u32,
     /// `limit.queue_timeout`; 0 = none.
     pub queue_timeout_s: f64,
+    /// The zones they are in, in turn; none = zones do not count. Each then knows only its own requests.
+    pub zones: Vec<String>,
+    /// Each way between two zones.
+    pub zone_delay_s: f64,
+    /// Does control brake where work is done in vain (`prevention.mode = "act"`)?
+    pub brake: bool,
 }
 
 impl Default for Balancers {
@@ -161,6 +170,9 @@ impl Default for Balancers {
             per_endpoint: 0,
             queue: 1000,
             queue_timeout_s: 2.0,
+            zones: Vec::new(),
+            zone_delay_s: 0.0,
+            brake: true,
         }
     }
 }
@@ -176,6 +188,19 @@ pub struct Tries {
     /// `retry.budget` in percent of the requests of the last ten seconds; none = without limit.
     pub budget_percent: Option<u32>,
     /// How long a request waits before it is tried again.
+    pub delay_s: f64,
+}
+
+/// Who asks. A client is no balancer: it leaves when its patience ends, and then its balancer knows that nobody waits, but the
+/// endpoint does the work all the same, as servers do that do not look whether anybody is still there.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clients {
+    /// How long one waits for an answer; 0 = for ever.
+    pub patience_s: f64,
+    /// How often one asks again, after leaving or after an error.
+    pub retries: u32,
+    /// How long before it does.
     pub delay_s: f64,
 }
 
@@ -211,6 +236,11 @@ pub struct Endpoints {
     /// `[second, factor]`: from then on its speed is multiplied by the factor; 0 = it stands still.
     #[serde(default)]
     pub capacity: Vec<[f64; 2]>,
+    /// The zone they are in.
+    pub zone: Option<String>,
+    /// `[second, second]`: from the one to the other they are known to be down, and get no new work.
+    #[serde(default)]
+    pub out: Vec<[f64; 2]>,
 }
 
 fn one_core() -> u32 {

@@ -37,6 +37,7 @@ pub const SHIPPED: &[Shipped] = &[
     shipped!("rolling-restart"),
     shipped!("metastable"),
     shipped!("metastable-protected"),
+    shipped!("zones"),
     shipped!("ten-thousand"),
 ];
 

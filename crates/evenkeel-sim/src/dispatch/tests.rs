@@ -74,6 +74,11 @@ fn endpoints_that_share_do_not_care_how_work_is_distributed() {
 }
 
 #[test]
+fn a_zone_keeps_what_it_can_carry_and_gives_away_the_rest() {
+    assert_all_hold("zones", 60.0);
+}
+
+#[test]
 fn failing_fast_attracts_no_work() {
     assert_all_hold("fast-failing", 60.0);
 }

@@ -106,6 +106,13 @@ impl Scenario {
             not_negative(tries.timeout_s) && not_negative(tries.delay_s),
             "tries: wanted timeout_s and delay_s of 0 or more",
         );
+        let clients = &self.clients;
+        wanted(
+            clients.retries <= RETRIES_MAX
+                && not_negative(clients.patience_s)
+                && not_negative(clients.delay_s),
+            "clients: wanted at most 10 retries, and patience_s and delay_s of 0 or more",
+        );
         wanted(
             tries.budget_percent.is_none_or(|percent| percent <= 100),
             "tries.budget_percent: wanted 0 to 100",
@@ -124,6 +131,11 @@ impl Scenario {
                 "endpoints: wanted cores from 1 to 1024 and a speed above 0",
             );
             wanted(kind.weight <= 256, "endpoints.weight: wanted 0 to 256");
+            let times = |&[from, to]: &[f64; 2]| not_negative(from) && to.is_finite() && from < to;
+            wanted(
+                kind.out.len() <= CHANGES_MAX && kind.out.iter().all(times),
+                "endpoints.out: wanted a list of [second, later second]",
+            );
             let changes = &kind.capacity;
             let good = |&[at, factor]: &[f64; 2]| not_negative(at) && not_negative(factor);
             wanted(
@@ -134,6 +146,14 @@ impl Scenario {
             );
         }
         let balancers = &self.balancers;
+        wanted(
+            balancers.zones.is_empty() || !balancers.shared,
+            "balancers.zones: wanted shared = false, since balancers in different zones do not see each other's requests",
+        );
+        wanted(
+            not_negative(balancers.zone_delay_s),
+            "balancers.zone_delay_s: wanted 0 or more",
+        );
         let views = u64::from(balancers.count) * count;
         wanted(
             (1..=BALANCERS_MAX).contains(&balancers.count)
