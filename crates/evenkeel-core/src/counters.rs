@@ -3,12 +3,12 @@
 //! Every field says who writes it. All accesses are relaxed: a reader may be a moment behind, and nothing is published
 //! through a counter.
 
+mod lane;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::health::traffic::NO_BURDEN;
 use crate::recover::redo::RedoCounts;
@@ -16,6 +16,8 @@ use crate::session::{Live, SessionWorker};
 use crate::time::Time;
 use crate::times::{Spread, Times};
 use crate::used::UsedShares;
+
+pub use lane::Lane;
 
 /// A count with **one writer**: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
@@ -138,35 +140,6 @@ pub struct EndpointWorker {
     pub times: Times,
     /// Sessions at it.
     pub sessions: Live,
-}
-
-/// What one worker counted of one endpoint, read at one moment. All of it only grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lane {
-    /// See [`EndpointWorker::successes`].
-    pub successes: u64,
-    /// See [`EndpointWorker::failures`].
-    pub failures: u64,
-    /// See [`EndpointWorker::unheard`].
-    pub unheard: u64,
-    /// See [`EndpointWorker::handed`].
-    pub handed: u64,
-    /// See [`EndpointWorker::settled`].
-    pub settled: u64,
-    /// See [`EndpointWorker::in_vain`].
-    pub in_vain: u64,
-}
-
-impl Lane {
-    /// Tries that brought any sign of life.
-    pub fn heard(&self) -> u64 {
-        (self.successes + self.failures).saturating_sub(self.unheard)
-    }
-
-    /// Tries that wait for the endpoint.
-    pub fn waiting(&self) -> u64 {
-        self.handed.saturating_sub(self.settled)
-    }
 }
 
 impl EndpointWorker {
