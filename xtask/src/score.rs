@@ -5,6 +5,7 @@ mod computed;
 mod faults;
 mod picks;
 mod routes;
+mod sessions;
 mod site;
 mod wire;
 
@@ -27,6 +28,8 @@ pub(crate) enum Score {
     Routes(routes::Options),
     /// One of eight endpoints is ten times slow: what clients see behind each policy, and behind HAProxy, nginx and Envoy.
     Wire(wire::Options),
+    /// 10,000 sessions through the kill, drain, reload, restart and return of what they go by.
+    Sessions(sessions::Options),
 }
 
 /// Runs one of them on the release build.
@@ -38,12 +41,18 @@ pub(crate) fn run(score: &Score) -> Result<(), Failure> {
         Score::Picks => return picks::run(),
         Score::Wire(options) => return wire::run(options),
         Score::Faults(options) if options.profile == "debug" => load::build_for_tests()?,
+        Score::Sessions(sessions::Options {
+            programs: Some(folder),
+            ..
+        }) => folder.clone(),
+        Score::Sessions(options) if options.profile == "debug" => load::build_for_tests()?,
         _ => load::build_for_use(&["evenkeel", "evenkeel-bench"])?,
     };
     match score {
         Score::Faults(options) => faults::run(options, &programs),
         Score::Attacks(options) => attacks::run(options, &programs),
         Score::Routes(options) => routes::run(options, &programs),
+        Score::Sessions(options) => sessions::run(options, &programs),
         Score::Detectors(_) | Score::Dispatch(_) | Score::Picks | Score::Wire(_) => Ok(()),
     }
 }
