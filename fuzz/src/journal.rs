@@ -118,6 +118,7 @@ fn configuration() -> Event {
         pools: vec![PoolSpec {
             name: "app".into(),
             policy: Default::default(),
+            agent_check: None,
             check: Default::default(),
             heartbeat: Some(HeartbeatSettings::default()),
             outlier: Default::default(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::facts::Facts;
 use evenkeel_core::id::Epoch;
+use evenkeel_core::session::Part;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceEvent;
 use evenkeel_core::table::PoolTable;
@@ -38,6 +39,17 @@ pub trait Host: Send + Sync + 'static {
     fn listeners(&self) -> Vec<(String, Vec<String>)>;
     /// The counters of listeners, routes and pools.
     fn counters(&self) -> Arc<CounterSet>;
+    /// Puts back the sessions that an earlier process kept for its clients, with the next [`apply`](Host::apply). A host that
+    /// keeps none drops them.
+    fn restore_sessions(&self, parts: Vec<Part>) {
+        drop(parts);
+    }
+    /// Of the sessions that are kept for clients, the parts that changed since they were asked for, a few at a time. `last` = also
+    /// what was only prolonged.
+    fn changed_sessions(&self, last: bool) -> Vec<Part> {
+        let _ = last;
+        Vec::new()
+    }
     /// Stop accepting; what is in flight may finish.
     fn drain(&self);
     /// Client connections open now.

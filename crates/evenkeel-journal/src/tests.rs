@@ -39,6 +39,7 @@ fn configuration() -> Event {
             recovery: Default::default(),
             name: "app".into(),
             policy: Default::default(),
+            agent_check: None,
             check: Default::default(),
             heartbeat: None,
             outlier: Default::default(),

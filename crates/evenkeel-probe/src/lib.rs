@@ -4,6 +4,7 @@
 //! The HTTP client is not the data plane's own, so that a bug in one cannot hide in the other. Every probe opens a
 //! connection of its own and ends within its time, whatever the other side does.
 
+mod agent;
 mod http;
 mod kind;
 mod ready;
@@ -20,6 +21,7 @@ use evenkeel_core::observe::Contact;
 use evenkeel_core::settings::{CheckKind, CheckSettings};
 use evenkeel_tls::Client;
 
+pub use agent::{LINE_BYTES_MAX, agent_line};
 pub use kind::{KINDS, Kind, Setting};
 pub use ready::ready;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use evenkeel_core::observe::Failure;
+use evenkeel_core::session::Part;
 use evenkeel_core::settings::{ListenerSettings, RouteSpec};
 use evenkeel_core::table::PoolTable;
 use tokio::sync::mpsc;
@@ -43,6 +44,8 @@ pub struct Traffic {
     pub endpoint_tls: BTreeMap<Arc<str>, Arc<evenkeel_tls::Client>>,
     /// How clients are known again, of the pools that want it, by name.
     pub sessions: BTreeMap<Arc<str>, Arc<Sessions>>,
+    /// Sessions that an earlier process kept for clients. Those known already are newer.
+    pub kept: Vec<Part>,
     /// One per pool.
     pub tables: Vec<Arc<PoolTable>>,
 }
@@ -56,6 +59,7 @@ impl fmt::Debug for Traffic {
             .field("tls", &self.tls.len())
             .field("endpoint_tls", &self.endpoint_tls.len())
             .field("sessions", &self.sessions.len())
+            .field("kept", &self.kept.len())
             .field("tables", &self.tables.len())
             .finish()
     }

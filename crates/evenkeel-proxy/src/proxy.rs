@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use evenkeel_core::counters::CounterSet;
+use evenkeel_core::session::Part;
 use evenkeel_core::table::PoolTable;
 
 use crate::access::Writer;
@@ -22,6 +23,8 @@ use crate::worker::Worker;
 
 /// How long the end waits for the journal: a disk that works takes a tenth of that.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Parts of its sessions that a pool hands out at once, and sessions after which it stops: a few milliseconds of one thread.
+const PARTS_AT_ONCE: (usize, usize) = (32, 8192);
 /// How often [`Proxy::stop`] looks whether all connections have ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -179,6 +182,27 @@ impl Proxy {
     /// All counters but the endpoints' own; a new set after each [`apply`](Proxy::apply).
     pub fn counters(&self) -> Arc<CounterSet> {
         self.shared.snapshot.load().counters.clone()
+    }
+
+    /// Of the sessions that are kept for clients, the parts that changed since they were asked for: a few at a time, and none
+    /// once all were handed out. `last` = also those whose sessions were only prolonged. For one thread.
+    pub fn changed_sessions(&self, last: bool) -> Vec<Part> {
+        let (now_s, _) = rt::wall();
+        let snapshot = self.shared.snapshot.load_full();
+        let mut parts = Vec::new();
+        for (pool, cell) in &snapshot.pools {
+            let changed = cell
+                .kept
+                .get()
+                .map(|kept| kept.changed(PARTS_AT_ONCE, now_s, last));
+            let changed = changed.into_iter().flatten();
+            parts.extend(changed.map(|(number, rows)| Part {
+                pool: pool.clone(),
+                number,
+                rows,
+            }));
+        }
+        parts
     }
 
     /// One number per worker that moves at least every 250 ms while that worker's loop turns.

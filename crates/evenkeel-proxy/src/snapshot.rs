@@ -18,6 +18,7 @@ use evenkeel_core::id::PoolId;
 use evenkeel_core::observe::Failure;
 use evenkeel_core::recover::redo::RedoCounts;
 use evenkeel_core::route::RouteTable;
+use evenkeel_core::session::Part;
 use evenkeel_core::settings::{
     HostPattern, ListenerSettings, PathPattern, Protocol, RouteAction, RouteSpec,
 };
@@ -27,6 +28,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::options::Traffic;
 use crate::pool::Queue;
 use crate::redo::Book;
+use crate::rt;
 use crate::session::{Kept, Sessions};
 
 /// Everything the handle and the workers share.
@@ -158,6 +160,7 @@ impl Snapshot {
             workers,
             &mut counters,
         );
+        restore(&pools, &traffic.kept);
         let routes = RouteTable::build(&traffic.routes);
         let mut listeners = BTreeMap::new();
         for settings in traffic.listeners {
@@ -220,6 +223,19 @@ fn pools(
         pools.insert(name, cell);
     }
     pools
+}
+
+/// Before a request sees them: a session that is not known yet would begin anew.
+fn restore(pools: &BTreeMap<Arc<str>, Arc<PoolCell>>, kept: &[Part]) {
+    let (now_s, _) = rt::wall();
+    for part in kept {
+        let cell = pools.get(&part.pool);
+        let sessions = cell.and_then(|cell| cell.sessions.load_full());
+        if let (Some(cell), Some(sessions)) = (cell, sessions.filter(|s| s.are_kept())) {
+            let kept = cell.kept.get_or_init(Kept::default);
+            kept.restore(&part.rows, now_s, sessions.ttl_s());
+        }
+    }
 }
 
 fn listener(

@@ -8,10 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use evenkeel_core::session::SessionWorker;
 use evenkeel_core::settings::{Cidr, KeySource};
 use evenkeel_core::table::State;
 use evenkeel_proxy::Sessions;
+use evenkeel_tls::TokenKeys;
 use support::*;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -331,8 +335,73 @@ fn a_session_waits_for_its_own_endpoint_when_that_is_full() {
 fn by(token: KeySource, endpoints: &[Endpoint]) -> Running {
     let addresses: Vec<_> = endpoints.iter().map(|e| e.address).collect();
     let mut setup = Setup::http(&addresses).workers(2);
-    setup.sessions = Some(Arc::new(Sessions::by_token(token, HOUR)));
+    setup.sessions = Some(Arc::new(Sessions::by_token(token, HOUR, None)));
     setup.start()
+}
+
+/// `header.payload.signature`, by this secret.
+fn token(payload: &str, secret: &str) -> String {
+    let part = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let signed = format!(
+        "{}.{}",
+        part(br#"{"alg":"HS256"}"#),
+        part(payload.as_bytes())
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", part(signature.as_ref()))
+}
+
+#[test]
+fn a_token_that_is_not_signed_by_whom_it_should_be_is_ignored_and_counted() {
+    let endpoints = three();
+    let addresses: Vec<_> = endpoints.iter().map(|e| e.address).collect();
+    let mut setup = Setup::http(&addresses).workers(2);
+    let keys = TokenKeys::read(KEY).ok();
+    let claim = KeySource::Jwt("sub".into());
+    setup.sessions = Some(Arc::new(Sessions::by_token(claim, HOUR, keys)));
+    let running = setup.start();
+    let ask = |token: &str| {
+        let answer = running.once(&with_field(&format!("Authorization: Bearer {token}\r\n")));
+        assert_eq!(answer.status, 200);
+        answer.text().to_owned()
+    };
+    let good = token(r#"{"sub":"u1","exp":4102444800}"#, KEY);
+    let at = ask(&good);
+    for _ in 0..6 {
+        assert_eq!(ask(&good), at);
+        assert_eq!(
+            ask(&token(r#"{"sub":"u1"}"#, KEY)),
+            at,
+            "another token of the same bearer"
+        );
+    }
+    assert_eq!(count(&running, |s| s.begun.value()), 1);
+    let other = token(r#"{"sub":"u1"}"#, "another-secret-of-enough-characters");
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap());
+    let nobodys = [
+        other,
+        unsigned,
+        "opaque".to_owned(),
+        good[..good.len() - 1].to_owned(),
+    ];
+    let places: BTreeSet<_> = nobodys
+        .iter()
+        .cycle()
+        .take(24)
+        .map(|token| ask(token))
+        .collect();
+    assert_eq!(places.len(), 3, "they are given to whoever comes next");
+    assert_eq!(count(&running, |s| s.forged.value()), 24);
+    ask(&token(r#"{"sub":"u1","exp":1000000000}"#, KEY));
+    assert_eq!(count(&running, |s| s.expired.value()), 1);
+    // Signed, but without this claim; and none at all.
+    ask(&token("{}", KEY));
+    running.once(&get("/"));
+    let counts = count(&running, |s| {
+        s.forged.value() + s.expired.value() + s.begun.value()
+    });
+    assert_eq!(counts, 24 + 1 + 1);
 }
 
 fn with_field(field: &str) -> String {

@@ -112,6 +112,13 @@ fn frames() -> Vec<Frame> {
             POOL,
         ),
         frame(
+            &keys::AGENT_CHECK,
+            "pool.p.agent_check",
+            "[pool.p.agent_check]\n",
+            "port = 9990\n",
+            POOL,
+        ),
+        frame(
             &keys::HEARTBEAT,
             "pool.p.heartbeat",
             "[pool.p.heartbeat]\n",

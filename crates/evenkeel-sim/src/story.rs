@@ -257,6 +257,7 @@ pub(crate) fn pool(number: usize, rng: &mut Rng) -> PoolSpec {
     let interval = ms(rng, 500, 2_000);
     PoolSpec {
         policy: PolicySpec::named(POLICIES[rng.index(POLICIES.len())].part.name),
+        agent_check: None,
         check: CheckSettings {
             kind: kind(rng),
             interval,

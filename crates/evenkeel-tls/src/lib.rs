@@ -14,6 +14,7 @@
 //! | `file` | bytes of a file, bounded, and whether they changed |
 //! | `hello` | what a ClientHello says, without answering it |
 //! | `problem` | what a person is told |
+//! | `token` | are tokens signed by whom they should be? |
 //! | `view` | what status and metrics show of a certificate |
 //! | `words` | why a handshake failed, for a person |
 
@@ -26,6 +27,7 @@ mod problem;
 mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod token;
 mod trust;
 mod view;
 mod words;
@@ -40,6 +42,7 @@ pub use host::{Host, HostFiles};
 pub use pair::Pair;
 pub use problem::{Change, Outcome, Part, Problem, Unfit};
 pub use server::Server;
+pub use token::{Refused, TOKEN_MAX, TokenKeys, WANTED as TOKEN_KEYS_WANTED};
 pub use trust::authorities;
 pub use view::{CertificateView, names};
 pub use words::{day, says_expired, words, words_of_io};

@@ -36,6 +36,7 @@ impl Driver {
                 timeout,
                 epoch,
             } => self.probe(endpoint, address, timeout, epoch),
+            Command::AskAgent(look) => self.ask_agent(look),
             Command::Weigh {
                 endpoint, burden, ..
             } => self.weigh(endpoint, burden),

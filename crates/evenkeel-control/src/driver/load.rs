@@ -15,13 +15,21 @@ use crate::storage::Loaded;
 
 /// A replaced balancer has clients waiting in the accept queue: 100 ms for everything, of which opening a store takes 5.
 const WAIT_RESUMED: Duration = Duration::from_millis(50);
+/// Where sessions are kept here: a client that waits longer is better off than one that is sent to another endpoint. A
+/// million take half of this, ten thousand some milliseconds.
+const WAIT_SESSIONS: Duration = Duration::from_secs(1);
 /// A fresh one has nobody waiting yet, and would rather not serve what was known to be down.
 const WAIT_FRESH: Duration = Duration::from_secs(2);
 
 impl Driver {
     /// Loads what is remembered and numbers the first configuration.
     pub(super) async fn load_first(&mut self, resume: bool) {
-        let wait = if resume { WAIT_RESUMED } else { WAIT_FRESH };
+        let mut pools = self.config.sessions.keys();
+        let wait = match resume {
+            true if pools.any(|pool| self.keeps_sessions(pool)) => WAIT_SESSIONS,
+            true => WAIT_RESUMED,
+            false => WAIT_FRESH,
+        };
         let loaded = match &mut self.loading {
             Some(loading) => tokio::time::timeout(wait, loading).await.ok(),
             None => None,
@@ -45,6 +53,7 @@ impl Driver {
         if self.loading.is_none() {
             self.remember_accounts(loaded.accounts);
             self.remember_notices(loaded.notices, loaded.told);
+            self.remember_sessions(loaded.sessions);
             self.say_interrupted(loaded.underway);
         }
         let known = self.keep_known(loaded.endpoints);
@@ -119,7 +128,9 @@ impl Driver {
         let before = self.revisions.current();
         let noted = self.revisions.merge(loaded.revisions);
         self.store_revision(noted);
-        if self.revisions.current() != before {
+        let sessions = self.remember_sessions(loaded.sessions);
+        self.forget_sessions();
+        if self.revisions.current() != before || sessions {
             self.hand_over();
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use evenkeel_core::address::{Address, Target};
 use evenkeel_core::diagnose::Source;
-use evenkeel_core::engine::Event;
+use evenkeel_core::engine::{AgentLook, AgentSaid, Event};
 use evenkeel_core::id::{EndpointId, Epoch, ServiceId};
 use evenkeel_core::incident::{About, Observation};
 use evenkeel_core::supervise::ServiceEvent;
@@ -155,6 +155,17 @@ impl Driver {
             passed: outcome.passed,
             contact: outcome.contact,
             detail: outcome.detail,
+        });
+    }
+
+    /// Reads a line of an endpoint's agent.
+    pub(super) fn ask_agent(&self, look: AgentLook) {
+        self.looks.start(async move {
+            Report::AgentSaid(AgentSaid {
+                endpoint: look.endpoint,
+                epoch: look.epoch,
+                answer: evenkeel_probe::agent_line(&look.address, look.timeout).await,
+            })
         });
     }
 

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::counters::Histogram;
-use evenkeel_core::engine::{Configure, Engine, Event, Running};
+use evenkeel_core::engine::{AgentSaid, Configure, Engine, Event, Running};
 use evenkeel_core::id::{EndpointId, Epoch, PoolId};
 use evenkeel_core::observe::Failure;
 use evenkeel_core::table::PoolTable;
@@ -70,6 +70,7 @@ pub(crate) use sessions::live as live_sessions;
 /// What a task brings back.
 pub(crate) enum Report {
     Probed(looks::Probed),
+    AgentSaid(AgentSaid),
     Ready(evenkeel_core::id::ServiceId, Epoch, evenkeel_probe::Outcome),
     Changed(
         Result<Prepared, ErrorAnswer>,
@@ -111,6 +112,7 @@ pub(crate) struct Driver {
     /// False until the first `Host::apply`, and while a configuration is taken in: tables are handed over together.
     publishing: bool,
     swept: sweep::Swept,
+    sessions: sessions::Stored,
     checks: BTreeMap<EndpointId, Arc<Histogram>>,
     looks: looks::Looks,
     facts: facts::Newest,
@@ -184,6 +186,7 @@ impl Driver {
             tables: BTreeMap::new(),
             publishing: false,
             swept: sweep::Swept::default(),
+            sessions: sessions::Stored::default(),
             checks: BTreeMap::new(),
             looks: looks::Looks::new(reports.clone()),
             facts: facts::Newest::default(),
@@ -243,6 +246,7 @@ impl Driver {
         }
         self.journal.close();
         self.close_accounts();
+        self.store_last_sessions().await;
         self.store_all().await;
     }
 
@@ -273,6 +277,7 @@ impl Driver {
             self.next_sweep = at + SWEEP_EVERY;
             self.sweep(at);
             self.storage.flush();
+            self.store_sessions(at);
         }
         if self.next_resolve <= at {
             self.next_resolve = at + RESOLVE_EVERY;
@@ -335,6 +340,7 @@ impl Driver {
     fn report(&mut self, report: Report) {
         match report {
             Report::Probed(probed) => self.probed(probed),
+            Report::AgentSaid(said) => self.event(Event::AgentSaid(said)),
             Report::Ready(service, epoch, outcome) => self.looked_ready(service, epoch, &outcome),
             Report::Changed(result, revision, answer) => self.changed(result, revision, answer),
             Report::Acted(acted) => self.acted(acted),

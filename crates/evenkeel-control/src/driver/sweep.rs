@@ -106,6 +106,7 @@ impl Driver {
         self.swept.lanes.retain(|id, _| there.contains(id));
         self.checks.retain(|id, _| there.contains(id));
         self.swept.paths.keep(&there);
+        self.forget_sessions();
     }
 }
 

@@ -11,9 +11,9 @@ use evenkeel_core::table::State;
 use evenkeel_core::time::WallTime;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
-    AdmissionStatus, EndpointService, EndpointStatus, FillingStatus, HeartbeatStatus, HeatStatus,
-    ListenerStatus, PoolStatus, RedoStatus, ReliefStatus, ServiceAgent, ServiceStatus, Status,
-    TlsStatus, ZoneStatus,
+    AdmissionStatus, AgentCheckStatus, EndpointService, EndpointStatus, FillingStatus,
+    HeartbeatStatus, HeatStatus, ListenerStatus, PoolStatus, RedoStatus, ReliefStatus,
+    ServiceAgent, ServiceStatus, Status, TlsStatus, ZoneStatus,
 };
 
 use super::beats::millis;
@@ -228,6 +228,13 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
             .heartbeat
             .view(now().at)
             .map(|beats| heartbeat(&beats, view.detector)),
+        agent_check: view.agent_check.view().map(|told| AgentCheckStatus {
+            line: told.line.map(str::to_owned),
+            heard: told.heard.map(Stamp),
+            trouble: told.trouble.map(str::to_owned),
+            percent: told.percent,
+            maxconn: told.limit,
+        }),
         next: Some(view.next.clone()).filter(|next| !next.is_empty()),
         path: paths::status(view.path),
     }

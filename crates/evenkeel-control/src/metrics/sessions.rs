@@ -48,7 +48,7 @@ impl Sample {
                 })
             })?;
         }
-        let help = "Session cookies that were ignored: made by nobody here, or too old";
+        let help = "Session cookies, and tokens that should be signed, that were ignored: made by nobody here, or too old";
         let name = "evenkeel_session_cookies_ignored";
         page.family(name, help, MetricType::Counter, |family| {
             for (pool, workers) in &pools {

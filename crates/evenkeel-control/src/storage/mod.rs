@@ -16,7 +16,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
 use evenkeel_schema::records::{
     AccountRecord, EndpointRecord, IncidentRecord, NoticeRecord, Record, RecordError,
-    RecoveryRecord, RevisionRecord, ToldRecord, UnderwayRecord,
+    RecoveryRecord, RevisionRecord, SessionsRecord, ToldRecord, UnderwayRecord,
 };
 use evenkeel_store::Durability;
 use tokio::sync::oneshot;
@@ -35,6 +35,7 @@ const NOTICES: &str = "notice/";
 const TOLD: &str = "told/";
 const UNDERWAY: &str = "underway/";
 const RECOVERIES: &str = "recovery/";
+const SESSIONS: &str = "session/";
 
 /// What was found at the start.
 #[derive(Debug, Default)]
@@ -50,6 +51,7 @@ pub(crate) struct Loaded {
     pub(crate) recoveries: Vec<RecoveryRecord>,
     pub(crate) notices: Vec<NoticeRecord>,
     pub(crate) told: ToldRecord,
+    pub(crate) sessions: Vec<SessionsRecord>,
 }
 
 impl Loaded {
@@ -69,6 +71,8 @@ impl Loaded {
             self.recoveries.push(RecoveryRecord::decode(value)?);
         } else if key.starts_with(NOTICES) {
             self.notices.push(NoticeRecord::decode(value)?);
+        } else if key.starts_with(SESSIONS) {
+            self.sessions.push(SessionsRecord::decode(value)?);
         } else if key.starts_with(TOLD) {
             self.told = ToldRecord::decode(value)?;
         }
@@ -204,6 +208,21 @@ impl Storage {
 
     pub(crate) fn put_told(&mut self, record: &ToldRecord) {
         self.put(TOLD.to_owned(), record, Durability::Now);
+    }
+
+    pub(crate) fn put_sessions(&mut self, record: &SessionsRecord) {
+        let key = SessionsRecord::key(&record.pool, record.part);
+        self.put(format!("{SESSIONS}{key}"), record, Durability::Relaxed);
+    }
+
+    pub(crate) fn delete_sessions(&mut self, pool: &str, part: u16) {
+        let key = SessionsRecord::key(pool, part);
+        self.send(format!("{SESSIONS}{key}"), Job::Delete);
+    }
+
+    /// Is everything on its way to the thread? While it is not, what can wait should.
+    pub(crate) fn is_even(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Writes the file that a replacing balancer starts from.

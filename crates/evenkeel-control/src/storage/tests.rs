@@ -76,6 +76,36 @@ fn a_record_that_cannot_be_read_is_passed_over() {
 }
 
 #[test]
+fn sessions_are_loaded_by_the_next_process_but_for_those_that_make_no_sense() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut storage, _) = open(folder.path());
+    let part = |part: u16| SessionsRecord {
+        pool: "app".into(),
+        part,
+        endpoints: vec![7],
+        rows: vec![(u64::from(part), 0, 0, false, 0, 1000, 5000)],
+    };
+    for number in 0..3 {
+        storage.put_sessions(&part(number));
+    }
+    storage.delete_sessions("app", 1);
+    storage.sync().unwrap().blocking_recv().unwrap().unwrap();
+    drop(storage);
+    let (store, _) = Embedded::open(folder.path()).unwrap();
+    for (key, bytes) in [
+        ("session/app/004", &b"garbage"[..]),
+        ("session/app/005", b"{}"),
+    ] {
+        store
+            .put_if(key, bytes, Expect::Any, Durability::Now)
+            .unwrap();
+    }
+    drop(store);
+    let (_storage, loaded) = open(folder.path());
+    assert_eq!(loaded.sessions, [part(0), part(2)]);
+}
+
+#[test]
 fn a_store_that_comes_back_keeps_what_it_had_and_gets_what_was_written_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let (mut storage, _) = open(folder.path());

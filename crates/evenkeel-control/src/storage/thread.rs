@@ -141,9 +141,10 @@ impl Keeper {
         let mut loaded = Loaded::default();
         for (key, entry) in all {
             if let Err(error) = loaded.take(&key, &entry.value) {
-                let then = match key.strip_prefix(super::ACCOUNTS) {
-                    Some(pool) => format!("the account of pool {pool} begins anew"),
-                    None => "it is left as it is and not used".to_owned(),
+                let then = match key.split_once('/') {
+                    Some(("account", pool)) => format!("the account of pool {pool} begins anew"),
+                    Some(("session", _)) => "these sessions begin anew".to_owned(),
+                    _ => "it is left as it is and not used".to_owned(),
                 };
                 tracing::warn!(key, "{error}; {then}");
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use evenkeel_core::settings::{HostTls, PoolTls, Protocol};
 use evenkeel_schema::config::{FileProblem, LookAtTls};
-use evenkeel_tls::{Client, ClientFiles, HostFiles, Problem, Server, Speaks};
+use evenkeel_tls::{
+    Client, ClientFiles, HostFiles, Problem, Server, Speaks, TOKEN_KEYS_WANTED, TokenKeys,
+};
 
 use super::{Certificate, Door, Listener, Pool, Tls};
 
@@ -136,6 +138,11 @@ impl LookAtTls for Loader<'_> {
             }
             Err(problems) => told(problems),
         }
+    }
+
+    fn token_keys(&self, text: &str) -> Result<(), (String, &'static str)> {
+        let read = TokenKeys::read(text);
+        read.map(drop).map_err(|found| (found, TOKEN_KEYS_WANTED))
     }
 
     fn admin(&self, tls: &HostTls) -> Vec<FileProblem> {

@@ -108,6 +108,19 @@ pub struct Switch {
     pub change: Change,
 }
 
+/// A look at an endpoint's agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentLook {
+    /// Whose.
+    pub endpoint: EndpointId,
+    /// Where the agent is.
+    pub address: Address,
+    /// At most this long.
+    pub timeout: Duration,
+    /// The fence, new for each look.
+    pub epoch: Epoch,
+}
+
 /// Something to do, in the order they are polled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
@@ -160,6 +173,8 @@ pub enum Command {
         /// The fence, new for each probe.
         epoch: Epoch,
     },
+    /// Read a line from its agent; answer with [`Event::AgentSaid`](super::Event::AgentSaid) and the same epoch.
+    AskAgent(AgentLook),
     /// For the log: this machine reaches nobody, which is no fault of the endpoints'.
     Alone(Cut),
     /// For the log: it reaches somebody again, after so long.

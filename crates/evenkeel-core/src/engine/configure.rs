@@ -141,5 +141,8 @@ fn new_endpoint(
         record.restore(&mut endpoint, spec, now);
         elsewhere::await_agent(&mut endpoint, now);
     }
+    if spec.agent_check.is_none() {
+        endpoint.expect_no_agent(now);
+    }
     endpoint
 }

@@ -103,6 +103,7 @@ impl Engine {
             order: endpoint.order,
             weight_override: endpoint.weight,
             probed: endpoint.probed,
+            agent_check: &endpoint.agent,
             heartbeat: &endpoint.heartbeat,
             detector: pool.spec.heartbeat.as_ref().map_or("", |h| h.detector),
             check: &pool.spec.check,
@@ -165,6 +166,9 @@ fn plainly(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> String {
     }
     if let Some(waits) = beats(endpoint, spec, now) {
         return waits;
+    }
+    if endpoint.agent_decides() {
+        return "comes back when its agent takes that back".into();
     }
     if let Some(until) = endpoint.outlier.ejected_until()
         && endpoint.check.verdict() == Verdict::Up

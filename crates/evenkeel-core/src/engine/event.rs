@@ -44,6 +44,17 @@ pub struct Running {
     pub restarts: u32,
 }
 
+/// What came of a look at an endpoint's agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSaid {
+    /// Whose.
+    pub endpoint: EndpointId,
+    /// The fence of its [`Command::AskAgent`](super::Command::AskAgent).
+    pub epoch: Epoch,
+    /// The line that was read, or why there is none; for people.
+    pub answer: Result<String, String>,
+}
+
 /// Something that happened. Every event comes with the time it is handled at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Event {
@@ -96,6 +107,8 @@ pub enum Event {
         /// What was seen, for people.
         detail: String,
     },
+    /// A look at an endpoint's agent ended.
+    AgentSaid(AgentSaid),
     /// An endpoint says that it lives, and how it is.
     Beat {
         /// Which.

@@ -12,6 +12,7 @@
 //! Beginning: [`Event::Carried`] and [`Event::Running`] (what outlived the last process), then [`Event::Configure`]. Every
 //! command is carried out in the order of [`Engine::poll`]; each that acts bears a fence.
 
+mod agents;
 mod carried;
 mod command;
 mod configure;
@@ -33,9 +34,9 @@ mod watch;
 pub use crate::failover::path::{CarriedPath, Look};
 pub use crate::health::{Beat, BeatsView, CarriedBeats, DecidedBy, Order, Says};
 pub use carried::Carried;
-pub use command::{Command, Remark, ServiceTransition, Switch, Transition};
+pub use command::{AgentLook, Command, Remark, ServiceTransition, Switch, Transition};
 pub use elsewhere::{AgentNews, ServiceReport};
-pub use event::{Configure, Event, Running};
+pub use event::{AgentSaid, Configure, Event, Running};
 pub use prevention::Word;
 pub use view::{AgentView, EndpointView, PoolView, ServiceView};
 
@@ -153,6 +154,7 @@ impl Engine {
                 contact,
                 detail,
             } => self.probed(endpoint, epoch, (passed, contact), &detail),
+            Event::AgentSaid(said) => self.agent_said(&said),
             Event::Beat { endpoint, beat } => self.beat(endpoint, &beat),
             Event::Paused(pause) => self.paused(&pause),
             Event::Failed(failure) => self.failed(&failure),

@@ -103,7 +103,11 @@ impl Pool {
             if beats {
                 kept.expect_beats(spec.heartbeat.as_ref(), ctx.now.at);
             }
-            if kept.spec != *wanted || self.spec.check != spec.check || beats {
+            let agent = self.spec.agent_check != spec.agent_check;
+            if agent {
+                kept.expect_agent(self.spec.agent_check.as_ref(), spec.agent_check.as_ref());
+            }
+            if kept.spec != *wanted || self.spec.check != spec.check || beats || agent {
                 let around = around(&spec, tally, ctx.cut);
                 outcomes.push((index, kept.respecify(wanted.clone(), &around, ctx.now)));
             }
@@ -216,9 +220,10 @@ impl Pool {
             });
         }
         self.probe(ctx);
+        let agents = self.ask_agents(ctx);
         let wakeups = self.endpoints.iter().map(Endpoint::next_wakeup);
         let wakeup = wakeups.min().unwrap_or(Time::NEVER);
-        self.wakeup = wakeup.min(self.scheduler.next_wakeup());
+        self.wakeup = wakeup.min(self.scheduler.next_wakeup()).min(agents);
     }
 
     /// When [`Pool::tick`] is next due.

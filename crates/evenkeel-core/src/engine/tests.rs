@@ -8,6 +8,7 @@ mod paths;
 mod prevention;
 mod recovery;
 mod relief;
+mod told;
 mod traffic;
 
 use std::time::Duration;

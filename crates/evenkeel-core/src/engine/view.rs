@@ -6,7 +6,7 @@ use crate::address::{Address, Target};
 use crate::counters::EndpointShared;
 use crate::failover::path::Path;
 use crate::health::traffic::By;
-use crate::health::{DecidedBy, Heartbeat, Order};
+use crate::health::{AgentCheck, DecidedBy, Heartbeat, Order};
 use crate::id::{EndpointId, PoolId, ServiceId};
 use crate::prevent::{Admission, Filling, Heat, Relief};
 use crate::settings::{CheckSettings, PoolSpec};
@@ -76,6 +76,8 @@ pub struct EndpointView<'a> {
     pub weight_override: Option<u32>,
     /// Was it ever probed (since this process began)?
     pub probed: bool,
+    /// What its agent says.
+    pub agent_check: &'a AgentCheck,
     /// Its heartbeats; ask it for a view of the present moment.
     pub heartbeat: &'a Heartbeat,
     /// The detector that would listen to them; empty where its pool expects none.

@@ -13,6 +13,7 @@ use crate::observe::Contact;
 
 use super::Engine;
 use super::command::Command;
+use super::event::AgentSaid;
 
 impl Engine {
     /// This machine reaches nobody, since when and as seen by what.
@@ -30,6 +31,18 @@ impl Engine {
         if let Some(utilization) = beat.utilization {
             self.busy(endpoint, utilization);
             self.usage_said(endpoint, utilization);
+        }
+    }
+
+    /// A look at an agent ended. The share of its weight that an endpoint wants says how much of it is free.
+    pub(super) fn agent_said(&mut self, said: &AgentSaid) {
+        let answer = said.answer.as_ref();
+        let answer = answer.map(String::as_str).map_err(String::as_str);
+        let (endpoint, epoch) = (said.endpoint, said.epoch);
+        self.sign(endpoint, Sign::AgentSaid { epoch, answer });
+        let percent = self.place_of(endpoint).and_then(|e| e.agent.percent());
+        if let Some(percent) = percent.filter(|_| answer.is_ok()) {
+            self.usage_said(endpoint, 1.0 - f64::from(percent) / 100.0);
         }
     }
 

@@ -15,6 +15,8 @@ pub enum DecidedBy {
     Config,
     /// The active check.
     Check,
+    /// Its agent, asked beside the check.
+    AgentCheck,
     /// Its own beats, or their silence.
     Heartbeat,
     /// Real traffic.
@@ -27,9 +29,10 @@ pub enum DecidedBy {
 
 impl DecidedBy {
     /// All, for whoever reads the word back.
-    pub const ALL: [DecidedBy; 6] = [
+    pub const ALL: [DecidedBy; 7] = [
         DecidedBy::Config,
         DecidedBy::Check,
+        DecidedBy::AgentCheck,
         DecidedBy::Heartbeat,
         DecidedBy::Outlier,
         DecidedBy::Operator,
@@ -41,6 +44,7 @@ impl DecidedBy {
         match self {
             DecidedBy::Config => "config",
             DecidedBy::Check => "check",
+            DecidedBy::AgentCheck => "agent_check",
             DecidedBy::Heartbeat => "heartbeat",
             DecidedBy::Outlier => "outlier",
             DecidedBy::Operator => "operator",

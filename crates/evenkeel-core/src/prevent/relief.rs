@@ -23,6 +23,8 @@ pub enum Reliever {
     Prevention,
     /// It is being cured.
     Recovery,
+    /// Its own agent says so.
+    AgentCheck,
 }
 
 impl Reliever {
@@ -31,6 +33,15 @@ impl Reliever {
         match self {
             Reliever::Prevention => "prevention",
             Reliever::Recovery => "recovery",
+            Reliever::AgentCheck => "agent_check",
+        }
+    }
+
+    /// Who knows itself may ask for less than who is judged from outside.
+    const fn least(self) -> u32 {
+        match self {
+            Reliever::Prevention | Reliever::Recovery => LEAST,
+            Reliever::AgentCheck => 1,
         }
     }
 }
@@ -46,7 +57,7 @@ impl Relief {
         match wanted.filter(|(factor, _)| *factor < WHOLE) {
             Some((factor, why)) => {
                 let why = clip(why.to_owned());
-                self.0.insert(by, (factor.max(LEAST), why));
+                self.0.insert(by, (factor.max(by.least()), why));
             }
             None => drop(self.0.remove(&by)),
         }
@@ -99,5 +110,7 @@ mod tests {
         let mut relief = Relief::default();
         relief.ask(Reliever::Recovery, Some((0, "cure")));
         assert_eq!(relief.factor(), LEAST);
+        relief.ask(Reliever::AgentCheck, Some((50, "its agent says 5%")));
+        assert_eq!(relief.factor(), 50);
     }
 }

@@ -11,6 +11,7 @@
 
 mod counts;
 mod live;
+mod part;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::time::Time;
 
 pub use counts::SessionWorker;
 pub use live::Live;
+pub use part::{PARTS, Part, Row, part_of};
 
 /// A session does not go home sooner after it left than this, nor before `failover.hold`: until it is decided that its
 /// home is down (by traffic or a few checks) it still seems to be up.

@@ -1,5 +1,7 @@
 //! Sessions through the loss and return of endpoints, by the picker that serves traffic.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::balance::testing::{pool, row, up};
 use crate::balance::{Choice, Picker, Request};
@@ -282,4 +284,13 @@ fn who_is_preferred_is_found_in_another_order_too() {
         assert_eq!(places.find(name(&row.name)), Some(index));
     }
     assert_eq!(places.find(name("gone")), None);
+}
+
+#[test]
+fn every_token_has_its_part_and_no_part_is_empty() {
+    let parts: BTreeSet<u16> = (0..10_000u64)
+        .map(|n| part_of(name(&n.to_string())))
+        .collect();
+    assert_eq!(parts.len(), usize::from(PARTS));
+    assert!(parts.iter().all(|&part| part < PARTS));
 }

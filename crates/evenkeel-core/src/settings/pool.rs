@@ -278,6 +278,15 @@ pub struct EndpointSpec {
     pub zone: Option<Arc<str>>,
 }
 
+/// `[pool.NAME.agent_check]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentCheckSettings {
+    /// Where the agent listens, at the endpoint's address.
+    pub port: u16,
+    /// Between two looks.
+    pub interval: Duration,
+}
+
 /// `[pool.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolSpec {
@@ -287,6 +296,8 @@ pub struct PoolSpec {
     pub policy: super::PolicySpec,
     /// Active check.
     pub check: CheckSettings,
+    /// An agent at each endpoint that is asked beside the check; `None` = there is none.
+    pub agent_check: Option<AgentCheckSettings>,
     /// Heartbeats; `None` = none are expected.
     pub heartbeat: Option<super::HeartbeatSettings>,
     /// Passive marking.

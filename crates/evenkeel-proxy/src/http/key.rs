@@ -6,11 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use evenkeel_core::balance::hash;
 use evenkeel_core::settings::{Cidr, KeySource};
+use evenkeel_tls::TOKEN_MAX;
 
 use crate::http1::RequestHead;
-
-/// A longer token is not looked into: its claims would not fit what a pick may cost.
-const TOKEN_MAX: usize = 8 * 1024;
 
 /// The key of this request. `head` is its head as it came, `ip` the client's address; where that is a trusted proxy's, the
 /// last address before the trusted ones counts.
@@ -101,14 +99,14 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1); the scheme is compared without case.
-fn bearer(field: &[u8]) -> Option<&[u8]> {
+pub(super) fn bearer(field: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = field.split_at_checked(7)?;
     scheme
         .eq_ignore_ascii_case(b"bearer ")
         .then(|| token.trim_ascii())
 }
 
-/// A claim of a signed token (RFC 7515 section 3.1: header.payload.signature, each in base64url).
+/// A claim of a token whose signature nobody looks at (RFC 7515 section 3.1: header.payload.signature, each in base64url).
 fn claim(token: &[u8], name: &str) -> Option<u64> {
     if token.len() > TOKEN_MAX {
         return None;
@@ -119,6 +117,11 @@ fn claim(token: &[u8], name: &str) -> Option<u64> {
         .decode_slice(payload, &mut decoded)
         .ok()?;
     let claims: serde_json::Value = serde_json::from_slice(&decoded[..len]).ok()?;
+    of_claim(&claims, name)
+}
+
+/// The key that a claim is: a text or a number.
+pub(super) fn of_claim(claims: &serde_json::Value, name: &str) -> Option<u64> {
     match claims.get(name)? {
         serde_json::Value::String(text) => Some(hash::key(text.as_bytes())),
         other @ serde_json::Value::Number(_) => Some(hash::key(other.to_string().as_bytes())),

@@ -7,6 +7,7 @@ use evenkeel_core::balance::hash;
 use evenkeel_core::session::{self, Change, LUCK, Session};
 use evenkeel_core::settings::KeySource;
 use evenkeel_core::time::Time;
+use evenkeel_tls::TokenKeys;
 
 use super::Exchange;
 use super::forward::Job;
@@ -32,8 +33,13 @@ impl Job<'_> {
         let (now_s, _) = rt::wall();
         exchange.bound = match &sessions.by {
             By::Cookie(seal) => self.cookie(exchange, seal, now_s),
-            By::Token(source) => {
-                exchange.token = self.read_key(source, exchange);
+            By::Token(source, keys) => {
+                exchange.token = match (source, keys) {
+                    (KeySource::Jwt(claim), Some(keys)) => {
+                        self.signed(exchange, keys, claim, now_s)
+                    }
+                    _ => self.read_key(source, exchange),
+                };
                 exchange.token.and_then(|token| self.known(token, now_s))
             }
         };
@@ -56,13 +62,40 @@ impl Job<'_> {
                 Err(why) => refused = Some(why),
             }
         }
+        self.ignored(refused);
+        None
+    }
+
+    /// This claim of its token, if that is signed by one of the keys; one that is not is counted.
+    fn signed(
+        &self,
+        exchange: &Exchange,
+        keys: &TokenKeys,
+        claim: &str,
+        now_s: u64,
+    ) -> Option<u64> {
+        let head = exchange.head_in.bytes();
+        let mut fields = exchange.request.values(head, "authorization");
+        let token = fields.find_map(key::bearer)?;
+        match keys.claims(token, now_s) {
+            Ok(claims) => key::of_claim(&claims, claim),
+            Err(why) => {
+                self.ignored(Some(match why {
+                    evenkeel_tls::Refused::Forged => Refused::Forged,
+                    evenkeel_tls::Refused::Expired => Refused::Expired,
+                }));
+                None
+            }
+        }
+    }
+
+    fn ignored(&self, why: Option<Refused>) {
         let counters = &self.pool.counters().sessions;
-        match refused {
+        match why {
             Some(Refused::Forged) => counters.forged.inc(),
             Some(Refused::Expired) => counters.expired.inc(),
             None => {}
         }
-        None
     }
 
     /// The session that is kept here under this token.
@@ -72,7 +105,7 @@ impl Job<'_> {
             session: entry.session,
             ends_s: entry.ends_s,
             since_s: entry.since_s,
-            counted: true,
+            counted: entry.counted,
             old_key: false,
         })
     }
@@ -81,7 +114,8 @@ impl Job<'_> {
     /// `answer_in`, set it? Then the session goes on under the new value.
     pub(super) fn learn(&self, exchange: &mut Exchange, attempt: &Attempt, len: usize) {
         let sessions = attempt.current.sessions.as_ref();
-        let Some(By::Token(KeySource::Cookie(name))) = sessions.map(|sessions| &sessions.by) else {
+        let Some(By::Token(KeySource::Cookie(name), _)) = sessions.map(|sessions| &sessions.by)
+        else {
             return;
         };
         let head = &exchange.answer_in.bytes()[..len];
@@ -109,7 +143,7 @@ impl Job<'_> {
         let Some(sessions) = &current.sessions else {
             return;
         };
-        let nameless = matches!(sessions.by, By::Token(_)) && exchange.token.is_none();
+        let nameless = matches!(sessions.by, By::Token(..)) && exchange.token.is_none();
         if nameless || is_failure(&current.table.retry, exchange.response.status()) {
             return;
         }
@@ -119,19 +153,21 @@ impl Job<'_> {
         };
         let told = match (&sessions.by, exchange.token) {
             (By::Cookie(seal), _) => self.tell(exchange, seal, &session, since_s, now_s),
-            (By::Token(_), Some(token)) => {
+            (By::Token(..), Some(token)) => {
                 let ends_s = now_s + sessions.ttl_s();
                 let entry = Entry {
                     session,
                     since_s,
                     ends_s,
+                    counted: true,
                 };
-                if let Some(gone) = self.pool.kept().keep(token, entry, now_s) {
+                let gone = self.pool.kept().keep(token, entry, now_s);
+                if let Some(gone) = gone.filter(|gone| gone.counted) {
                     self.uncount(attempt, gone.session.at, gone.ends_s);
                 }
                 true
             }
-            (By::Token(_), None) => false,
+            (By::Token(..), None) => false,
         };
         if !told {
             return;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use evenkeel_core::session::Session;
 use evenkeel_core::settings::KeySource;
+use evenkeel_tls::TokenKeys;
 
 pub(crate) use kept::{Entry, Kept};
 pub use seal::NoKey;
@@ -27,8 +28,9 @@ pub struct Sessions {
 pub(crate) enum By {
     /// A cookie of ours.
     Cookie(Seal),
-    /// Something of its requests: the session is kept here.
-    Token(KeySource),
+    /// Something of its requests: the session is kept here. If it is a claim of a signed token, and there are keys, then only of one
+    /// that is signed by one of them.
+    Token(KeySource, Option<TokenKeys>),
 }
 
 /// A session that a request came with.
@@ -57,11 +59,11 @@ impl Sessions {
     }
 
     /// By something of their requests, or by their address; a cookie here is the application's own. A session lives for so
-    /// long after its last request.
-    pub fn by_token(token: KeySource, ttl: Duration) -> Sessions {
+    /// long after its last request. `keys`: who must have signed a token whose claim it is.
+    pub fn by_token(token: KeySource, ttl: Duration, keys: Option<TokenKeys>) -> Sessions {
         Sessions {
             ttl_s: seconds(ttl),
-            by: By::Token(token),
+            by: By::Token(token, keys),
         }
     }
 
@@ -70,6 +72,11 @@ impl Sessions {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).ok()?;
         Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Are the sessions kept here, and not by the client?
+    pub(crate) fn are_kept(&self) -> bool {
+        matches!(self.by, By::Token(..))
     }
 
     /// How long a session lives, in seconds.
@@ -82,7 +89,7 @@ impl Sessions {
         match &self.by {
             By::Cookie(seal) => seal.is_due(bound, now_s),
             // That costs next to nothing: with every request, but not twice in a second.
-            By::Token(_) => bound.ends_s < now_s + self.ttl_s,
+            By::Token(..) => !bound.counted || bound.ends_s < now_s + self.ttl_s,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The balancer writes the answers and the commands read them back, so each type can do both. Requests refuse fields they
 //! do not know; answers may gain fields, so a reader ignores what it does not know.
 
+mod agent_check;
 mod availability;
 mod error;
 mod facts;
@@ -18,6 +19,7 @@ mod zone;
 use evenkeel_core::table::State;
 use serde::{Deserialize, Serialize};
 
+pub use agent_check::AgentCheckStatus;
 pub use availability::{
     Account, Alert, Availabilities, Availability, Cause, CauseTimes, EndpointAvailability,
     MeanTimes, Share, WHAT_IF_WANTED, WhatIfAnswer, alerts, parse_what_if,
@@ -256,7 +258,7 @@ pub struct EndpointStatus {
     pub since: Stamp,
     /// The evidence.
     pub why: String,
-    /// Who decided: `check`, `heartbeat`, `outlier`, `operator`, `recovery`; `config` while nobody did.
+    /// Who decided: `check`, `agent_check`, `heartbeat`, `outlier`, `operator`, `recovery`; `config` while nobody did.
     pub decided_by: String,
     /// The one in force: an operator's, else the configured.
     pub weight: u32,
@@ -286,6 +288,9 @@ pub struct EndpointStatus {
     /// Its heartbeats; absent where none are expected or none came yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<HeartbeatStatus>,
+    /// What its agent says; absent where none was asked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_check: Option<AgentCheckStatus>,
     /// What happens next, if nothing else is seen.
     #[serde(default)]
     pub next: Option<String>,

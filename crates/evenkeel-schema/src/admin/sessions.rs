@@ -19,10 +19,13 @@ pub struct SessionsStatus {
     pub moved: u64,
     /// Times a session went back.
     pub returned: u64,
-    /// Requests with a cookie that the pool did not make, which was ignored.
+    /// Requests with a cookie that the pool did not make, or a token that nobody signed who should have, which was ignored.
     pub forged: u64,
     /// Requests with one that was too old.
     pub expired: u64,
+    /// Of those that are kept here (not by a cookie): how many are stored and survive a restart. What a process was told in its last
+    /// seconds is stored when it ends in order.
+    pub stored: u64,
     /// In file order.
     pub endpoints: Vec<EndpointSessions>,
 }

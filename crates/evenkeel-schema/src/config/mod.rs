@@ -168,6 +168,8 @@ pub struct Session {
     pub by: SessionBy,
     /// So long after its last request a client is still known.
     pub ttl: Duration,
+    /// Whose signature a token must bear, where it is one that is signed. `None` = it is not looked at.
+    pub jwt_key: Option<Secret>,
 }
 
 /// By what a client is known again.

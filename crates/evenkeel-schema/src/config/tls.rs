@@ -24,6 +24,8 @@ pub trait LookAtTls {
     fn listener(&self, name: &str, protocol: &Protocol, hosts: &[HostTls]) -> Vec<FileProblem>;
     /// Of a pool with `tls`.
     fn pool(&self, name: &str, tls: &PoolTls) -> Vec<FileProblem>;
+    /// What is wrong with keys that sign tokens: what there is, and what should be there.
+    fn token_keys(&self, text: &str) -> Result<(), (String, &'static str)>;
     /// Of `[admin]` with a certificate.
     fn admin(&self, tls: &HostTls) -> Vec<FileProblem>;
     /// Of `[agents]` with a certificate.
@@ -41,6 +43,10 @@ impl LookAtTls for NotLooked {
 
     fn pool(&self, _: &str, _: &PoolTls) -> Vec<FileProblem> {
         Vec::new()
+    }
+
+    fn token_keys(&self, _: &str) -> Result<(), (String, &'static str)> {
+        Ok(())
     }
 
     fn admin(&self, _: &HostTls) -> Vec<FileProblem> {

@@ -1,5 +1,5 @@
 //! What is kept over restarts, as versioned JSON: endpoint states with the operator's orders, accounts, revisions of the
-//! configuration, incidents, what the recovery tried, and the labelled cases of drills.
+//! configuration, incidents, what the recovery tried, sessions that are kept for clients, and the labelled cases of drills.
 //!
 //! JSON because a person may have to look at it, and fields can be added; a version in front because fields may one day
 //! mean something else. Reading never panics: a record that cannot be read is refused with a reason, and the reader goes on
@@ -12,6 +12,7 @@ mod incident;
 mod notice;
 mod recovery;
 mod revision;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod underway;
@@ -28,6 +29,7 @@ pub use incident::IncidentRecord;
 pub use notice::{NoticeRecord, ToldIncident, ToldRecord};
 pub use recovery::{CuresRecord, RecoveryRecord, TriedRecord};
 pub use revision::RevisionRecord;
+pub use sessions::SessionsRecord;
 pub use underway::UnderwayRecord;
 
 /// A stored record is never larger: a configuration of the largest size fits, even if JSON writes each byte as six.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evenkeel_core::account::{AccountEvent, Kept, PoolAccount, Seen};
 use evenkeel_core::engine::{Carried, CarriedBeats, CarriedPath, DecidedBy, Order, Says};
+use evenkeel_core::session::{LUCK, PARTS, Part, Row, Session};
 use evenkeel_core::settings::ObjectiveSettings;
 use evenkeel_core::table::State;
 use evenkeel_core::time::{Now, Time, WallTime};
@@ -203,4 +204,55 @@ fn a_revision_whose_text_changed_is_refused() {
     let bytes = String::from_utf8(record.encode().unwrap()).unwrap();
     let error = RevisionRecord::decode(bytes.replace("[node]", "[nope]").as_bytes()).unwrap_err();
     assert!(error.why.contains("not the one that was stored"), "{error}");
+}
+
+/// A part of a pool's sessions: two at home, one away.
+fn sessions() -> Part {
+    let row = |token: u64, home: u64, at: u64| Row {
+        token,
+        session: Session {
+            home,
+            at,
+            returned: home == at,
+            luck: token as u16 % LUCK,
+        },
+        since_s: 1_767_225_600,
+        ends_s: 1_767_229_200,
+    };
+    Part {
+        pool: "app".into(),
+        number: 7,
+        rows: vec![row(u64::MAX, 5, 5), row(2, u64::MAX, 5), row(3, 5, 5)],
+    }
+}
+
+#[test]
+fn sessions_come_back_as_they_were_and_endpoints_are_named_once() {
+    let record = SessionsRecord::from(&sessions());
+    assert_eq!(record.endpoints, [5, u64::MAX]);
+    let bytes = record.encode().unwrap();
+    assert_eq!(
+        Part::from(SessionsRecord::decode(&bytes).unwrap()),
+        sessions()
+    );
+}
+
+#[test]
+fn sessions_of_endpoints_that_are_not_named_are_refused() {
+    type Spoil = fn(&mut SessionsRecord);
+    let spoils: [(Spoil, &str); 4] = [
+        (|r| r.rows[1].1 = 2, "the session of token 2"),
+        (|r| r.rows[1].2 = u32::MAX, "the session of token 2"),
+        (
+            |r| r.rows[0].4 = LUCK,
+            "the session of token ffffffffffffffff",
+        ),
+        (|r| r.part = PARTS, "part 256 of 256"),
+    ];
+    for (spoil, why) in spoils {
+        let mut record = SessionsRecord::from(&sessions());
+        spoil(&mut record);
+        let refused = SessionsRecord::decode(&record.encode().unwrap()).unwrap_err();
+        assert!(refused.why.contains(why), "{refused}");
+    }
 }

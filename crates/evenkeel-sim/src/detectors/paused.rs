@@ -178,6 +178,7 @@ fn pool(detector: &'static str) -> PoolSpec {
     };
     PoolSpec {
         name: "app".into(),
+        agent_check: None,
         check: CheckSettings {
             interval: Duration::from_secs(60),
             ..CheckSettings::default()

@@ -53,6 +53,8 @@ impl World {
                 timeout,
                 epoch,
             } => self.probe(endpoint, &address, timeout, epoch),
+            // No pool of a story has agents at its endpoints.
+            Command::AskAgent(_) => {}
             Command::Alone(_) | Command::Back(_) => {}
             Command::Switched(switch) => self.switched(&switch),
             Command::Said(_) | Command::Prevented(_) => self.summary.remarks += 1,

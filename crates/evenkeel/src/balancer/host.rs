@@ -9,6 +9,7 @@ use std::time::Duration;
 use evenkeel_control::{Host, Input, ServiceEvent, Tls};
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::id::Epoch;
+use evenkeel_core::session::Part;
 use evenkeel_core::settings::{ListenerSettings, ServiceSpec};
 use evenkeel_core::table::PoolTable;
 use evenkeel_proxy::{Proxy, Traffic};
@@ -48,6 +49,8 @@ pub(crate) struct BalancerHost {
     draining: AtomicBool,
     recovery: Arc<Recovery>,
     session_keys: SessionKeys,
+    /// Sessions of an earlier process, until the data plane takes them in.
+    kept: Mutex<Vec<Part>>,
 }
 
 impl BalancerHost {
@@ -71,6 +74,7 @@ impl BalancerHost {
             draining: AtomicBool::new(false),
             recovery: Arc::new(Recovery::new(&config.node.state_dir)),
             session_keys: SessionKeys::new(&config.node.state_dir),
+            kept: Mutex::default(),
         }
     }
 
@@ -201,6 +205,10 @@ impl BalancerHost {
         settings.map(|s| Arc::new(clamp(s))).collect()
     }
 
+    fn kept(&self) -> MutexGuard<'_, Vec<Part>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,6 +228,7 @@ impl Host for BalancerHost {
         self.proxy.apply(Traffic {
             revision,
             sessions,
+            kept: std::mem::take(&mut *self.kept()),
             listeners: self.clamped(config),
             routes: config.routes.clone(),
             tls: tls.listeners(),
@@ -278,6 +287,14 @@ impl Host for BalancerHost {
 
     fn counters(&self) -> Arc<CounterSet> {
         self.proxy.counters()
+    }
+
+    fn restore_sessions(&self, parts: Vec<Part>) {
+        self.kept().extend(parts);
+    }
+
+    fn changed_sessions(&self, last: bool) -> Vec<Part> {
+        self.proxy.changed_sessions(last)
     }
 
     fn drain(&self) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use evenkeel_proxy::Sessions;
 use evenkeel_schema::config::{Config, Secret, Session, SessionBy, session_keys};
+use evenkeel_tls::TokenKeys;
 
 /// In `state_dir`.
 const FILE: &str = "session.key";
@@ -46,7 +47,10 @@ impl SessionKeys {
         let (name, keys) = match &session.by {
             SessionBy::Cookie { name, keys } => (name, keys),
             SessionBy::Token(token) => {
-                return Ok(Sessions::by_token(token.clone(), session.ttl));
+                let keys = session.jwt_key.as_ref();
+                let keys = keys.map(|key| TokenKeys::read(key.reveal())).transpose();
+                let keys = keys.map_err(|found| format!("jwt_key: found {found}"))?;
+                return Ok(Sessions::by_token(token.clone(), session.ttl, keys));
             }
         };
         let own;

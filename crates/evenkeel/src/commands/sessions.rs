@@ -64,13 +64,17 @@ fn print_pool(out: &Out, pool: &Value) {
         number("ttl_s"),
     ));
     out.line(&format!(
-        "{} begun, {} moved, {} went back; {} requests kept their endpoint; ignored {} forged and {} expired cookies",
+        "{} begun, {} moved, {} went back; {} requests kept their endpoint; ignored {} forged and {} expired {}",
         number("begun"),
         number("moved"),
         number("returned"),
         number("kept"),
         number("forged"),
         number("expired"),
+        match sessions["by"].as_str() {
+            Some(by) if by.starts_with("jwt:") => "tokens",
+            _ => "cookies",
+        },
     ));
     let endpoints = sessions["endpoints"].as_array();
     let rows: Vec<Row> = endpoints.into_iter().flatten().map(row).collect();

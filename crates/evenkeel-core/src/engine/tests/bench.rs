@@ -26,6 +26,8 @@ pub(crate) struct Bench {
     pub(crate) switches: Vec<Switch>,
     /// Everything said of endpoints.
     pub(crate) said: Vec<String>,
+    /// What agents at endpoints say, by name; the others refuse.
+    pub(crate) agents: BTreeMap<String, Result<String, String>>,
     /// Probes are not answered.
     pub(crate) hold_probes: bool,
     /// How far those of the dead get.
@@ -74,6 +76,7 @@ pub(crate) fn pool<const N: usize>(name: &str, endpoints: [EndpointSpec; N]) -> 
     PoolSpec {
         name: name.into(),
         policy: Default::default(),
+        agent_check: None,
         check: Default::default(),
         heartbeat: None,
         outlier: Default::default(),
@@ -130,6 +133,7 @@ impl Bench {
             cut: BTreeSet::new(),
             switches: Vec::new(),
             said: Vec::new(),
+            agents: BTreeMap::new(),
             hold_probes: false,
             contact: Contact::Answered,
             probes: Vec::new(),
@@ -261,6 +265,14 @@ impl Bench {
                 epoch,
                 ..
             } => return self.probe(endpoint, &address, epoch),
+            Command::AskAgent(look) => {
+                let said = self.agents.get(&self.name(look.endpoint)).cloned();
+                return Some(Event::AgentSaid(AgentSaid {
+                    endpoint: look.endpoint,
+                    epoch: look.epoch,
+                    answer: said.unwrap_or_else(|| Err("connection refused".to_owned())),
+                }));
+            }
             Command::StartService { service, .. } => {
                 let name = self.engine.service(service).unwrap().spec.name.to_string();
                 *self.starts.entry(name).or_default() += 1;

@@ -14,6 +14,7 @@ mod probing;
 mod ruling;
 mod sign;
 mod suspicion;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +25,12 @@ use crate::address::Address;
 use crate::counters::EndpointShared;
 use crate::failover::path::{Change, Path};
 use crate::id::EndpointId;
-use crate::prevent::Relief;
+use crate::prevent::{Relief, Reliever};
 use crate::settings::{EndpointSpec, PoolSpec};
 use crate::table::{Ramp, State};
 use crate::time::{Now, Time, WallTime};
 
+use super::agent_check::AgentCheck;
 use super::check::{Check, Verdict};
 use super::heartbeat::Heartbeat;
 use super::outlier::Outlier;
@@ -88,6 +90,7 @@ pub struct Endpoint {
     #[serde(with = "crate::keep::shared")]
     pub(crate) shared: Arc<EndpointShared>,
     pub(crate) check: Check,
+    pub(crate) agent: AgentCheck,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) outlier: Outlier,
     pub(crate) schedule: Schedule,
@@ -164,6 +167,7 @@ impl Endpoint {
             ejected_in_doubt: false,
             shared: Arc::new(EndpointShared::new(workers)),
             check: Check::new(),
+            agent: AgentCheck::new(place),
             heartbeat: Heartbeat::default(),
             outlier: Outlier::default(),
             schedule,
@@ -196,7 +200,9 @@ impl Endpoint {
     /// What was found before a restart. `ejected_until` is on this process' clock.
     pub fn restore(&mut self, found: Standing, ejected: Option<(Time, u32)>, failback_auto: bool) {
         let verdict = match found.state {
-            State::Down if found.by == DecidedBy::Heartbeat => Verdict::Unknown,
+            State::Down if matches!(found.by, DecidedBy::Heartbeat | DecidedBy::AgentCheck) => {
+                Verdict::Unknown
+            }
             State::Down if ejected.is_none() => Verdict::Down,
             State::Down | State::Up | State::Trial => Verdict::Up,
             _ => Verdict::Unknown,
@@ -204,6 +210,9 @@ impl Endpoint {
         self.check = Check::restored(verdict, failback_auto);
         if let Some((until, ejections)) = ejected {
             self.outlier = Outlier::restored(until, ejections);
+        }
+        if found.by == DecidedBy::AgentCheck && !found.state.usable() {
+            self.agent.carry(found.state, &found.why);
         }
         self.found = found;
         self.found.state = self.find();
@@ -268,6 +277,7 @@ impl Endpoint {
                 contact,
                 detail,
             } => self.on_probed(epoch, (passed, contact), detail, around, now),
+            Sign::AgentSaid { epoch, answer } => self.on_agent_said(epoch, answer, around, now),
             Sign::Beat(beat) => self.on_beat(beat, around, now),
             Sign::Silent => self.on_silent(around, now),
             Sign::Unattended => self.on_unattended(),
@@ -341,6 +351,8 @@ impl Endpoint {
         self.ramp = None;
         self.note.clear();
         self.heartbeat.forget();
+        self.agent.forget();
+        self.relief.ask(Reliever::AgentCheck, None);
     }
 
     fn pace(&self, around: &Around<'_>) -> Pace {
@@ -353,8 +365,13 @@ impl Endpoint {
         }
     }
 
-    /// What heartbeat, check and traffic say together.
+    /// What was seen, and what its agent says.
     fn find(&self) -> State {
+        self.agent.covers(self.seen())
+    }
+
+    /// What heartbeat, check and traffic say together.
+    fn seen(&self) -> State {
         match self.check.verdict() {
             _ if self.address.is_none() => State::Unknown,
             _ if self.heartbeat.verdict() == Verdict::Down => State::Down,
@@ -370,7 +387,11 @@ impl Endpoint {
     /// Puts the parts together again after one of them changed.
     fn settle(&mut self, why: String, by: DecidedBy, now: Now) -> Outcome {
         let state = self.find();
-        let (why, by) = self.to_blame(why, by);
+        let (why, by) = match by {
+            DecidedBy::AgentCheck => (why, by),
+            _ if self.agent_decides() => (self.agent.why(), DecidedBy::AgentCheck),
+            _ => self.to_blame(why, by),
+        };
         if state == self.found.state {
             return self.explain(why, by);
         }

@@ -23,6 +23,13 @@ pub enum Sign<'a> {
         /// What was seen.
         detail: &'a str,
     },
+    /// A look at its agent ended.
+    AgentSaid {
+        /// Its fence.
+        epoch: Epoch,
+        /// The line that was read, or why there is none.
+        answer: Result<&'a str, &'a str>,
+    },
     /// It says that it lives.
     Beat(&'a Beat),
     /// It has not said so for too long.

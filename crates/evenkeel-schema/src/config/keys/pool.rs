@@ -20,7 +20,7 @@ pub static POOL: TableDef = TableDef {
         Key::new("tls", Kind::Table(&super::POOL_TLS), "", "to endpoints, checks too; omitted = clear text"),
         Key::new("session", Kind::Table(&SESSION), "", "the requests of one client stay with one endpoint; omitted = they do not"),
         Key::new("check", Kind::Table(&CHECK), "", "active check; omitted = tcp connect every 2 s"),
-        Key::later("agent_check", "HAProxy's agent-check line, beside the check; omitted = none"),
+        Key::new("agent_check", Kind::Table(&AGENT_CHECK), "", "HAProxy's agent-check line, beside the check; omitted = none"),
         Key::new("heartbeat", Kind::Table(&HEARTBEAT), "", "pushed by agents or services; omitted = none expected"),
         Key::new("outlier", Kind::Table(&OUTLIER), "", "passive marking, from real traffic"),
         Key::new("retry", Kind::Table(&RETRY), "", "further tries after a failure"),
@@ -55,8 +55,8 @@ pub static SESSION: TableDef = TableDef {
     keys: &[
         Key::new("kind", Kind::Word(&[word("cookie"), word("token"), word("source_ip")]), "\"cookie\"", "by what a client is known again: \"cookie\", set with the first answer; \"token\", something that its requests bring anyhow; \"source_ip\", its address"),
         Key::new("name", Kind::Text, "\"evenkeel\"", "the cookie's name; pools whose clients see them under one host name need different ones; for token \"header:NAME\", \"query:NAME\", \"jwt:CLAIM\", or \"cookie:NAME\" for the application's own, also learned when an answer sets it"),
-        Key::new("ttl", Kind::Duration(SECOND, YEAR), "\"1h\"", "so long after its last request a client is still known; a cookie is renewed when half of it has passed; without one, sessions are kept in memory, a million per pool, over reloads but not over a restart"),
-        Key::later("jwt_key", "set = the signature must be right for kind \"token\", \"jwt:…\""),
+        Key::new("ttl", Kind::Duration(SECOND, YEAR), "\"1h\"", "so long after its last request a client is still known; a cookie is renewed when half of it has passed; without one, sessions are kept in memory and in state_dir, a million per pool"),
+        Key::new("jwt_key", Kind::Secret, "", "for token \"jwt:CLAIM\": the signature must be right; public keys as PEM (RS256, ES256, EdDSA) or secrets, one a line (HS256)"),
         Key::new("secret", Kind::Secret, "", "seals the cookies: a file of one to four keys, one a line, of which the first seals and all are accepted, read again at a reload; default: made once and kept in state_dir as session.key"),
     ],
 };
@@ -79,6 +79,17 @@ pub static CHECK: TableDef = TableDef {
         Key::new("timeout", Kind::Duration(SHORT, LONG), "\"1s\"", "of one check"),
         Key::new("rise", Kind::Number(1, 1000), "2", "passed checks in a row until up"),
         Key::new("fall", Kind::Number(1, 1000), "3", "failed checks in a row until down"),
+    ],
+};
+
+/// `[pool.NAME.agent_check]`.
+#[rustfmt::skip] // one line a key
+pub static AGENT_CHECK: TableDef = TableDef {
+    path: "pool.NAME.agent_check",
+    meaning: "HAProxy's agent check: a line is read from a port of each endpoint. \"75%\" is the share of its weight it wants, \"drain\", \"maint\", \"ready\", \"down\", \"fail\", \"stopped\" and \"up\" its state (\"maxconn:30\" is only shown); what a line does not name stays, and silence changes nothing.",
+    keys: &[
+        Key::required("port", Kind::Number(1, PORT_MAX), "where the agent listens, at the endpoint's address"),
+        Key::new("interval", Kind::Duration(CHECK_SHORT, BEAT_LONG), "\"2s\"", "between two looks; one takes no longer than check.timeout"),
     ],
 };
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::settings::{
-    CheckKind, CheckSettings, FailoverMode, FailoverSettings, HeartbeatSettings, LimitSettings,
-    ObjectiveSettings, OutlierSettings, PoolSpec, PreventionMode, PreventionSettings, RetryOn,
-    RetrySettings, TransportSettings,
+    AgentCheckSettings, CheckKind, CheckSettings, FailoverMode, FailoverSettings,
+    HeartbeatSettings, LimitSettings, ObjectiveSettings, OutlierSettings, PoolSpec, PreventionMode,
+    PreventionSettings, RetryOn, RetrySettings, TransportSettings,
 };
 
 use super::report::Wrong;
@@ -43,6 +43,9 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
         name: name.clone(),
         policy: policy::policy(table, names.tcp_pools.contains(&**name)),
         check: check(&table.table("check")),
+        agent_check: table
+            .table_if_given("agent_check")
+            .and_then(|t| agent_check(&t)),
         heartbeat: table.table_if_given("heartbeat").map(|t| heartbeat(&t)),
         outlier: outlier(&table.table("outlier")),
         retry: retry(&table.table("retry")),
@@ -62,7 +65,11 @@ pub(super) fn pool(name: &Arc<str>, table: &Table<'_, '_>, names: &Names<'_>) ->
     Parsed {
         spec,
         webhook_secret,
-        session: session::session(table, names.tcp_pools.contains(&**name), names.secrets),
+        session: session::session(
+            table,
+            names.tcp_pools.contains(&**name),
+            (names.secrets, names.tls),
+        ),
     }
 }
 
@@ -144,6 +151,15 @@ fn expect(table: &Table<'_, '_>, text: &Text<'_>) -> Vec<(u16, u16)> {
         table.report.add(&text.spot, wrong);
         Vec::new()
     })
+}
+
+/// As often as the check, which it stands beside.
+const AGENT_INTERVAL: Duration = Duration::from_secs(2);
+
+fn agent_check(table: &Table<'_, '_>) -> Option<AgentCheckSettings> {
+    let interval = table.duration("interval", AGENT_INTERVAL);
+    let port = table.number("port")?;
+    Some(AgentCheckSettings { port, interval })
 }
 
 fn heartbeat(table: &Table<'_, '_>) -> HeartbeatSettings {

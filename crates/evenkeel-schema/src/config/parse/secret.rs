@@ -39,6 +39,23 @@ pub(super) fn keys(text: &Text<'_>, report: &Report<'_>, secrets: Secrets) -> Op
     Some(lines.collect())
 }
 
+/// Whatever the file holds, to be judged by `judge`, who says what it found and what it wanted.
+pub(super) fn judged(
+    text: &Text<'_>,
+    report: &Report<'_>,
+    secrets: Secrets,
+    judge: impl FnOnce(&str) -> Result<(), (String, &'static str)>,
+) -> Option<Secret> {
+    let secret = read(text, report, secrets, Ok, "a file that can be read")?;
+    if secret != Secret::not_fetched()
+        && let Err((found, wanted)) = judge(secret.reveal())
+    {
+        let wrong = Wrong::value(found, wanted);
+        report.add(&text.spot, wrong.kind(MistakeKind::File));
+    }
+    Some(secret)
+}
+
 fn read(
     text: &Text<'_>,
     report: &Report<'_>,

@@ -6,10 +6,10 @@ use evenkeel_core::settings::KeySource;
 
 use super::policy::{is_name, source_of};
 use super::report::Wrong;
-use super::secret::{Secrets, keys};
+use super::secret::{Secrets, judged, keys};
 use super::table::Table;
 use super::words::quote;
-use crate::config::{Session, SessionBy};
+use crate::config::{LookAtTls, Secret, Session, SessionBy};
 use crate::mistake::MistakeKind;
 
 /// As long as what most applications keep of somebody who says nothing.
@@ -18,7 +18,11 @@ const TTL: Duration = Duration::from_secs(3600);
 const COOKIE: &str = "evenkeel";
 
 /// `tcp`: the pool's requests are bytes of which nothing is known.
-pub(super) fn session(pool: &Table<'_, '_>, tcp: bool, secrets: Secrets) -> Option<Session> {
+pub(super) fn session(
+    pool: &Table<'_, '_>,
+    tcp: bool,
+    (secrets, look): (Secrets, &dyn LookAtTls),
+) -> Option<Session> {
     if tcp {
         let hint = "it is the pool of a tcp listener: balance = \"source_ip\" keeps an address with an endpoint";
         pool.refuse(
@@ -42,7 +46,25 @@ pub(super) fn session(pool: &Table<'_, '_>, tcp: bool, secrets: Secrets) -> Opti
         _ => Some(cookie(&table, secrets)),
     };
     let ttl = table.duration("ttl", TTL);
-    by.map(|by| Session { by, ttl })
+    let jwt_key = jwt_key(&table, by.as_ref(), secrets, look);
+    by.map(|by| Session { by, ttl, jwt_key })
+}
+
+/// Only where a token has a signature.
+fn jwt_key(
+    table: &Table<'_, '_>,
+    by: Option<&SessionBy>,
+    secrets: Secrets,
+    look: &dyn LookAtTls,
+) -> Option<Secret> {
+    if !matches!(by, None | Some(SessionBy::Token(KeySource::Jwt(_)))) {
+        let hint = "only such a token is signed";
+        let wanted = "none but beside kind = \"token\" and name = \"jwt:CLAIM\"";
+        table.refuse(&["jwt_key"], wanted, Some(hint));
+        return None;
+    }
+    let text = table.text("jwt_key")?;
+    judged(&text, table.report, secrets, |key| look.token_keys(key))
 }
 
 fn cookie(table: &Table<'_, '_>, secrets: Secrets) -> SessionBy {

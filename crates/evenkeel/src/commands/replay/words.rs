@@ -121,6 +121,10 @@ pub(super) fn event(event: &Event, engine: &Engine) -> String {
             let went = if *passed { "passed" } else { "failed" };
             format!("a check of {} {went}: {detail}", name(*endpoint))
         }
+        Event::AgentSaid(said) => match &said.answer {
+            Ok(line) => format!("the agent of {} said {line:?}", name(said.endpoint)),
+            Err(why) => format!("the agent of {} said nothing: {why}", name(said.endpoint)),
+        },
         Event::Failed(failure) => format!(
             "a request to {} failed: {}, {} in a row",
             name(failure.endpoint),
