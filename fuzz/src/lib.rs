@@ -1,6 +1,7 @@
 //! The fuzz targets as plain functions, so that the same code runs under libFuzzer (`fuzz_targets/`) and, where there is no
 //! nightly compiler, under the seeded mutations of `src/bin/smoke.rs`. A target panics where a promise is broken.
 
+mod agent_line;
 mod chunked;
 mod engine;
 mod heads;
@@ -10,11 +11,12 @@ mod journal;
 mod judge;
 mod tls;
 
+pub use agent_line::agent_line;
 pub use chunked::chunked;
 pub use engine::{answers, requests};
 pub use heads::{request_head, response_head};
 pub use journal::journal;
-pub use tls::{certificates, sni};
+pub use tls::{certificates, sni, token};
 
 use evenkeel_keeper::wire;
 
@@ -22,7 +24,8 @@ use evenkeel_keeper::wire;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
+    ("agent_line", agent_line),
     ("agent_messages", agent_messages),
     ("answers", answers),
     ("certificates", certificates),
@@ -34,6 +37,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("requests", requests),
     ("response_head", response_head),
     ("sni", sni),
+    ("token", token),
 ];
 
 /// A configuration file: it is read or there is at least one mistake, each with a place in the file.

@@ -92,3 +92,13 @@ fn pem(label: &str, der: &[u8]) -> Vec<u8> {
     text.extend_from_slice(format!("-----END {label}-----\n").as_bytes());
     text
 }
+
+/// What a client brings as a token: nobody gets in without the secret, whatever it says of itself. The seed that was signed with it is
+/// the only one that is accepted.
+pub fn token(data: &[u8]) {
+    const SIGNED: &[u8] = include_bytes!("../seeds/token/signed");
+    let keys = evenkeel_tls::TokenKeys::read("0123456789abcdef0123456789abcdef");
+    let keys = keys.unwrap_or_else(|found| panic!("the secret is one: {found}"));
+    let accepted = keys.claims(data, 1_800_000_000).is_ok();
+    assert_eq!(accepted, data == SIGNED);
+}
