@@ -343,7 +343,7 @@ fn every_kind_of_check_is_in_the_list_with_its_settings() {
 }
 
 /// What is read of an agent that writes these bytes and then stays or goes.
-fn line_of(bytes: impl Into<Vec<u8>>, stays: bool) -> Result<String, String> {
+async fn line_of(bytes: impl Into<Vec<u8>>, stays: bool) -> Result<String, String> {
     let bytes = bytes.into();
     let address = server(move |mut stream| {
         // The reader may have had enough.
@@ -352,11 +352,11 @@ fn line_of(bytes: impl Into<Vec<u8>>, stays: bool) -> Result<String, String> {
             let _ = stream.read(&mut [0]);
         }
     });
-    wait(agent_line(&address, if stays { SHORT * 4 } else { LONG }))
+    agent_line(&address, if stays { SHORT * 4 } else { LONG }).await
 }
 
-#[test]
-fn the_line_of_an_agent_ends_where_it_ends() {
+#[tokio::test]
+async fn the_line_of_an_agent_ends_where_it_ends() {
     for (bytes, line) in [
         (&b"up 75%\n"[..], "up 75%"),
         (b"drain\r\nmore", "drain"),
@@ -364,26 +364,32 @@ fn the_line_of_an_agent_ends_where_it_ends() {
         (b"\nup\n", ""),
         (b"up\xff\xfe\n", "up\u{fffd}\u{fffd}"),
     ] {
-        assert_eq!(line_of(bytes, false).as_deref(), Ok(line));
+        assert_eq!(line_of(bytes, false).await.as_deref(), Ok(line));
     }
     assert_eq!(
-        line_of(&b"ready up 100%\n"[..], true).as_deref(),
+        line_of(&b"ready up 100%\n"[..], true).await.as_deref(),
         Ok("ready up 100%"),
         "it need not close"
     );
 }
 
-#[test]
-fn an_agent_that_says_nothing_useful_costs_neither_time_nor_memory() {
-    assert_eq!(line_of("", false), Err("closed without a word".into()));
-    assert_eq!(line_of("up", true), Err("no line within 600ms".into()));
-    assert_eq!(line_of("", true), Err("no line within 600ms".into()));
-    let endless = line_of(vec![b'x'; 1 << 20], false).unwrap_err();
+#[tokio::test]
+async fn an_agent_that_says_nothing_useful_costs_neither_time_nor_memory() {
+    assert_eq!(
+        line_of("", false).await,
+        Err("closed without a word".into())
+    );
+    assert_eq!(
+        line_of("up", true).await,
+        Err("no line within 600ms".into())
+    );
+    assert_eq!(line_of("", true).await, Err("no line within 600ms".into()));
+    let endless = line_of(vec![b'x'; 1 << 20], false).await.unwrap_err();
     assert!(endless.contains("1024 bytes"), "{endless}");
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let refused = wait(agent_line(&Address::Ip(closed), LONG)).unwrap_err();
+    let refused = agent_line(&Address::Ip(closed), LONG).await.unwrap_err();
     assert!(refused.contains("refused"), "{refused}");
 }

@@ -68,10 +68,10 @@ impl Scene {
         eventually("all sessions are stored", || {
             (self.stored() == wanted).then_some(())
         });
-        // An order is answered when all before it is on the disk.
-        let order = r#"{"weight":100}"#;
-        self.evenkeel
-            .ask("POST", "/v1/pools/app/endpoints/a1/weight", order);
+        // An order that changes something is answered when all before it is on the disk.
+        let order = format!("{{\"weight\":{}}}", wanted % 256);
+        let path = "/v1/pools/app/endpoints/a1/weight";
+        self.evenkeel.ask("POST", path, &order);
     }
 
     /// What `evenkeel sessions` counts, by endpoint.

@@ -78,7 +78,18 @@ fn a_record_that_cannot_be_read_is_passed_over() {
 #[test]
 fn sessions_are_loaded_by_the_next_process_but_for_those_that_make_no_sense() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut storage, _) = open(folder.path());
+    let (store, _) = Embedded::open(folder.path()).unwrap();
+    for (key, bytes) in [
+        ("session/app/004", &b"garbage"[..]),
+        ("session/app/005", b"{}"),
+    ] {
+        store
+            .put_if(key, bytes, Expect::Any, Durability::Now)
+            .unwrap();
+    }
+    drop(store);
+    let (mut storage, loaded) = open(folder.path());
+    assert_eq!(loaded.sessions, []);
     let part = |part: u16| SessionsRecord {
         pool: "app".into(),
         part,
@@ -91,16 +102,6 @@ fn sessions_are_loaded_by_the_next_process_but_for_those_that_make_no_sense() {
     storage.delete_sessions("app", 1);
     storage.sync().unwrap().blocking_recv().unwrap().unwrap();
     drop(storage);
-    let (store, _) = Embedded::open(folder.path()).unwrap();
-    for (key, bytes) in [
-        ("session/app/004", &b"garbage"[..]),
-        ("session/app/005", b"{}"),
-    ] {
-        store
-            .put_if(key, bytes, Expect::Any, Durability::Now)
-            .unwrap();
-    }
-    drop(store);
     let (_storage, loaded) = open(folder.path());
     assert_eq!(loaded.sessions, [part(0), part(2)]);
 }

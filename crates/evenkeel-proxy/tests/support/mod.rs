@@ -195,6 +195,7 @@ impl Running {
             tables: vec![Arc::new(table.clone())],
             tls: named("web", &self.tls),
             endpoint_tls: named("app", &self.endpoint_tls),
+            kept: Vec::new(),
             sessions: named("app", &self.sessions),
         });
     }
