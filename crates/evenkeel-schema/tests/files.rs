@@ -171,6 +171,9 @@ impl LookAtTls for Suspicious {
     fn pool(&self, name: &str, _: &PoolTls) -> Vec<FileProblem> {
         self.says(format!("pool {name}"), &[(0, "ca")])
     }
+    fn token_keys(&self, _: &str) -> Result<(), (String, &'static str)> {
+        Err(("nothing good".into(), "a better one"))
+    }
     fn admin(&self, tls: &HostTls) -> Vec<FileProblem> {
         self.says(
             format!("admin {}", tls.certificate.display()),

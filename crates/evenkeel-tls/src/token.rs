@@ -50,7 +50,8 @@ pub struct TokenKeys(Vec<Key>);
 
 enum Key {
     Public(&'static str, ParsedPublicKey),
-    Secret(hmac::Key),
+    // Its state of the hash is a kilobyte.
+    Secret(Box<hmac::Key>),
 }
 
 /// Why a token is not accepted.
@@ -206,10 +207,10 @@ fn secrets(text: &str) -> Result<Vec<Key>, String> {
         }
         match line.len() < SECRET_MIN {
             true => Err(format!("a secret of {} characters", line.len())),
-            false => Ok(Key::Secret(hmac::Key::new(
-                hmac::HMAC_SHA256,
-                line.as_bytes(),
-            ))),
+            false => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, line.as_bytes());
+                Ok(Key::Secret(Box::new(key)))
+            }
         }
     });
     secrets.take(KEYS_MAX + 1).collect()
