@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::balance::Learned;
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::facts::Facts;
 use evenkeel_core::id::Epoch;
@@ -48,6 +49,11 @@ pub trait Host: Send + Sync + 'static {
     /// what was only prolonged.
     fn changed_sessions(&self, last: bool) -> Vec<Part> {
         let _ = last;
+        Vec::new()
+    }
+    /// What each worker's policy has learned of this pool's endpoints.
+    fn learned(&self, pool: &str) -> Vec<Learned> {
+        let _ = pool;
         Vec::new()
     }
     /// Stop accepting; what is in flight may finish.

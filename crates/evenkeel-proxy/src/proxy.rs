@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use evenkeel_core::balance::Learned;
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::session::Part;
 use evenkeel_core::table::PoolTable;
@@ -203,6 +204,17 @@ impl Proxy {
             }));
         }
         parts
+    }
+
+    /// What each worker's policy has learned of this pool's endpoints, a second ago or less; nothing of one that learns nothing
+    /// that can be told.
+    pub fn learned(&self, pool: &str) -> Vec<Learned> {
+        let snapshot = self.shared.snapshot.load();
+        let Some(cell) = snapshot.pools.get(pool) else {
+            return Vec::new();
+        };
+        let workers = cell.learned.iter().filter_map(ArcSwapOption::load_full);
+        workers.flat_map(|told| told.to_vec()).collect()
     }
 
     /// One number per worker that moves at least every 250 ms while that worker's loop turns.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use evenkeel_core::balance::{Kind, Learned};
 use evenkeel_core::counters::{
     CounterSet, ListenerWorker, PerWorker, PoolWorker, RouteLabel, RouteWorker,
 };
@@ -115,6 +116,8 @@ pub(crate) struct Snapshot {
     pub(crate) routes: RouteTable,
     /// By the positions `routes` answers with.
     pub(crate) specs: Vec<RouteSpec>,
+    /// By the same: what policies that learn know each by.
+    pub(crate) numbers: Vec<u32>,
     pub(crate) listeners: BTreeMap<Arc<str>, Arc<ListenerEntry>>,
     pub(crate) pools: BTreeMap<Arc<str>, Arc<PoolCell>>,
     pub(crate) counters: Arc<CounterSet>,
@@ -143,6 +146,8 @@ pub(crate) struct PoolCell {
     pub(crate) sessions: ArcSwapOption<Sessions>,
     /// Those that are kept here. Made with the first.
     pub(crate) kept: OnceLock<Kept>,
+    /// What each worker's policy has learned; workers write theirs once a second, if it learns what can be told.
+    pub(crate) learned: Box<[ArcSwapOption<Vec<Learned>>]>,
     pub(crate) queue: Queue,
     pub(crate) counters: Arc<PerWorker<PoolWorker>>,
     /// Of its journalled requests.
@@ -168,8 +173,10 @@ impl Snapshot {
             let entry = listener(old, settings, tls, &traffic.routes, workers, &mut counters);
             listeners.insert(entry.settings.name.clone(), Arc::new(entry));
         }
+        let number = |route: &RouteSpec| Kind::route_number(&route_words(route));
         Snapshot {
             routes,
+            numbers: traffic.routes.iter().map(number).collect(),
             specs: traffic.routes,
             listeners,
             pools,
@@ -208,6 +215,7 @@ fn pools(
                 tls: ArcSwapOption::new(tls),
                 sessions: ArcSwapOption::new(sessions),
                 kept: OnceLock::new(),
+                learned: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
                 queue: Queue::default(),
                 counters: known.map_or_else(
                     || Arc::new(PerWorker::new(workers)),

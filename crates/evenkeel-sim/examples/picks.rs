@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
-use evenkeel_core::balance::{Choice, Ended, Entry, POLICIES, Picker, Request};
+use evenkeel_core::balance::{Choice, Ended, Entry, Kind, Note, POLICIES, Picker, Request};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::PolicySpec;
@@ -21,6 +21,8 @@ const PICKS: u64 = 500;
 const ROUNDS: usize = 500;
 /// A pick is over when so many others were made.
 const OPEN: usize = 16;
+/// Requests are of so many sorts.
+const ROUTES: u32 = 8;
 /// Bounds in nanoseconds: among 10, among 1,000, and there for rules that have to look at everybody.
 const BOUNDS: [f64; 3] = [100.0, 300.0, 3000.0];
 /// Rules that do.
@@ -53,19 +55,26 @@ fn cost(entry: &Entry, n: usize) -> f64 {
         row.shared.in_flight.store(rng.below(5) as u32, Relaxed);
     }
     let mut picker = Picker::new(&table, 1);
-    let mut open = [None; OPEN];
+    let mut open: [Option<(usize, Note)>; OPEN] = [None; OPEN];
     let mut best = f64::INFINITY;
     for round in 0..ROUNDS {
         let mut spent = Duration::ZERO;
         for pick in 0..PICKS {
             let now = Time::from_nanos((round as u64 * PICKS + pick + 1) * 20_000);
-            let request = Request::at(now).keyed(Some(rng.draw()));
+            let kind = Kind {
+                route: 1 + pick as u32 % ROUTES,
+                ..Kind::default()
+            };
+            let request = Request::at(now).keyed(Some(rng.draw())).of_kind(kind);
             let place = &mut open[pick as usize % OPEN];
-            if let Some(index) = place.take() {
+            if let Some((index, note)) = place.take() {
                 let row: &EndpointRow = &table.endpoints[index];
                 row.shared.in_flight.fetch_sub(1, Relaxed);
-                let took = Some(Duration::from_micros(1000 + rng.below(500)));
-                picker.ended(table.epoch, index, &Ended { at: now, took });
+                // Some are slower than others: what there is to be learned is learned.
+                let slower = 300 * (index as u64 % 4);
+                let took = Some(Duration::from_micros(1000 + slower + rng.below(500)));
+                let at = now;
+                picker.ended(table.epoch, index, &Ended { at, took, note });
             }
             let began = Instant::now();
             let choice = picker.pick(&table, &request);
@@ -75,7 +84,7 @@ fn cost(entry: &Entry, n: usize) -> f64 {
                     .shared
                     .in_flight
                     .fetch_add(1, Relaxed);
-                *place = Some(index);
+                *place = Some((index, picker.note()));
             }
         }
         best = best.min(spent.as_nanos() as f64 / PICKS as f64);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::balance;
 use evenkeel_core::balance::Picker;
 use evenkeel_core::counters::EndpointShared;
 use evenkeel_core::id::{EndpointId, Epoch, PathId};
@@ -69,6 +70,8 @@ pub struct Try {
     pub endpoint: EndpointId,
     /// Where that stood in which table.
     pub picked: (Epoch, usize),
+    /// What the policy said of it then.
+    pub noted: balance::Note,
     /// Its counters.
     pub shared: Arc<EndpointShared>,
     /// By this of its addresses.

@@ -61,6 +61,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// What the policy `learned` expects of each endpoint for each sort of request, how good that is, and whether it goes by it
+    Learned {
+        /// Only this pool
+        pool: Option<String>,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// How much of the time and of the requests was good, and what is left of the error budget
     Availability {
         /// Only this pool

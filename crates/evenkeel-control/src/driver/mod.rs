@@ -13,6 +13,7 @@ mod facts;
 mod find;
 mod incidents;
 mod journal;
+mod learned;
 mod load;
 mod looks;
 mod notices;

@@ -42,6 +42,7 @@ impl Driver {
                     alerts: self.alerts(&view.spec.name),
                     redo: self.redo_of(&view.spec.name),
                     sessions: self.sessions_of(&view),
+                    learned: self.learned_of(&view),
                     ..pool(&self.engine, &view, &self.facts)
                 })
                 .collect(),
@@ -180,6 +181,7 @@ fn pool(engine: &Engine, view: &PoolView<'_>, facts: &Newest) -> PoolStatus {
         recovery: super::recovery::status(engine, view.spec),
         redo: None,
         sessions: None,
+        learned: None,
         endpoints: view
             .endpoints
             .iter()

@@ -108,6 +108,15 @@ impl<'a> Ask<'a> {
         after * u64::from(shared.burden.load(Relaxed))
     }
 
+    /// How busy this one is, in tries, heavier if it fails fast, per weight of which the group's average is 1.
+    pub(super) fn load_each(&self, group: &Group, candidate: &Candidate) -> f64 {
+        let load = self.load(candidate) as f64 / f64::from(NO_BURDEN);
+        match group.even() {
+            true => load,
+            false => load * group.average() / f64::from(candidate.weight.max(1)),
+        }
+    }
+
     fn has_permit(&self, candidate: &Candidate) -> bool {
         !self.permits || candidate.shared.trial_left.load(Relaxed) > 0
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Note;
 use crate::time::Time;
 
 /// What a failed try counts as, whatever it took: far above what an answer takes. A failure is often faster than any answer,
@@ -15,6 +16,8 @@ pub struct Ended {
     pub at: Time,
     /// From the moment it was the endpoint's turn to the beginning of its answer; `None` = it failed.
     pub took: Option<Duration>,
+    /// What the policy said of it when it was picked ([`Picker::note`](super::Picker::note)).
+    pub note: Note,
 }
 
 impl Ended {

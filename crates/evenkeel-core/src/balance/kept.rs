@@ -10,6 +10,11 @@ use super::{Candidate, Group};
 pub(super) struct Kept<T>(Vec<T>);
 
 impl<T: Default> Kept<T> {
+    /// For so many candidates of which nothing is known.
+    pub(super) fn new(candidates: usize) -> Kept<T> {
+        Kept((0..candidates).map(|_| T::default()).collect())
+    }
+
     /// The group was built anew: who stays keeps its own, who is new begins with the default.
     pub(super) fn rebuilt(&mut self, before: &[Candidate], after: &Group) {
         let ids = before.iter().map(|candidate| candidate.id);

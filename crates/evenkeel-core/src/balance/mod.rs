@@ -15,6 +15,8 @@ mod first;
 mod group;
 pub mod hash;
 mod kept;
+mod kind;
+mod learned;
 mod least_requests;
 mod least_time;
 mod load_inverse;
@@ -37,6 +39,8 @@ mod weighted_random;
 pub use ask::Ask;
 pub use ended::Ended;
 pub use group::{Candidate, Group};
+pub use kind::{Kind, Method, Size};
+pub use learned::{Learned, LearnedEndpoint, LearnedKind, Note};
 pub use picker::{Choice, Picker};
 pub use plan::stays_near;
 pub use request::Request;
@@ -46,6 +50,7 @@ use kept::Kept;
 use crate::registry::Part;
 use crate::rng::Rng;
 use crate::settings::{KeySource, PolicySpec};
+use crate::time::Time;
 
 /// Chooses within a group. One per group and worker, so it may keep what it likes without a lock.
 pub trait Policy: std::fmt::Debug + Send {
@@ -55,6 +60,19 @@ pub trait Policy: std::fmt::Debug + Send {
     /// A try at the candidate at this position ended. Only where the entry says that it learns.
     fn ended(&mut self, position: usize, how: &Ended) {
         let _ = (position, how);
+    }
+
+    /// What it wants to have back when the try at this position ends; it need not have chosen it itself. Only where the entry
+    /// says that it goes by kind.
+    fn note(&mut self, position: usize, group: &Group, ask: &Ask<'_>) -> Note {
+        let _ = (position, group, ask);
+        Note::default()
+    }
+
+    /// What it has learned of these candidates, if that is something that can be told.
+    fn learned(&self, candidates: &[Candidate], now: Time) -> Option<Learned> {
+        let _ = (candidates, now);
+        None
     }
 
     /// The group was built anew (`before` is empty the first time): carry over what is kept per candidate.
@@ -87,6 +105,8 @@ pub enum Key {
     Ignored,
     /// By the client's address, and by nothing else.
     SourceIp,
+    /// By no key, but by what sort of request it is.
+    Kind,
     /// By what the configuration names; by the client's address if it names nothing.
     Configured,
 }
@@ -107,12 +127,13 @@ pub const POLICIES: &[Entry] = &[
     ring_hash::ENTRY,
     rendezvous::ENTRY,
     maglev::ENTRY,
+    learned::ENTRY,
 ];
 
 /// What of a request this pool's policy goes by, if it goes by something.
 pub fn key_source(spec: &PolicySpec) -> Option<KeySource> {
     match policy(&spec.name)?.key {
-        Key::Ignored => None,
+        Key::Ignored | Key::Kind => None,
         Key::SourceIp => Some(KeySource::SourceIp),
         Key::Configured => Some(spec.key.clone().unwrap_or(KeySource::SourceIp)),
     }
@@ -121,6 +142,11 @@ pub fn key_source(spec: &PolicySpec) -> Option<KeySource> {
 /// Does this pool's policy go by how much endpoints are used?
 pub fn goes_by_usage(spec: &PolicySpec) -> bool {
     policy(&spec.name).is_some_and(|policy| policy.usage)
+}
+
+/// Does this pool's policy go by what sort of request it is?
+pub fn goes_by_kind(spec: &PolicySpec) -> bool {
+    policy(&spec.name).is_some_and(|policy| policy.key == Key::Kind)
 }
 
 /// The policy of this name.

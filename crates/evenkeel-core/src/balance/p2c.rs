@@ -29,10 +29,15 @@ impl Policy for P2c {
         let Some(other) = draw::weighted(group, ask, Some(one), rng) else {
             return Some(one);
         };
-        let [a, b] = [one, other].map(|position| &group.candidates()[position]);
-        // Load / weight, compared without dividing.
-        let load_a = ask.load(a) * u64::from(b.weight);
-        let load_b = ask.load(b) * u64::from(a.weight);
-        Some(if load_b < load_a { other } else { one })
+        Some(better(one, other, group, ask))
     }
+}
+
+/// Of these two the one with less in flight per weight, the first if there is no difference.
+pub(super) fn better(one: usize, other: usize, group: &Group, ask: &Ask<'_>) -> usize {
+    let [a, b] = [one, other].map(|position| &group.candidates()[position]);
+    // Load / weight, compared without dividing.
+    let load_a = ask.load(a) * u64::from(b.weight);
+    let load_b = ask.load(b) * u64::from(a.weight);
+    if load_b < load_a { other } else { one }
 }

@@ -13,7 +13,7 @@ use crate::time::Time;
 
 use super::ask::Ask;
 use super::plan::Plan;
-use super::{Candidate, Ended, Entry, POLICIES, Policy, Request, policy};
+use super::{Candidate, Ended, Entry, Key, Learned, Note, POLICIES, Policy, Request, policy};
 
 /// Where the next try goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Picker {
     plan: Plan,
     /// One for each tier of the plan.
     policies: Vec<Box<dyn Policy>>,
+    /// Of the last pick.
+    note: Note,
 }
 
 impl Picker {
@@ -48,6 +50,7 @@ impl Picker {
             spec: table.policy.clone(),
             plan: Plan::new(table, Time::ZERO),
             policies: Vec::new(),
+            note: Note::default(),
         };
         picker.plan.refresh_at = Time::ZERO;
         picker.policies = picker.policies_for(None, Vec::new());
@@ -73,6 +76,37 @@ impl Picker {
     /// enough failures have ejected an endpoint, only requests that can be tried elsewhere find out about it.
     pub fn pick(&mut self, table: &PoolTable, request: &Request<'_>) -> Choice {
         self.renew(table, request.now);
+        let choice = self.choose(table, request);
+        if let Choice::Endpoint(index) = choice
+            && self.entry.key == Key::Kind
+        {
+            self.note = self.note_on(index, table, request);
+        }
+        choice
+    }
+
+    /// What goes with the last pick, and is to be given back with its end.
+    pub fn note(&self) -> Note {
+        self.note
+    }
+
+    /// What its policy has learned, of each tier that has learned something.
+    pub fn learned(&self, now: Time) -> impl Iterator<Item = Learned> {
+        let both = self.plan.tiers.iter().zip(&self.policies);
+        both.filter_map(move |(tier, policy)| policy.learned(tier.group.candidates(), now))
+    }
+
+    fn note_on(&mut self, index: usize, table: &PoolTable, request: &Request<'_>) -> Note {
+        let ask = Ask::new(table, *request);
+        for (tier, policy) in self.plan.tiers.iter().zip(&mut self.policies) {
+            if let Some(position) = tier.group.position_of(index) {
+                return policy.note(position, &tier.group, &ask);
+            }
+        }
+        Note::default()
+    }
+
+    fn choose(&mut self, table: &PoolTable, request: &Request<'_>) -> Choice {
         if let Some(choice) = self.preferred(table, request) {
             return choice;
         }

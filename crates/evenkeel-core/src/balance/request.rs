@@ -4,6 +4,8 @@ use crate::id::EndpointId;
 use crate::session::Prefer;
 use crate::time::Time;
 
+use super::Kind;
+
 /// What one pick is for. Begin with [`Request::at`] and add what is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -17,6 +19,8 @@ pub struct Request<'a> {
     pub prefer: Option<Prefer>,
     /// It may be sent only once: rather to somebody whose last try did not just fail.
     pub once: bool,
+    /// What sort of request it is, if the pool's policy goes by that (see [`goes_by_kind`](super::goes_by_kind)).
+    pub kind: Kind,
 }
 
 impl<'a> Request<'a> {
@@ -28,6 +32,7 @@ impl<'a> Request<'a> {
             key: None,
             prefer: None,
             once: false,
+            kind: Kind::default(),
         }
     }
 
@@ -44,6 +49,11 @@ impl<'a> Request<'a> {
     /// Of a session that belongs there.
     pub fn preferring(self, prefer: Option<Prefer>) -> Request<'a> {
         Request { prefer, ..self }
+    }
+
+    /// Of this sort.
+    pub fn of_kind(self, kind: Kind) -> Request<'a> {
+        Request { kind, ..self }
     }
 
     /// It may be sent only once.

@@ -1,7 +1,7 @@
 //! The buffers and parsed heads of one request. They belong to whoever serves it (`runner`), so that a connection that
 //! waits for its next request holds none.
 
-use evenkeel_core::balance::Request;
+use evenkeel_core::balance::{Kind, Request};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::session::Prefer;
 use evenkeel_core::time::Time;
@@ -32,6 +32,8 @@ pub(crate) struct Exchange {
     pub(crate) down: Out,
     /// What its pool's policy goes by.
     pub(crate) key: Option<u64>,
+    /// What sort of request it is, if that goes by it.
+    pub(crate) kind: Kind,
     /// Its session, if it came with one.
     pub(crate) bound: Option<Bound>,
     /// What it is kept under, where it is kept here.
@@ -69,7 +71,7 @@ impl Exchange {
     /// A further try: not where it was tried before.
     pub(crate) fn again(&self, now: Time) -> Request<'_> {
         let request = Request::at(now).keyed(self.key).preferring(self.prefer);
-        request.without(&self.tried)
+        request.of_kind(self.kind).without(&self.tried)
     }
 
     /// After a request: what is left over begins the next one.

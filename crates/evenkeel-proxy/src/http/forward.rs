@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_core::balance::Request;
+use evenkeel_core::balance::{Kind, Request};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::settings::{KeySource, RouteSpec};
@@ -12,6 +12,7 @@ use super::Exchange;
 use super::attempt::Try;
 use super::connection::Client;
 use super::key;
+use super::kind;
 use super::load_report;
 use super::own::{self, Own};
 use super::request::{Ended, Tally};
@@ -26,6 +27,8 @@ pub(super) struct Job<'a> {
     pub(super) client: &'a Client,
     pub(super) pool: &'a Rc<Pool>,
     pub(super) route: &'a RouteSpec,
+    /// What policies that learn know the route by.
+    pub(super) route_number: u32,
     /// The method may be done twice.
     pub(super) idempotent: bool,
     /// The client is a trusted proxy.
@@ -48,6 +51,7 @@ impl Job<'_> {
     pub(super) async fn run(&self, exchange: &mut Exchange, tally: &mut Tally) -> Ended {
         self.pool.count_request(tally.started);
         exchange.key = self.balance_key(exchange);
+        exchange.kind = self.kind(exchange);
         self.recognise(exchange, tally.started);
         match self.route.journal {
             true => Box::pin(self.run_kept(exchange, tally)).await,
@@ -59,6 +63,14 @@ impl Job<'_> {
     fn balance_key(&self, exchange: &Exchange) -> Option<u64> {
         let current = self.pool.current();
         self.read_key(current.key.as_ref()?, exchange)
+    }
+
+    /// What sort of request it is, if the pool's policy goes by that.
+    fn kind(&self, exchange: &Exchange) -> Kind {
+        match self.pool.current().kinds {
+            true => kind::of(&exchange.request, self.route_number),
+            false => Kind::default(),
+        }
     }
 
     /// What this source says of the request.

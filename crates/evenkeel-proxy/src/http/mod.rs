@@ -22,6 +22,7 @@ mod exchange;
 mod forward;
 mod keep;
 pub(crate) mod key;
+mod kind;
 mod load_report;
 mod own;
 mod patience;

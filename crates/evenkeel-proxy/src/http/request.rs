@@ -86,6 +86,9 @@ impl Client {
                     client: self,
                     pool,
                     route,
+                    route_number: position
+                        .and_then(|i| view.snapshot.numbers.get(i).copied())
+                        .unwrap_or(0),
                     idempotent: exchange.request.method().idempotent(),
                     trusted: self.is_trusted(),
                     request_id,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use evenkeel_core::balance::Ended;
+use evenkeel_core::balance::{Ended, Note};
 use evenkeel_core::counters::EndpointWorker;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::table::{EndpointRow, State};
@@ -23,6 +23,8 @@ pub(crate) struct Attempt {
     pub(crate) endpoint: Rc<Endpoint>,
     /// Its position in that table.
     index: usize,
+    /// What the policy said of it then.
+    note: Note,
     /// It is the endpoint's turn, and nothing was heard yet.
     waits: Cell<bool>,
     /// It has a request to work on, which it may do for nobody. A connection that nobody wants any more is closed, and that is all.
@@ -34,7 +36,7 @@ impl Attempt {
     pub(super) fn begin(
         pool: &Rc<Pool>,
         current: &Rc<Current>,
-        index: usize,
+        (index, note): (usize, Note),
         limit: u32,
     ) -> Option<Attempt> {
         let endpoint = current.endpoints[index].clone();
@@ -44,6 +46,7 @@ impl Attempt {
             current: current.clone(),
             endpoint,
             index,
+            note,
             waits: Cell::new(false),
             works: Cell::new(false),
         };
@@ -146,7 +149,8 @@ impl Attempt {
     }
 
     fn ended(&self, took: Option<Duration>, at: Time) {
-        let how = Ended { at, took };
+        let note = self.note;
+        let how = Ended { at, took, note };
         self.pool.ended(&self.current.table, self.index, how);
     }
 }

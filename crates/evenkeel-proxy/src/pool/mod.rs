@@ -52,6 +52,8 @@ pub(crate) struct Current {
     pub(crate) key: Option<KeySource>,
     /// Does its policy go by what answers say of their endpoint's load?
     pub(crate) usage: bool,
+    /// Does its policy go by what sort of request it is?
+    pub(crate) kinds: bool,
     /// How its endpoints are spoken to; `None` = in clear text.
     pub(crate) tls: Option<Arc<Client>>,
     /// How its clients are known again; `None` = they are not.
@@ -167,6 +169,18 @@ impl Pool {
         for endpoint in &current.endpoints {
             endpoint.sweep(now, keep);
         }
+        self.tell(&current, now);
+    }
+
+    /// Tells what its policy has learned.
+    fn tell(&self, current: &Current, now: Time) {
+        let told = &self.cell.learned[self.worker];
+        if current.kinds {
+            let learned = self.picker.borrow().learned(now).collect();
+            told.store(Some(Arc::new(learned)));
+        } else if told.load().is_some() {
+            told.store(None);
+        }
     }
 
     /// Closes all idle connections.
@@ -186,7 +200,8 @@ impl Pool {
                 Choice::Full => return Pick::Full,
                 Choice::Endpoint(index) => {
                     let limit = current.table.limit.per_endpoint;
-                    let attempt = Attempt::begin(self, &current, index, limit);
+                    let note = self.picker.borrow().note();
+                    let attempt = Attempt::begin(self, &current, (index, note), limit);
                     if let Some(attempt) = attempt {
                         return Pick::Attempt(attempt);
                     }
@@ -284,6 +299,7 @@ impl Current {
                 None => Places::default(),
             },
             usage: balance::goes_by_usage(&table.policy),
+            kinds: balance::goes_by_kind(&table.policy),
             table,
             endpoints,
             tls: beside.tls,

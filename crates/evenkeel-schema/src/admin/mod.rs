@@ -9,6 +9,7 @@ mod error;
 mod facts;
 mod heartbeat;
 mod incident;
+mod learned;
 mod notice;
 mod prevention;
 mod recovery;
@@ -34,6 +35,7 @@ pub use incident::{
     ActionStatus, BecauseStatus, CauseStatus, IncidentStatus, Incidents, LabelRequest,
     ObservationStatus, PhaseStatus, TimesStatus,
 };
+pub use learned::{LearnedEndpoint, LearnedKind, LearnedStatus};
 pub use notice::{Notice, NotifyAnswer, NotifyResult};
 pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
 pub use recovery::{
@@ -223,6 +225,9 @@ pub struct PoolStatus {
     /// Its sessions; absent where clients are not known again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionsStatus>,
+    /// What its policy has learned; absent where it learns nothing that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedStatus>,
     /// In file order.
     pub endpoints: Vec<EndpointStatus>,
 }

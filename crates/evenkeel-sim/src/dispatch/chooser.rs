@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::balance::{Choice, Ended, POLICIES, Picker, Request, policy};
+use evenkeel_core::balance::{Choice, Ended, Note, POLICIES, Picker, Request, policy};
 use evenkeel_core::rng::Rng;
 use evenkeel_core::table::PoolTable;
 
@@ -72,6 +72,14 @@ impl Chooser {
                     .min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
                 least.map_or(Choice::Nobody, |(.., index)| Choice::Endpoint(index))
             }
+        }
+    }
+
+    /// What goes with the last choice.
+    pub(super) fn note(&self) -> Note {
+        match self {
+            Chooser::Policy(picker) => picker.note(),
+            Chooser::BestOf { .. } => Note::default(),
         }
     }
 

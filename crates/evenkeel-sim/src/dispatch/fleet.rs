@@ -11,7 +11,7 @@ mod zones;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use evenkeel_core::balance::{Choice, Ended, Request, hash};
+use evenkeel_core::balance::{Choice, Ended, Note, Request, hash};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::retry::Budget;
 use evenkeel_core::settings::Share;
@@ -43,6 +43,8 @@ struct Asked {
     user: u32,
     balancer: usize,
     key: u64,
+    /// Its position in the scenario's classes.
+    class: usize,
     work: f64,
     retries_left: u32,
     tried: Vec<EndpointId>,
@@ -63,6 +65,7 @@ struct Attempt {
     work: f64,
     /// How long it is on its way, there and back each.
     away: u64,
+    note: Note,
 }
 
 /// Everything of one run.
@@ -221,13 +224,15 @@ impl<'a> Fleet<'a> {
             keys => hash::key(&self.lots.keys.below(u64::from(keys)).to_le_bytes()),
         };
         let balancer = self.lots.balancers.index(self.choosers.len());
+        let class = lots::class(&self.scenario.classes, &mut self.lots.classes);
         let request = self.requests.insert(Asked {
             number: self.numbers,
             born: self.now,
             user,
             balancer,
             key,
-            work: lots::work(&self.scenario.work, &mut self.lots.work),
+            class,
+            work: lots::work(&self.scenario.work, &mut self.lots.work) * self.scenario.times(class),
             retries_left: 0,
             tried: Vec::new(),
             asks_left: self.scenario.clients.retries,
@@ -248,7 +253,8 @@ impl<'a> Fleet<'a> {
         let asked = &self.requests[request];
         let wanted = Request::at(Time::from_nanos(self.now))
             .without(&asked.tried)
-            .keyed(Some(asked.key));
+            .keyed(Some(asked.key))
+            .of_kind(self.scenario.kind(asked.class));
         self.choosers[asked.balancer].pick(&self.lines[line].table, &wanted)
     }
 
@@ -282,13 +288,15 @@ impl<'a> Fleet<'a> {
         let away = away.unwrap_or(0);
         let number = self.numbers;
         self.numbers += 1;
+        let asked = &self.requests[request];
         let key = self.attempts.insert(Attempt {
             number,
             request: Some(request),
             endpoint,
             begun: self.now,
-            work: self.requests[request].work,
+            work: asked.work * self.scenario.takes(endpoint, asked.class),
             away,
+            note: self.choosers[asked.balancer].note(),
         });
         self.requests[request].attempt = Some(key);
         let attempt = key as u32;
@@ -371,6 +379,7 @@ impl<'a> Fleet<'a> {
         let how = Ended {
             at: Time::from_nanos(self.now),
             took: good.then(|| Duration::from_nanos(self.now - attempt.begun)),
+            note: attempt.note,
         };
         let balancer = self.requests[request].balancer;
         self.choosers[balancer].ended(table, attempt.endpoint, &how);

@@ -3,7 +3,7 @@
 
 use evenkeel_core::rng::Rng;
 
-use super::scenario::{Distribution, Work};
+use super::scenario::{Class, Distribution, Work};
 
 /// One for each purpose.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Streams {
     pub(super) keys: Rng,
     pub(super) failures: Rng,
     pub(super) thinking: Rng,
+    pub(super) classes: Rng,
 }
 
 impl Streams {
@@ -26,6 +27,7 @@ impl Streams {
             keys: rng.stream("keys"),
             failures: rng.stream("failures"),
             thinking: rng.stream("thinking"),
+            classes: rng.stream("classes"),
         }
     }
 }
@@ -38,6 +40,20 @@ pub(super) fn unit(rng: &mut Rng) -> f64 {
 /// Exponential with this mean.
 pub(super) fn exponential(mean: f64, rng: &mut Rng) -> f64 {
     -mean * (1.0 - unit(rng)).ln()
+}
+
+/// The position of a request's class; 0 where there are none.
+pub(super) fn class(classes: &[Class], rng: &mut Rng) -> usize {
+    let mut drawn = match classes.is_empty() {
+        true => return 0,
+        false => unit(rng) * classes.iter().map(|class| class.share).sum::<f64>(),
+    };
+    let holds = |class: &Class| {
+        drawn -= class.share;
+        drawn < 0.0
+    };
+    let found = classes.iter().position(holds);
+    found.unwrap_or(classes.len() - 1)
 }
 
 /// The work of one request, in seconds at speed 1.

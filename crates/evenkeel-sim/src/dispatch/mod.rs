@@ -6,10 +6,11 @@
 //! computes is the same for the same seed, and every policy meets the same requests.
 //!
 //! - [`scenario`]: what can be described. [`shipped`]: those that come with it. [`Outcome`]: what comes out.
-//! - [`report`]: all of them, as a page.
+//! - [`beside`]: `learned` and its guard. [`report`]: all of them, as a page.
 //! - `fleet`: one run. `endpoint`: a queue with cores. `chooser`: who chooses. `burden`: what control says meanwhile.
 
 mod agenda;
+pub mod beside;
 mod burden;
 mod chooser;
 mod endpoint;

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::beside::{Beside, WORSE};
 use super::scenario::Scenario;
 use super::shipped::SHIPPED;
-use super::{Verdict, policies, run_all};
+use super::{Outcome, Verdict, policies, run_all};
 
 /// The page, and what does not hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,10 +42,58 @@ pub fn report(told: &dyn Fn(&str)) -> Result<Report, String> {
         let requests = outcomes.iter().map(|o| o.answered + o.errors).sum();
         report.tell(shipped.name, &scenario, requests, &verdicts);
     }
+    report.beside(told)?;
     Ok(report)
 }
 
+/// Requests of each of the two in each scenario, and seeds of which the worst counts.
+const BESIDE_REQUESTS: f64 = 300_000.0;
+const BESIDE_SEEDS: u64 = 3;
+
 impl Report {
+    /// `learned` beside its guard, in every shipped scenario.
+    fn beside(&mut self, told: &dyn Fn(&str)) -> Result<(), String> {
+        let percent = (WORSE - 1.0) * 100.0;
+        let _ = writeln!(
+            self.text,
+            "\n## `learned` beside `p2c`\n\nIn no scenario may its mean or p99 be worse by more than {percent:.0} %. Of {BESIDE_SEEDS} seeds the one that is worst for it, with {BESIDE_REQUESTS:.0} requests at most.\n\n| scenario | `p2c` mean, p99 in s | errors | `learned` mean, p99 in s | errors | mean | p99 |\n| --- | --- | --- | --- | --- | --- | --- |"
+        );
+        for shipped in SHIPPED {
+            told(shipped.name);
+            let scenario = shipped.scenario()?;
+            let mut worst: Option<Beside> = None;
+            for seed in 1..=BESIDE_SEEDS {
+                let beside = Beside::run(&scenario, BESIDE_REQUESTS, seed)?;
+                let bad = |of: &Beside| of.mean().max(of.p99());
+                if worst.as_ref().is_none_or(|worst| bad(worst) < bad(&beside)) {
+                    worst = Some(beside);
+                }
+            }
+            if let Some(worst) = worst {
+                self.tell_beside(shipped.name, &worst);
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_beside(&mut self, name: &str, beside: &Beside) {
+        let figures =
+            |of: &Outcome| format!("{:.4}, {:.4} | {:.4}", of.mean_s, of.p99_s, of.error_share);
+        let off = |ratio: f64| (ratio - 1.0) * 100.0;
+        let line = format!(
+            "| `{name}` | {} | {} | {:+.1} % | {:+.1} %{} |",
+            figures(&beside.plain),
+            figures(&beside.learned),
+            off(beside.mean()),
+            off(beside.p99()),
+            if beside.holds() { "" } else { " **broken**" },
+        );
+        let _ = writeln!(self.text, "{line}");
+        if !beside.holds() {
+            self.broken.push(line);
+        }
+    }
+
     fn tell(&mut self, name: &str, scenario: &Scenario, requests: u64, verdicts: &[Verdict]) {
         let text = &mut self.text;
         let _ = writeln!(text, "\n## `{name}`\n\n{}.", scenario.summary);

@@ -1,5 +1,8 @@
 //! A scenario: a fleet, what comes to it, and what is expected of it. TOML, in seconds; a key that is not known is refused.
 
+use std::collections::BTreeMap;
+
+use evenkeel_core::balance::Kind;
 use serde::Deserialize;
 
 mod judge;
@@ -23,6 +26,9 @@ pub struct Scenario {
     /// How much work a request is.
     #[serde(default)]
     pub work: Work,
+    /// Sorts of requests; none = all are alike.
+    #[serde(default, rename = "class")]
+    pub classes: Vec<Class>,
     /// Who chooses.
     #[serde(default)]
     pub balancers: Balancers,
@@ -139,6 +145,19 @@ impl Default for Work {
     }
 }
 
+/// A sort of requests, as a balancer can tell it from others: a route of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// What it is called.
+    pub name: String,
+    /// Its part of all, beside those of the others.
+    pub share: f64,
+    /// So many times the work that is said for all.
+    #[serde(default = "full")]
+    pub times: f64,
+}
+
 /// Who chooses.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -241,6 +260,9 @@ pub struct Endpoints {
     /// `[second, second]`: from the one to the other they are known to be down, and get no new work.
     #[serde(default)]
     pub out: Vec<[f64; 2]>,
+    /// Classes that are so many times the work here (a cold cache, a slow disk).
+    #[serde(default)]
+    pub takes: BTreeMap<String, f64>,
 }
 
 fn one_core() -> u32 {
@@ -313,9 +335,50 @@ impl Scenario {
         self.endpoints.iter().map(of).sum()
     }
 
+    /// Seconds of work of a request, where no endpoint takes longer for its class.
+    fn mean_work(&self) -> f64 {
+        let share: f64 = self.classes.iter().map(|class| class.share).sum();
+        let times: f64 = self.classes.iter().map(|c| c.share * c.times).sum();
+        match self.classes.is_empty() {
+            true => self.work.mean_s,
+            false => self.work.mean_s * times / share,
+        }
+    }
+
+    /// A class as policies know it: a route of its own.
+    pub(super) fn kind(&self, class: usize) -> Kind {
+        let route = match self.classes.is_empty() {
+            true => 0,
+            false => class as u32 + 1,
+        };
+        Kind {
+            route,
+            ..Kind::default()
+        }
+    }
+
+    /// So many times the work is this class.
+    pub(super) fn times(&self, class: usize) -> f64 {
+        self.classes.get(class).map_or(1.0, |class| class.times)
+    }
+
+    /// So many times that at this endpoint.
+    pub(super) fn takes(&self, endpoint: usize, class: usize) -> f64 {
+        let Some(class) = self.classes.get(class) else {
+            return 1.0;
+        };
+        let mut first = 0;
+        let kind = self.endpoints.iter().find(|kind| {
+            first += kind.count as usize;
+            endpoint < first
+        });
+        let takes = kind.and_then(|kind| kind.takes.get(&class.name));
+        takes.copied().unwrap_or(1.0)
+    }
+
     /// Requests a second, but for `closed`.
     pub(super) fn rate(&self) -> f64 {
-        let by_load = |load: f64| load * self.capacity() / self.work.mean_s;
+        let by_load = |load: f64| load * self.capacity() / self.mean_work();
         self.arrival
             .rate
             .or(self.arrival.load.map(by_load))
@@ -323,10 +386,10 @@ impl Scenario {
     }
 
     /// An upper estimate of how many requests come.
-    fn requests(&self) -> f64 {
-        let closed = f64::from(self.arrival.users) / (self.arrival.think_s + self.work.mean_s);
+    pub(super) fn requests(&self) -> f64 {
+        let closed = f64::from(self.arrival.users) / (self.arrival.think_s + self.mean_work());
         let rate = match self.arrival.process {
-            Process::Closed => closed.max(self.capacity() / self.work.mean_s),
+            Process::Closed => closed.max(self.capacity() / self.mean_work()),
             _ => self.rate(),
         };
         rate * self.run.seconds

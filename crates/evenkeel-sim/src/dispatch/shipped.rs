@@ -35,6 +35,8 @@ pub const SHIPPED: &[Shipped] = &[
     shipped!("fast-failing"),
     shipped!("gray-failure"),
     shipped!("rolling-restart"),
+    shipped!("slow-uploads"),
+    shipped!("cold-cache"),
     shipped!("metastable"),
     shipped!("metastable-protected"),
     shipped!("zones"),

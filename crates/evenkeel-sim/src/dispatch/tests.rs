@@ -1,6 +1,7 @@
 //! The simulator against what is known exactly, with fixed seeds, as far as it takes a few seconds; `cargo xtask score dispatch` runs
 //! every shipped scenario in full.
 
+use super::beside::Beside;
 use super::shipped::{SHIPPED, shipped};
 use super::*;
 
@@ -87,6 +88,34 @@ fn failing_fast_attracts_no_work() {
 fn a_storm_of_retries_outlives_its_fault_unless_there_is_a_budget_and_a_limit() {
     assert_all_hold("metastable", 85.0);
     assert_all_hold("metastable-protected", 85.0);
+}
+
+#[test]
+fn learned_is_never_worse_than_its_guard_in_any_shipped_scenario() {
+    for shipped in SHIPPED {
+        let scenario = shipped.scenario().unwrap();
+        let beside = Beside::run(&scenario, 60_000.0, 1).unwrap();
+        let (mean, p99) = (beside.mean(), beside.p99());
+        assert!(
+            beside.holds(),
+            "{}: mean {mean:.3}, p99 {p99:.3}",
+            shipped.name
+        );
+    }
+}
+
+#[test]
+fn learned_is_much_better_where_endpoints_differ_by_the_sort_of_request() {
+    for (name, mean, p99) in [("slow-uploads", 0.85, 0.8), ("cold-cache", 0.4, 0.5)] {
+        let scenario = shipped(name).unwrap().scenario().unwrap();
+        let beside = Beside::run(&scenario, 60_000.0, 2).unwrap();
+        assert!(
+            beside.mean() < mean && beside.p99() < p99,
+            "{name}: {} {}",
+            beside.mean(),
+            beside.p99()
+        );
+    }
 }
 
 #[test]

@@ -57,6 +57,7 @@ impl World {
         let lane = self.lanes.lane(request.worker, &table, seed, workers);
         let asked = balance::Request::at(self.scene.now.at).keyed(request.key);
         let choice = lane.picker.pick(&table, &asked.without(&request.tried));
+        let noted = lane.picker.note();
         self.note(&Note::Picked {
             table: &table,
             tried: &request.tried,
@@ -103,6 +104,7 @@ impl World {
             request,
             endpoint: row.id,
             picked: (table.epoch, index),
+            noted,
             shared: row.shared.clone(),
             path: row.path,
             fails,
@@ -154,6 +156,7 @@ impl World {
         let how = balance::Ended {
             at: self.scene.now.at,
             took: ended.fails.is_none().then_some(ended.takes),
+            note: ended.noted,
         };
         lane.picker.ended(ended.picked.0, ended.picked.1, &how);
     }

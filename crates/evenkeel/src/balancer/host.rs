@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evenkeel_control::{Host, Input, ServiceEvent, Tls};
+use evenkeel_core::balance::Learned;
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::id::Epoch;
 use evenkeel_core::session::Part;
@@ -295,6 +296,10 @@ impl Host for BalancerHost {
 
     fn changed_sessions(&self, last: bool) -> Vec<Part> {
         self.proxy.changed_sessions(last)
+    }
+
+    fn learned(&self, pool: &str) -> Vec<Learned> {
+        self.proxy.learned(pool)
     }
 
     fn drain(&self) {

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod facts;
 pub(crate) mod incidents;
+mod learned;
 mod notify;
 pub(crate) mod operate;
 mod recovery;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(cli: Cli) -> End {
             admin,
         } => availability::availability(pool.as_deref(), what_if.as_deref(), &admin),
         Command::Sessions { pool, admin } => sessions::sessions(pool.as_deref(), &admin),
+        Command::Learned { pool, admin } => learned::learned(pool.as_deref(), &admin),
         Command::Drain { at } => operate::state(&at, "draining"),
         Command::Maint { at } => operate::state(&at, "maintenance"),
         Command::Ready { at } => operate::state(&at, "ready"),

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::End;
 use crate::cli::Admin;
 use crate::commands::availability::print_alerts;
-use crate::commands::facts;
 use crate::commands::operate::{call, segment};
+use crate::commands::{facts, learned};
 use crate::style::{Out, Row};
 
 /// Of a configuration with many mistakes, as many are shown; `evenkeel check` shows the rest.
@@ -248,6 +248,9 @@ fn print_pool(out: &Out, pool: &Value) {
         ));
     }
     print_redo(out, &pool["redo"]);
+    if !pool["learned"].is_null() {
+        out.line(&format!("learned  {}", learned::summary(&pool["learned"])));
+    }
     let tiers = endpoints
         .iter()
         .any(|e| e["tier"].as_u64().unwrap_or(0) > 0);

@@ -1,6 +1,6 @@
 //! What is wrong with a scenario: everything at once, before anything is computed.
 
-use super::{Process, Scenario};
+use super::{Class, Process, Scenario};
 use crate::dispatch::{Expect, chooser};
 
 /// Endpoints, all together.
@@ -13,6 +13,8 @@ const REQUESTS_MAX: f64 = 1e9;
 /// Changes of capacity of one kind of endpoint.
 const CHANGES_MAX: usize = 10_000;
 const RETRIES_MAX: u32 = 10;
+/// So many sorts of requests: more than that no policy tells apart.
+const CLASSES_MAX: usize = 60;
 
 /// What is in figures that say something: above zero, and finite.
 fn positive(x: f64) -> bool {
@@ -97,6 +99,13 @@ impl Scenario {
             (0.0..=1.0).contains(&work.large_share) && positive(work.ratio),
             "work: wanted large_share from 0 to 1 and ratio above 0",
         );
+        let classes = &self.classes;
+        let named = |name: &str| classes.iter().filter(|c| c.name == name).count() == 1;
+        let good = |c: &Class| positive(c.share) && positive(c.times) && named(&c.name);
+        wanted(
+            classes.len() <= CLASSES_MAX && classes.iter().all(good),
+            "class: wanted 60 at most, each with a name of its own, a share and times above 0",
+        );
         let tries = &self.tries;
         wanted(
             tries.retries <= RETRIES_MAX,
@@ -129,6 +138,13 @@ impl Scenario {
             wanted(
                 (1..=1024).contains(&kind.cores) && positive(kind.speed),
                 "endpoints: wanted cores from 1 to 1024 and a speed above 0",
+            );
+            let known = |name: &String| self.classes.iter().any(|class| class.name == *name);
+            wanted(
+                kind.takes
+                    .iter()
+                    .all(|(name, &takes)| known(name) && positive(takes)),
+                "endpoints.takes: wanted names of classes, each with a number above 0",
             );
             wanted(kind.weight <= 256, "endpoints.weight: wanted 0 to 256");
             let times = |&[from, to]: &[f64; 2]| not_negative(from) && to.is_finite() && from < to;
