@@ -19,6 +19,7 @@ fn seeds(default: u64) -> Vec<u64> {
 }
 
 /// Every story, on as many threads as there are cores.
+#[expect(clippy::print_stdout, reason = "a long run says how far it is")]
 fn tell(seeds: &[u64], run: fn(u64) -> Result<Summary, Broken>) -> Vec<Summary> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let part = seeds.len().div_ceil(threads);
@@ -28,7 +29,7 @@ fn tell(seeds: &[u64], run: fn(u64) -> Result<Summary, Broken>) -> Vec<Summary> 
             scope.spawn(move || {
                 let told = seeds.into_iter().enumerate().map(|(told, seed)| {
                     if told % 50 == 49 {
-                        eprintln!("{} stories told, now {seed}", told + 1);
+                        println!("{} stories told, now {seed}", told + 1);
                     }
                     run(seed)
                 });

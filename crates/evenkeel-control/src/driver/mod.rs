@@ -148,6 +148,8 @@ pub(crate) struct Queues {
 
 impl Driver {
     /// Takes everything in and serves the first configuration: when this returns, the data plane has it.
+    ///
+    /// Fences of one node only grow: its clock is ahead of all decisions of every process before this one.
     pub(crate) async fn start(
         start: Start,
         asks: mpsc::Receiver<Ask>,
@@ -166,8 +168,7 @@ impl Driver {
             resolved: resolved_in,
             said,
         };
-        let mut driver = Driver {
-            // Fences of one node only grow: its clock is ahead of all decisions of every process before this one.
+        let driver = Driver {
             engine: Engine::new(started.at.as_nanos(), Epoch(started.at.as_nanos())),
             journal: Recorder::beside(&start.config.node.state_dir, started.at.as_nanos()),
             host: start.host,
@@ -207,16 +208,16 @@ impl Driver {
             own: beats::Own::new(),
             reports,
         };
-        driver.begin(start.resume, start.running).await;
-        Ok((driver, queues))
+        Ok((driver.begun(start.resume, start.running).await, queues))
     }
 
     /// Remembers, adopts what runs, and serves.
-    async fn begin(&mut self, resume: bool, running: Vec<Running>) {
+    async fn begun(mut self, resume: bool, running: Vec<Running>) -> Driver {
         self.load_first(resume).await;
         self.event(Event::Running(running));
         self.configure();
         tracing::info!("serving revision {}", self.revisions.current());
+        self
     }
 
     /// Runs until a shutdown is complete.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use evenkeel_core::balance::{self, Choice};
 use evenkeel_core::engine::Event;
 use evenkeel_core::health::traffic::Measured;
 use evenkeel_core::observe::{Failure, FailureKind};
+use evenkeel_core::table::PoolTable;
 
 use super::{BEAT, REQUEST_EVERY_MS, What, World};
 use crate::scene::{Behaviour, Note, Scene};
@@ -78,28 +80,7 @@ impl World {
         }
         let key = Scene::key(&table, index);
         self.remember_fault(&key);
-        let behaviour = self.effective(&key);
-        let cut = row.address.as_ref();
-        let cut = cut.is_some_and(|way| self.scene.cut.contains(way));
-        let reset = Some(FailureKind::Reset);
-        let (fails, takes) = match behaviour {
-            _ if cut => {
-                let connects = table.transport.connect_timeout;
-                (
-                    Some(FailureKind::ConnectTimeout),
-                    connects.min(table.retry.per_try_timeout),
-                )
-            }
-            // One in twenty takes twenty times as long, without anything being wrong.
-            Behaviour::Works if self.scene.calm && self.rng.chance(1, 20) => {
-                (None, self.ms(40, 600))
-            }
-            Behaviour::Works | Behaviour::FailsChecks => (None, self.ms(2, 30)),
-            Behaviour::Dead => (Some(FailureKind::Connect), self.ms(1, 2)),
-            Behaviour::Hung => (Some(FailureKind::Timeout), table.retry.per_try_timeout),
-            Behaviour::Erroring => (Some(FailureKind::Status(503)), self.ms(2, 10)),
-            Behaviour::Flaky => (reset.filter(|_| self.rng.chance(1, 3)), self.ms(2, 30)),
-        };
+        let (fails, takes) = self.goes(&table, index);
         let ended = Try {
             request,
             endpoint: row.id,
@@ -111,6 +92,31 @@ impl World {
             takes,
         };
         self.plan(takes, What::TryEnds(ended));
+    }
+
+    /// How a try at this row fails, if it does, and how long it takes.
+    fn goes(&mut self, table: &PoolTable, index: usize) -> (Option<FailureKind>, Duration) {
+        let cut = table.endpoints[index].address.as_ref();
+        let cut = cut.is_some_and(|way| self.scene.cut.contains(way));
+        if cut {
+            let connects = table.transport.connect_timeout;
+            let takes = connects.min(table.retry.per_try_timeout);
+            return (Some(FailureKind::ConnectTimeout), takes);
+        }
+        match self.effective(&Scene::key(table, index)) {
+            // One in twenty takes twenty times as long, without anything being wrong.
+            Behaviour::Works if self.scene.calm && self.rng.chance(1, 20) => {
+                (None, self.ms(40, 600))
+            }
+            Behaviour::Works | Behaviour::FailsChecks => (None, self.ms(2, 30)),
+            Behaviour::Dead => (Some(FailureKind::Connect), self.ms(1, 2)),
+            Behaviour::Hung => (Some(FailureKind::Timeout), table.retry.per_try_timeout),
+            Behaviour::Erroring => (Some(FailureKind::Status(503)), self.ms(2, 10)),
+            Behaviour::Flaky => {
+                let resets = self.rng.chance(1, 3);
+                (resets.then_some(FailureKind::Reset), self.ms(2, 30))
+            }
+        }
     }
 
     pub(super) fn try_ended(&mut self, ended: Try) {
