@@ -3,7 +3,9 @@
 
 mod support;
 
-use evenkeel_core::settings::{KeySource, PolicySpec};
+use std::time::{Duration, Instant};
+
+use evenkeel_core::settings::{KeySource, PolicySpec, PrequalSettings};
 use support::*;
 
 const NAMES: [&str; 4] = ["e0", "e1", "e2", "e3"];
@@ -129,5 +131,107 @@ fn a_slow_endpoint_loses_its_work_where_answer_times_count() {
             .collect();
         let slow = said.iter().filter(|text| *text == "slow").count();
         assert!((1..=4).contains(&slow), "{policy}: {said:?}");
+    }
+}
+
+/// The texts of so many answers, one after the other.
+fn said(running: &Running, times: usize) -> Vec<String> {
+    let once = |_| running.once(&get("/")).text().to_owned();
+    (0..times).map(once).collect()
+}
+
+#[test]
+fn who_says_in_its_answers_that_it_has_much_in_flight_gets_little() {
+    let saying = |name: &'static str, in_flight: u32| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX-Load: in_flight={in_flight}, latency_ms=5",
+            name.len()
+        );
+        Endpoint::http(move |_| format!("{head}\r\n\r\n{name}").into_bytes())
+    };
+    let (busy, free) = (saying("busy", 60), saying("free", 0));
+    let running = Setup::http(&[busy.address, free.address])
+        .workers(1)
+        .pool(|table| {
+            table.policy = PolicySpec::named("prequal");
+            table.policy.prequal.header = "x-load".into();
+        })
+        .start();
+    let began = Instant::now();
+    let said = said(&running, 40);
+    let to_busy = said.iter().filter(|text| *text == "busy").count();
+    // What was said is forgotten after a second: then lots decide until both have said it again.
+    let most = 2 + 2 * began.elapsed().as_secs() as usize;
+    assert!((1..=most).contains(&to_busy), "{said:?}");
+}
+
+/// An endpoint that can be asked how many requests it works on, and takes this long to say it.
+fn asked(name: &'static str, in_flight: u32, thinks: Duration) -> Endpoint {
+    Endpoint::http(move |request| match request.path() {
+        "/load" => {
+            std::thread::sleep(thinks);
+            let latency = 5 + in_flight;
+            format!("HTTP/1.1 204 No Content\r\nEndpoint-Load-Metrics: TEXT named_metrics.in_flight={in_flight}, named_metrics.latency_ms={latency}\r\n\r\n").into_bytes()
+        }
+        _ => ok(name),
+    })
+}
+
+fn asking() -> PolicySpec {
+    PolicySpec {
+        prequal: PrequalSettings {
+            probe_path: Some("/load".into()),
+            ..PrequalSettings::default()
+        },
+        ..PolicySpec::named("prequal")
+    }
+}
+
+fn questions(endpoint: &Endpoint) -> usize {
+    let seen = endpoint.seen();
+    seen.iter()
+        .filter(|request| request.path() == "/load")
+        .count()
+}
+
+#[test]
+fn who_says_when_asked_that_it_has_much_in_flight_gets_little() {
+    let busy = asked("busy", 60, Duration::ZERO);
+    let free = asked("free", 0, Duration::ZERO);
+    let running = Setup::http(&[busy.address, free.address])
+        .workers(1)
+        .pool(|table| table.policy = asking())
+        .start();
+    let mut requests = 0;
+    until("all goes to the free one", || {
+        requests += 20;
+        said(&running, 20).iter().all(|text| text == "free")
+    });
+    for endpoint in [&busy, &free] {
+        let questions = questions(endpoint);
+        assert!((1..=3 * requests).contains(&questions), "{questions}");
+    }
+}
+
+#[test]
+fn no_request_waits_for_one_who_does_not_say_how_busy_it_is() {
+    let slow = Duration::from_secs(20);
+    let endpoints = ["a", "b"].map(|name| asked(name, 0, slow));
+    let running = Setup::http(&[endpoints[0].address, endpoints[1].address])
+        .workers(1)
+        .pool(|table| table.policy = asking())
+        .start();
+    let began = Instant::now();
+    let said = said(&running, 40);
+    assert!(began.elapsed() < slow / 2);
+    assert!(said.iter().any(|text| text == "a") && said.iter().any(|text| text == "b"));
+    // One at a time, each for a second.
+    let most = 2 + began.elapsed().as_secs() as usize;
+    for endpoint in &endpoints {
+        assert!(
+            questions(endpoint) <= most,
+            "{} of {most}",
+            questions(endpoint)
+        );
     }
 }

@@ -98,6 +98,13 @@ fn frames() -> Vec<Frame> {
             POOL,
         ),
         frame(
+            &keys::PREQUAL,
+            "pool.p.prequal",
+            "[pool.p]\nbalance = \"prequal\"\n[pool.p.prequal]\n",
+            "",
+            POOL,
+        ),
+        frame(
             &keys::SESSION,
             "pool.p.session",
             "[pool.p.session]\n",

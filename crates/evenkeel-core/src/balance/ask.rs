@@ -117,6 +117,15 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// This much there, heavier if it fails fast.
+    pub(super) fn burdened(&self, candidate: &Candidate, load: f64) -> f64 {
+        let burden = candidate.shared.burden.load(Relaxed);
+        match burden == NO_BURDEN {
+            true => load,
+            false => load * f64::from(burden) / f64::from(NO_BURDEN),
+        }
+    }
+
     fn has_permit(&self, candidate: &Candidate) -> bool {
         !self.permits || candidate.shared.trial_left.load(Relaxed) > 0
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::testing::{in_tier, pool, row, up};
-use super::{Choice, POLICIES, Picker, Request};
+use super::{Choice, Ended, Note, POLICIES, Picker, Report, Request};
 use crate::id::{EndpointId, Epoch};
 use crate::rng::Rng;
 use crate::settings::FailoverMode;
@@ -18,6 +18,7 @@ fn random_table(policy: &str, epoch: u64, rng: &mut Rng) -> PoolTable {
     let rows: Vec<_> = (0..n).map(|_| random_row(n, rng)).collect();
     let mut table = pool(policy, rows);
     table.epoch = Epoch(epoch);
+    table.policy.prequal.probe_path = Some("/load".into());
     table.limit.per_endpoint = rng.below(3) as u32;
     table.failover.try_all = rng.chance(1, 2);
     if rng.chance(1, 3) {
@@ -81,6 +82,33 @@ fn may_serve(table: &PoolTable, index: usize) -> bool {
     state && room && row.weight > 0 && row.address.is_some()
 }
 
+/// Endpoints say whatever they like, and now and then somebody answers or fails.
+fn report_anything(picker: &mut Picker, table: &PoolTable, now: Time, rng: &mut Rng) {
+    let index = rng.index(table.endpoints.len());
+    let in_flight = match rng.chance(1, 4) {
+        true => rng.draw() as u32,
+        false => rng.below(9) as u32,
+    };
+    let some = rng.chance(1, 2);
+    let latency = some.then(|| Duration::from_nanos(rng.draw() >> rng.below(60)));
+    let report = Report {
+        at: now,
+        in_flight,
+        latency,
+    };
+    picker.reported(table.epoch, index, &report);
+    let took = rng.chance(3, 4).then_some(Duration::from_millis(5));
+    picker.ended(
+        table.epoch,
+        index,
+        &Ended {
+            at: now,
+            took,
+            note: Note::default(),
+        },
+    );
+}
+
 #[test]
 fn never_picks_one_that_may_not_serve_and_never_panics() {
     for entry in POLICIES {
@@ -95,7 +123,12 @@ fn never_picks_one_that_may_not_serve_and_never_panics() {
             let tried: Vec<_> = (0..n_tried)
                 .map(|_| EndpointId(rng.below(12) as u32))
                 .collect();
-            let request = Request::at(Time::from_millis(n * 3)).without(&tried);
+            let now = Time::from_millis(n * 3);
+            report_anything(&mut picker, &table, now, &mut rng);
+            while let Some(index) = picker.to_ask(&table, now) {
+                assert!(may_serve(&table, index), "{index} of {table:?}");
+            }
+            let request = Request::at(now).without(&tried);
             let key = rng.chance(3, 4).then(|| rng.draw());
             match picker.pick(&table, &request.keyed(key)) {
                 Choice::Endpoint(index) => {

@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::Ignored,
     learns: true,
     usage: false,
+    reports: false,
     make: |_| Box::new(LeastTime::default()),
 };
 

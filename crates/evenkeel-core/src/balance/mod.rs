@@ -27,8 +27,10 @@ mod p2c;
 mod peak_ewma;
 mod picker;
 mod plan;
+pub mod prequal;
 mod random;
 mod rendezvous;
+mod report;
 mod request;
 mod ring_hash;
 mod round_robin;
@@ -43,6 +45,7 @@ pub use kind::{Kind, Method, Size};
 pub use learned::{Learned, LearnedEndpoint, LearnedKind, Note};
 pub use picker::{Choice, Picker};
 pub use plan::stays_near;
+pub use report::Report;
 pub use request::Request;
 
 use kept::Kept;
@@ -75,6 +78,18 @@ pub trait Policy: std::fmt::Debug + Send {
         None
     }
 
+    /// The candidate at this position said something of its load. Only where the entry says that it goes by reports.
+    fn reported(&mut self, position: usize, report: &Report, group: &Group, rng: &mut Rng) {
+        let _ = (position, report, group, rng);
+    }
+
+    /// The position of a candidate that is to be asked for its load, beside the traffic; `None` if there is none (any more) now.
+    /// Asked after each pick until it says so.
+    fn to_ask(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
+        let _ = (group, ask, rng);
+        None
+    }
+
     /// The group was built anew (`before` is empty the first time): carry over what is kept per candidate.
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, rng: &mut Rng) {
         let _ = (before, after, rng);
@@ -94,6 +109,8 @@ pub struct Entry {
     pub learns: bool,
     /// Does it go by how much endpoints are used?
     pub usage: bool,
+    /// Does it go by what endpoints report of requests in flight and latency?
+    pub reports: bool,
     /// Makes one.
     pub make: fn(&PolicySpec) -> Box<dyn Policy>,
 }
@@ -127,6 +144,7 @@ pub const POLICIES: &[Entry] = &[
     ring_hash::ENTRY,
     rendezvous::ENTRY,
     maglev::ENTRY,
+    prequal::ENTRY,
     learned::ENTRY,
 ];
 
@@ -147,6 +165,11 @@ pub fn goes_by_usage(spec: &PolicySpec) -> bool {
 /// Does this pool's policy go by what sort of request it is?
 pub fn goes_by_kind(spec: &PolicySpec) -> bool {
     policy(&spec.name).is_some_and(|policy| policy.key == Key::Kind)
+}
+
+/// Does this pool's policy go by what endpoints report of requests in flight and latency?
+pub fn goes_by_reports(spec: &PolicySpec) -> bool {
+    policy(&spec.name).is_some_and(|policy| policy.reports)
 }
 
 /// The policy of this name.

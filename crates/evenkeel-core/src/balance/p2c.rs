@@ -17,6 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::Ignored,
     learns: false,
     usage: false,
+    reports: false,
     make: |_| Box::new(P2c),
 };
 

@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::Ignored,
     learns: true,
     usage: false,
+    reports: false,
     make: |_| Box::new(PeakEwma::default()),
 };
 

@@ -13,7 +13,9 @@ use crate::time::Time;
 
 use super::ask::Ask;
 use super::plan::Plan;
-use super::{Candidate, Ended, Entry, Key, Learned, Note, POLICIES, Policy, Request, policy};
+use super::{
+    Candidate, Ended, Entry, Key, Learned, Note, POLICIES, Policy, Report, Request, policy,
+};
 
 /// Where the next try goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +170,38 @@ impl Picker {
                 policy.ended(position, how);
             }
         }
+    }
+
+    /// Does its policy go by what endpoints report of their load? If not, nobody needs to read it.
+    pub fn goes_by_reports(&self) -> bool {
+        self.entry.reports
+    }
+
+    /// An endpoint of the table of this epoch reported its load. Of another table than the current one it says nothing.
+    pub fn reported(&mut self, epoch: Epoch, index: usize, report: &Report) {
+        if epoch != self.epoch || !self.entry.reports {
+            return;
+        }
+        for (tier, policy) in self.plan.tiers.iter().zip(&mut self.policies) {
+            if let Some(position) = tier.group.position_of(index) {
+                policy.reported(position, report, &tier.group, &mut self.rng);
+            }
+        }
+    }
+
+    /// Who is to be asked for its load now, beside the traffic: an index of the table's endpoints. To be called after each pick
+    /// until there is nobody.
+    pub fn to_ask(&mut self, table: &PoolTable, now: Time) -> Option<usize> {
+        if !self.entry.reports || table.epoch != self.epoch {
+            return None;
+        }
+        let ask = Ask::new(table, Request::at(now));
+        for (tier, policy) in self.plan.tiers.iter().zip(&mut self.policies) {
+            if let Some(position) = policy.to_ask(&tier.group, &ask, &mut self.rng) {
+                return Some(tier.group.candidates()[position].index);
+            }
+        }
+        None
     }
 
     /// Goes over to the table if it is another one, and on with the ramps.

@@ -20,6 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::Configured,
     learns: false,
     usage: false,
+    reports: false,
     make: |_| Box::new(Rendezvous),
 };
 

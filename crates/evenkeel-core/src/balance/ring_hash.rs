@@ -19,6 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::Configured,
     learns: false,
     usage: false,
+    reports: false,
     make: |_| Box::new(Ring::default()),
 };
 

@@ -15,5 +15,6 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::SourceIp,
     learns: false,
     usage: false,
+    reports: false,
     make: |_| Box::new(Rendezvous),
 };

@@ -40,6 +40,7 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::Ignored,
     learns: false,
     usage: true,
+    reports: false,
     make: |spec| Box::new(Utilization::new(spec)),
 };
 

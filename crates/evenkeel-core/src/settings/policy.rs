@@ -54,6 +54,30 @@ impl Used {
     pub const REPORTED: [Used; 3] = [Used::Cpu, Used::Memory, Used::Own];
 }
 
+/// What only `prequal` asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrequalSettings {
+    /// Who has more in flight than this share of recent reports is hot; 0 = only what is in flight counts.
+    pub quantile: Share,
+    /// Independent pools of probes.
+    pub pools: u32,
+    /// The field of an answer in which endpoints report, in lower case.
+    pub header: Arc<str>,
+    /// Where endpoints are asked beside the traffic; `None` = they are not.
+    pub probe_path: Option<Arc<str>>,
+}
+
+impl Default for PrequalSettings {
+    fn default() -> PrequalSettings {
+        PrequalSettings {
+            quantile: Share::percent(84),
+            pools: 1,
+            header: Arc::from("endpoint-load-metrics"),
+            probe_path: None,
+        }
+    }
+}
+
 /// A pool's `balance`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicySpec {
@@ -67,6 +91,8 @@ pub struct PolicySpec {
     pub used: Used,
     /// Of `utilization`: from here on an endpoint gets nothing while another is below.
     pub ceiling: Share,
+    /// Of `prequal`.
+    pub prequal: PrequalSettings,
 }
 
 impl PolicySpec {
@@ -79,6 +105,7 @@ impl PolicySpec {
             used: Used::Highest,
             // Queueing grows steeply beyond it: at 80 % an M/M/1 answer takes five times its work, at 90 % ten times.
             ceiling: Share::percent(80),
+            prequal: PrequalSettings::default(),
         }
     }
 }

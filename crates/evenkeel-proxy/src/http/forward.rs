@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_core::balance::{Kind, Request};
+use evenkeel_core::balance::{Kind, Report, Request};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::settings::{KeySource, RouteSpec};
@@ -133,6 +133,9 @@ impl Job<'_> {
         let status = exchange.response.status();
         if attempt.current.usage {
             read_load(exchange, attempt, now);
+        }
+        if attempt.current.reports {
+            read_report(exchange, attempt, now);
         }
         if !is_failure(&attempt.current.table.retry, status) {
             let since = exchange.upload.endpoint_since();
@@ -314,6 +317,20 @@ fn read_load(exchange: &Exchange, attempt: &Attempt, now: Time) {
     if let Some(report) = reports.next() {
         let used = &attempt.endpoint.shared.used;
         used.answered(load_report::read(report), now);
+    }
+}
+
+/// What the answer says of what its endpoint has in flight.
+fn read_report(exchange: &Exchange, attempt: &Attempt, now: Time) {
+    let head = exchange.answer_in.bytes();
+    let name = &attempt.current.table.policy.prequal.header;
+    let said = exchange.response.values(head, name).next();
+    if let Some((in_flight, latency)) = said.and_then(load_report::report) {
+        attempt.reported(&Report {
+            at: now,
+            in_flight,
+            latency,
+        });
     }
 }
 

@@ -23,7 +23,7 @@ mod forward;
 mod keep;
 pub(crate) mod key;
 mod kind;
-mod load_report;
+pub(crate) mod load_report;
 mod own;
 mod patience;
 mod relay;

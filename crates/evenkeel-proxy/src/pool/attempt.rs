@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use evenkeel_core::balance::{Ended, Note};
+use evenkeel_core::balance::{Ended, Note, Report};
 use evenkeel_core::counters::EndpointWorker;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::table::{EndpointRow, State};
@@ -146,6 +146,11 @@ impl Attempt {
         }
         self.pool.report(&self.endpoint, kind, at);
         self.ended(None, at);
+    }
+
+    /// Its endpoint said something of its load.
+    pub(crate) fn reported(&self, report: &Report) {
+        self.pool.reported(&self.current.table, self.index, report);
     }
 
     fn ended(&self, took: Option<Duration>, at: Time) {

@@ -15,6 +15,7 @@ use evenkeel_core::time::Time;
 use evenkeel_tls::{Client, Speaks};
 use rustix::io::Errno;
 
+use super::prober::Line;
 use crate::rt;
 use crate::wire::{self, Stream};
 
@@ -31,6 +32,8 @@ pub(crate) struct Endpoint {
     pub(crate) gives_much: Cell<bool>,
     /// Oldest first; taken from the end, so that the rest may grow old and be closed.
     idle: RefCell<VecDeque<Idle>>,
+    /// For asking it for its load.
+    pub(super) line: Line,
 }
 
 struct Idle {
@@ -61,6 +64,7 @@ impl Endpoint {
             shared: row.shared.clone(),
             gives_much: Cell::new(false),
             idle: RefCell::default(),
+            line: Line::default(),
         }
     }
 
@@ -108,6 +112,7 @@ impl Endpoint {
 
     pub(super) fn drop_idle(&self) {
         self.idle.borrow_mut().clear();
+        self.line.hang_up();
     }
 
     /// Opens a connection. The caller bounds how long it may take.

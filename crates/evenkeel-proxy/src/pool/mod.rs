@@ -5,18 +5,20 @@
 //! | `endpoint` | idle connections to one endpoint, and opening new ones |
 //! | `queue` | requests of all workers that wait for an endpoint with room |
 //! | `attempt` | one try: counted in flight for exactly as long as it lives |
+//! | `prober` | asking endpoints for their load, beside the traffic |
 
 mod attempt;
 mod endpoint;
+mod prober;
 mod queue;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::balance::{self, Choice, Ended, Picker, Request};
+use evenkeel_core::balance::{self, Choice, Ended, Picker, Report, Request};
 use evenkeel_core::counters::PoolWorker;
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::observe::{Failure, FailureKind};
@@ -42,6 +44,8 @@ pub(crate) struct Pool {
     current: RefCell<Rc<Current>>,
     picker: RefCell<Picker>,
     budget: RefCell<Budget>,
+    /// Endpoints that are being asked for their load.
+    asking: Cell<u32>,
 }
 
 /// A table and what this worker holds for its endpoints, in the table's order.
@@ -54,6 +58,10 @@ pub(crate) struct Current {
     pub(crate) usage: bool,
     /// Does its policy go by what sort of request it is?
     pub(crate) kinds: bool,
+    /// Does its policy go by what answers say of requests in flight and latency?
+    pub(crate) reports: bool,
+    /// Are its endpoints asked for that beside the traffic?
+    asks: bool,
     /// How its endpoints are spoken to; `None` = in clear text.
     pub(crate) tls: Option<Arc<Client>>,
     /// How its clients are known again; `None` = they are not.
@@ -101,6 +109,7 @@ impl Pool {
             picker: RefCell::new(Picker::new(&table, seed)),
             budget: RefCell::new(Budget::new(table.retry.budget, shared.workers.len())),
             current: RefCell::new(Rc::new(Current::of(table, beside, &BTreeMap::new()))),
+            asking: Cell::new(0),
             cell,
             shared,
         })
@@ -195,6 +204,9 @@ impl Pool {
         for _ in 0..PICKS {
             let current = self.current.borrow();
             let choice = self.picker.borrow_mut().pick(&current.table, request);
+            if current.asks {
+                self.ask_around(&current, request.now);
+            }
             match choice {
                 Choice::Nobody => return Pick::Nobody,
                 Choice::Full => return Pick::Full,
@@ -217,6 +229,12 @@ impl Pool {
         if picker.learns() {
             picker.ended(table.epoch, index, &how);
         }
+    }
+
+    /// The endpoint at this index of this table said something of its load.
+    pub(crate) fn reported(&self, table: &PoolTable, index: usize, report: &Report) {
+        let mut picker = self.picker.borrow_mut();
+        picker.reported(table.epoch, index, report);
     }
 
     /// Is there somebody usable beside those tried?
@@ -300,6 +318,9 @@ impl Current {
             },
             usage: balance::goes_by_usage(&table.policy),
             kinds: balance::goes_by_kind(&table.policy),
+            reports: balance::goes_by_reports(&table.policy),
+            asks: balance::goes_by_reports(&table.policy)
+                && table.policy.prequal.probe_path.is_some(),
             table,
             endpoints,
             tls: beside.tls,

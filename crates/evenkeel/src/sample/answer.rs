@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::disk::Disk;
 use super::faults::{Faults, Query};
+use super::load::{self, Load};
 use super::release::Release;
 use super::spec::Spec;
 
@@ -29,6 +30,7 @@ pub(super) struct Sample {
     disk: Disk,
     release: Release,
     faults: Rc<Faults>,
+    load: Load,
 }
 
 type Said = (StatusCode, String);
@@ -46,6 +48,7 @@ impl Sample {
             needs: spec.needs,
             release,
             faults: Rc::default(),
+            load: Load::default(),
         })
     }
 
@@ -59,19 +62,33 @@ impl Sample {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let (status, body) = match request.uri().path().strip_prefix("/_drill/") {
+        let path = request.uri().path();
+        let (status, body) = match path.strip_prefix("/_drill/") {
             Some(fault) => self.drill(fault, &request),
-            None => match self.work(request.uri().path()).await {
-                Ok(()) => self.page(request.uri().path()).await,
-                Err(said) => said,
-            },
+            None if path == load::PATH => (StatusCode::NO_CONTENT, String::new()),
+            None => self.counted(path).await,
         };
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
         if let Ok(value) = HeaderValue::from_str(&self.name) {
             response.headers_mut().insert("x-served-by", value);
         }
+        let said = self.load.says();
+        response.headers_mut().insert(load::FIELD, said);
         Ok(response)
+    }
+
+    /// A page, for as long as it takes to make counted as worked on. Whether all is well is asked beside the work.
+    async fn counted(&self, path: &str) -> Said {
+        let counted = (path != "/healthz").then(|| self.load.enter());
+        let said = match self.work(path).await {
+            Ok(()) => self.page(path).await,
+            Err(said) => said,
+        };
+        if let Some(counted) = counted {
+            counted.answered();
+        }
+        said
     }
 
     /// What every request needs done before it can be answered.

@@ -9,6 +9,7 @@
 mod answer;
 mod disk;
 mod faults;
+mod load;
 pub(crate) mod release;
 pub(crate) mod spec;
 

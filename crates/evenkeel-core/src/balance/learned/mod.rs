@@ -51,6 +51,7 @@ pub(super) const ENTRY: Entry = Entry {
     key: Key::Kind,
     learns: true,
     usage: false,
+    reports: false,
     make: |_| Box::new(Learner::default()),
 };
 

@@ -13,6 +13,7 @@ pub static POOL: TableDef = TableDef {
     keys: &[
         Key::new("protocol", Kind::Word(&[word("http1"), later("http2")]), "\"http1\"", "to endpoints; pools of tcp listeners leave it out"),
         Key::new("balance", Kind::TextOr(&POLICY), "\"p2c\"", "a policy's name, or { policy = NAME, … }"),
+        Key::new("prequal", Kind::Table(&PREQUAL), "", "what balance = \"prequal\" goes by"),
         Key::new("connect_timeout", Kind::Duration(SHORT, LONG), "\"1s\"", "until connected"),
         Key::new("idle_timeout", Kind::Duration(ZERO, LONG), "\"55s\"", "an idle connection to an endpoint is closed after this (below the servers' own)"),
         Key::new("max_idle", Kind::Number(0, 65_536), "64", "idle connections kept per endpoint and worker"),
@@ -44,6 +45,19 @@ pub static POLICY: TableDef = TableDef {
         Key::new("form", Kind::Word(&[word("round_robin"), word("random"), word("weighted_random")]), "\"round_robin\"", "utilization: how among those below the ceiling"),
         Key::new("used", Kind::Word(&[word("highest"), word("cpu"), word("memory"), word("own")]), "\"highest\"", "utilization: of what; \"own\" is what the endpoint says of itself"),
         Key::new("ceiling", Kind::Share(1, 100), "\"80%\"", "utilization: who is used more gets nothing while another is below"),
+    ],
+};
+
+/// `[pool.NAME.prequal]`.
+#[rustfmt::skip] // one line a key
+pub static PREQUAL: TableDef = TableDef {
+    path: "pool.NAME.prequal",
+    meaning: "What balance = \"prequal\" goes by. Endpoints say of themselves, in a field of an answer, how many requests they work on and how long one takes now: `in_flight=12, latency_ms=34.5`, or the same as named metrics of ORCA. Of whom says nothing, what evenkeel itself has in flight there and how long its answers took count.",
+    keys: &[
+        Key::new("quantile", Kind::Share(0, 100), "\"84%\"", "who has more in flight than this share of recent reports is hot, and only taken if all are; \"0%\" goes by what is in flight alone, \"100%\" by latency alone"),
+        Key::new("pools", Kind::Number(1, 16), "1", "independent pools of probes for each worker"),
+        Key::new("header", Kind::Text, "\"endpoint-load-metrics\"", "the field; it is read where an answer has it, and passed on"),
+        Key::new("probe_path", Kind::Text, "", "endpoints are asked here, beside the traffic, three times for each request and at most 20 times a second for each place of the pool; the answer has the field; omitted = they are not asked"),
     ],
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evenkeel_core::balance::{self, Entry, Key};
-use evenkeel_core::settings::{Form, KeySource, PolicySpec, Used};
+use evenkeel_core::settings::{Form, KeySource, PolicySpec, PrequalSettings, Used};
 
 use super::report::Wrong;
 use super::table::{Table, Text};
@@ -36,6 +36,55 @@ const KEYS: &str =
 
 /// `tcp`: nothing is known of its requests.
 pub(super) fn policy(table: &Table<'_, '_>, tcp: bool) -> PolicySpec {
+    let mut spec = by_name(table, tcp);
+    if let Some(own) = table.table_if_given("prequal") {
+        spec.prequal = prequal(&own, tcp);
+        if !balance::goes_by_reports(&spec) {
+            let found = format!("`prequal` beside balance {:?}", spec.name);
+            let wrong = Wrong::value(found, "balance = \"prequal\", or no such table");
+            table.wrong("prequal", wrong.kind(MistakeKind::Pair));
+        }
+    }
+    spec
+}
+
+/// What is only its own.
+fn prequal(own: &Table<'_, '_>, tcp: bool) -> PrequalSettings {
+    let default = PrequalSettings::default();
+    let header = own.text("header").and_then(|text| {
+        let good = is_name(text.value);
+        if !good {
+            let wrong = Wrong::value(quote(text.value), "the name of a header field");
+            own.wrong("header", wrong);
+        }
+        good.then(|| Arc::from(text.value.to_ascii_lowercase()))
+    });
+    let probe_path = own.text("probe_path").and_then(|text| {
+        let good = text.value.starts_with('/') && text.value.bytes().all(|b| b.is_ascii_graphic());
+        let wrong = match (good, tcp) {
+            (false, _) => Wrong::value(
+                quote(text.value),
+                "a path to be asked for, as it goes into a request: \"/load\"",
+            ),
+            (true, true) => Wrong::value(
+                format!("{} in the pool of a tcp listener", quote(text.value)),
+                "no probe_path: bytes have no header field to report in",
+            )
+            .kind(MistakeKind::Pair),
+            (true, false) => return Some(Arc::from(text.value)),
+        };
+        own.wrong("probe_path", wrong);
+        None
+    });
+    PrequalSettings {
+        quantile: own.share("quantile", default.quantile),
+        pools: own.number("pools").unwrap_or(default.pools),
+        header: header.unwrap_or(default.header),
+        probe_path,
+    }
+}
+
+fn by_name(table: &Table<'_, '_>, tcp: bool) -> PolicySpec {
     match table.text_or_table("balance") {
         None => PolicySpec::default(),
         Some(Ok(text)) => known(table, &text).map_or_else(PolicySpec::default, |entry| {
@@ -146,7 +195,7 @@ fn known(table: &Table<'_, '_>, text: &Text<'_>) -> Option<&'static Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys::POLICY;
+    use crate::config::keys::{POLICY, PREQUAL};
 
     #[test]
     fn every_policy_that_is_built_was_promised() {
@@ -161,7 +210,8 @@ mod tests {
             .iter()
             .flat_map(|entry| entry.part.settings)
         {
-            let key = POLICY.key(setting.key).expect("it is a key");
+            let key = POLICY.key(setting.key).or(PREQUAL.key(setting.key));
+            let key = key.expect("it is a key");
             assert_eq!(key.default.trim_matches('"'), setting.default);
         }
     }
