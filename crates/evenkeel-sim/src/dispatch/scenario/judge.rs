@@ -106,6 +106,10 @@ impl Scenario {
             classes.len() <= CLASSES_MAX && classes.iter().all(good),
             "class: wanted 60 at most, each with a name of its own, a share and times above 0",
         );
+        self.judge_tries(wanted);
+    }
+
+    fn judge_tries(&self, wanted: &mut dyn FnMut(bool, &str)) {
         let tries = &self.tries;
         wanted(
             tries.retries <= RETRIES_MAX,
@@ -161,6 +165,23 @@ impl Scenario {
                 "endpoints.capacity: wanted a list of [second, factor], both 0 or more, in order of time",
             );
         }
+        for failure in &self.failures {
+            wanted(
+                failure.endpoints.iter().all(|&e| u64::from(e) < count),
+                "failure.endpoints: wanted numbers of endpoints, the first is 0",
+            );
+            wanted(
+                (0.0..=1.0).contains(&failure.share)
+                    && not_negative(failure.after_s)
+                    && not_negative(failure.from_s)
+                    && failure.to_s.is_none_or(not_negative),
+                "failure: wanted a share from 0 to 1, and times of 0 or more",
+            );
+        }
+        self.judge_balancers(count, wanted);
+    }
+
+    fn judge_balancers(&self, count: u64, wanted: &mut dyn FnMut(bool, &str)) {
         let balancers = &self.balancers;
         wanted(
             balancers.zones.is_empty() || !balancers.shared,
@@ -180,18 +201,5 @@ impl Scenario {
             not_negative(balancers.queue_timeout_s),
             "balancers.queue_timeout_s: wanted 0 or more",
         );
-        for failure in &self.failures {
-            wanted(
-                failure.endpoints.iter().all(|&e| u64::from(e) < count),
-                "failure.endpoints: wanted numbers of endpoints, the first is 0",
-            );
-            wanted(
-                (0.0..=1.0).contains(&failure.share)
-                    && not_negative(failure.after_s)
-                    && not_negative(failure.from_s)
-                    && failure.to_s.is_none_or(not_negative),
-                "failure: wanted a share from 0 to 1, and times of 0 or more",
-            );
-        }
     }
 }
