@@ -31,6 +31,17 @@ pub(super) enum Event {
     Leave { request: u32, number: u64 },
     /// It comes back and asks again.
     Return { request: u32, number: u64 },
+    /// An endpoint's machine has another load beside it.
+    Turn { endpoint: u32 },
+    /// An endpoint is asked by a balancer for its load.
+    Ask { balancer: u32, endpoint: u32 },
+    /// It has said.
+    Told {
+        balancer: u32,
+        endpoint: u32,
+        in_flight: u32,
+        latency_ns: Option<u64>,
+    },
     /// What failed is counted, as control does every 100 ms.
     Look,
 }

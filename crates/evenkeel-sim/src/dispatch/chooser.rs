@@ -3,9 +3,11 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_core::balance::{Choice, Ended, Note, POLICIES, Picker, Request, policy};
+use evenkeel_core::balance::{Choice, Ended, Note, POLICIES, Picker, Report, Request, policy};
 use evenkeel_core::rng::Rng;
+use evenkeel_core::settings::{PolicySpec, Share};
 use evenkeel_core::table::PoolTable;
+use evenkeel_core::time::Time;
 
 use super::lots::unit;
 
@@ -27,9 +29,29 @@ fn best_of(name: &str) -> Option<usize> {
     (1..=BEST_OF_MAX).contains(&looked_at).then_some(looked_at)
 }
 
+/// A policy as a scenario names it: `NAME`, or `NAME(SETTING=VALUE)` where it is to be compared with another of its kind.
+pub(super) fn spec(name: &str) -> Option<PolicySpec> {
+    let (name, settings) = match name.strip_suffix(')') {
+        Some(whole) => whole.split_once('(')?,
+        None => (name, ""),
+    };
+    let mut spec = PolicySpec::named(policy(name)?.part.name);
+    for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
+        match setting.split_once('=')? {
+            ("quantile", percent) if name == "prequal" => {
+                let percent: u32 = percent.parse().ok()?;
+                spec.prequal.quantile = Share::percent(percent.min(100));
+            }
+            ("pools", pools) if name == "prequal" => spec.prequal.pools = pools.parse().ok()?,
+            _ => return None,
+        }
+    }
+    Some(spec)
+}
+
 /// Is there a policy of this name, or a rule of theory? If not: what there is.
 pub(super) fn known(name: &str) -> Result<(), String> {
-    if policy(name).is_some() || best_of(name).is_some() {
+    if spec(name).is_some() || best_of(name).is_some() {
         return Ok(());
     }
     let names: Vec<&str> = POLICIES.iter().map(|entry| entry.part.name).collect();
@@ -80,6 +102,21 @@ impl Chooser {
         match self {
             Chooser::Policy(picker) => picker.note(),
             Chooser::BestOf { .. } => Note::default(),
+        }
+    }
+
+    /// Whom its policy wants to ask for its load.
+    pub(super) fn to_ask(&mut self, table: &PoolTable, now: Time) -> Option<usize> {
+        match self {
+            Chooser::Policy(picker) => picker.to_ask(table, now),
+            Chooser::BestOf { .. } => None,
+        }
+    }
+
+    /// An endpoint reported.
+    pub(super) fn reported(&mut self, table: &PoolTable, index: usize, report: &Report) {
+        if let Chooser::Policy(picker) = self {
+            picker.reported(table.epoch, index, report);
         }
     }
 

@@ -7,6 +7,10 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use evenkeel_core::balance::prequal::Meter;
+use evenkeel_core::time::Time;
 
 use super::scenario::{Discipline, Endpoints};
 use super::{NS, to_ns};
@@ -46,7 +50,9 @@ impl Eq for Running {}
 /// The endpoint.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// Those it has now, of those that are allotted to it.
     cores: f64,
+    allotted: f64,
     speed: f64,
     /// How many are worked on at once.
     slots: usize,
@@ -59,13 +65,16 @@ pub(super) struct Endpoint {
     running: BinaryHeap<Running>,
     waiting: VecDeque<(u32, f64)>,
     version: u64,
+    /// What it knows of its own answers, where it is to say it.
+    meter: Option<Meter>,
 }
 
 impl Endpoint {
     /// Idle.
-    pub(super) fn new(like: &Endpoints) -> Endpoint {
+    pub(super) fn new(like: &Endpoints, measures: bool) -> Endpoint {
         Endpoint {
             cores: f64::from(like.cores),
+            allotted: f64::from(like.cores),
             speed: like.speed,
             slots: match like.discipline {
                 Discipline::Fifo => like.cores as usize,
@@ -82,6 +91,7 @@ impl Endpoint {
             running: BinaryHeap::new(),
             waiting: VecDeque::new(),
             version: 0,
+            meter: measures.then(Meter::default),
         }
     }
 
@@ -101,6 +111,28 @@ impl Endpoint {
         if let Some((_, factor)) = self.changes.pop_front() {
             self.factor = factor;
         }
+    }
+
+    /// Its machine leaves it so many times what is allotted to it.
+    pub(super) fn leave(&mut self, times: f64, now: u64) {
+        self.advance(now);
+        self.cores = self.allotted * times;
+    }
+
+    /// A request that came when so many were here took so long.
+    pub(super) fn measure(&mut self, behind: u32, took_ns: u64, now: u64) {
+        if let Some(meter) = &mut self.meter {
+            let took = Duration::from_nanos(took_ns);
+            meter.answered(behind, took, Time::from_nanos(now));
+        }
+    }
+
+    /// What it says of its load.
+    pub(super) fn report(&self, now: u64) -> (u32, Option<u64>) {
+        let here = self.len() as u32;
+        let meter = self.meter.as_ref();
+        let latency = meter.and_then(|meter| meter.estimate(here, Time::from_nanos(now)));
+        (here, latency.map(|latency| latency.as_nanos() as u64))
     }
 
     /// A request comes, with its work in seconds at speed 1.

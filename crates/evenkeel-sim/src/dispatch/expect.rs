@@ -77,6 +77,10 @@ pub struct Expect {
     pub at_most: Option<f64>,
     /// Or a lower one.
     pub at_least: Option<f64>,
+    /// The bound is a multiple of what this policy has.
+    pub than: Option<String>,
+    /// Under which load, if not the scenario's own.
+    pub load: Option<f64>,
 }
 
 /// How it came out.
@@ -86,6 +90,8 @@ pub struct Verdict {
     pub policy: String,
     /// What of it.
     pub figure: Figure,
+    /// Under which load, if that is not the scenario's own.
+    pub load: Option<f64>,
     /// In words: what was wanted.
     pub wanted: String,
     /// What was found.
@@ -102,22 +108,31 @@ impl Expect {
         let value = self.value.is_some() && self.within.is_some_and(|within| within > 0.0);
         let neither = self.value.is_none() && self.within.is_none();
         let whole = match (self.at_most, self.at_least) {
-            (None, None) => value,
+            (None, None) => value && self.than.is_none(),
             (Some(_), None) | (None, Some(_)) => neither,
             _ => false,
         };
-        (!whole).then(|| {
+        let load = self.load.is_none_or(|load| load.is_finite() && load > 0.0);
+        (!whole || !load).then(|| {
             format!(
-                "expect of {}: wanted value with within, or at_most, or at_least",
+                "expect of {}: wanted value with within, or at_most, or at_least, which may be multiples of what another has (than); and a load above 0, if any",
                 self.policy
             )
         })
     }
 
-    /// Does it hold? `None` if the policy was not run.
+    /// Does it hold of what came out under its load? `None` if the policy, or the one it is held against, was not run.
     pub fn judge(&self, outcomes: &[Outcome]) -> Option<Verdict> {
-        let outcome = outcomes.iter().find(|o| o.policy == self.policy)?;
+        let of = |name: &str| outcomes.iter().find(|outcome| outcome.policy == name);
+        let outcome = of(&self.policy)?;
         let found = outcome.figure(self.figure);
+        let (unit, times) = match &self.than {
+            Some(other) => {
+                let unit = of(other)?.figure(self.figure);
+                (unit, format!(" × {unit:.5} of `{other}`"))
+            }
+            None => (1.0, String::new()),
+        };
         let most = self.at_most.unwrap_or(f64::INFINITY);
         let (wanted, off, within) = match (self.value, self.within, self.at_least) {
             (Some(value), Some(within), _) => {
@@ -125,12 +140,16 @@ impl Expect {
                 let wanted = format!("{value} ± {:.1} %", within * 100.0);
                 (wanted, Some(off), off.abs() <= within)
             }
-            (.., Some(least)) => (format!("≥ {least}"), None, found >= least),
-            _ => (format!("≤ {most}"), None, found <= most),
+            (.., Some(least)) => {
+                let wanted = format!("≥ {least}{times}");
+                (wanted, None, found >= least * unit)
+            }
+            _ => (format!("≤ {most}{times}"), None, found <= most * unit),
         };
         Some(Verdict {
             policy: self.policy.clone(),
             figure: self.figure,
+            load: self.load,
             wanted,
             found,
             off,

@@ -8,6 +8,8 @@
 mod clients;
 mod zones;
 
+mod beside;
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use evenkeel_core::time::Time;
 use slab::Slab;
 
 use super::agenda::{Agenda, Event};
+use super::antagonist::{self, Story};
 use super::burden::{self, Burdens};
 use super::chooser::Chooser;
 use super::endpoint::Endpoint;
@@ -27,7 +30,7 @@ use super::line::Line;
 use super::lots;
 use super::scenario::{Process, Scenario};
 use super::table;
-use super::{NS, to_ns};
+use super::to_ns;
 
 /// More than these in the fleet at once, and it will not recover: the run ends there.
 const REQUESTS_MAX: usize = 1_000_000;
@@ -66,6 +69,8 @@ struct Attempt {
     /// How long it is on its way, there and back each.
     away: u64,
     note: Note,
+    /// How many were at the endpoint when it came.
+    behind: u32,
 }
 
 /// Everything of one run.
@@ -78,6 +83,7 @@ pub(super) struct Fleet<'a> {
     /// One, or one for each balancer.
     lines: Vec<Line>,
     choosers: Vec<Chooser>,
+    stories: Vec<Option<Story>>,
     budgets: Vec<Budget>,
     burdens: Option<Burdens>,
     requests: Slab<Asked>,
@@ -103,9 +109,10 @@ impl<'a> Fleet<'a> {
         };
         let share = Share::percent(scenario.tries.budget_percent.unwrap_or(100));
         let budget = |_| Budget::new(share, of.count as usize);
+        let measures = scenario.reports.asked || scenario.reports.with_answers;
         let kinds = scenario.endpoints.iter();
         let endpoints: Vec<Endpoint> = kinds
-            .flat_map(|kind| (0..kind.count).map(move |_| Endpoint::new(kind)))
+            .flat_map(|kind| (0..kind.count).map(move |_| Endpoint::new(kind, measures)))
             .collect();
         let run = &scenario.run;
         let fails = !scenario.failures.is_empty() || scenario.tries.timeout_s > 0.0;
@@ -119,6 +126,7 @@ impl<'a> Fleet<'a> {
             burdens: fails.then(|| Burdens::new(lines.len(), endpoints.len())),
             figures: Figures::new(endpoints.len(), to_ns(run.warm_up), to_ns(run.seconds))?,
             endpoints,
+            stories: antagonist::stories(scenario, seed),
             lines,
             requests: Slab::new(),
             attempts: Slab::new(),
@@ -158,6 +166,7 @@ impl<'a> Fleet<'a> {
         }
         for endpoint in 0..self.endpoints.len() {
             self.next_change(endpoint);
+            self.turn(endpoint);
         }
         self.plan_outs();
         if self.burdens.is_some() || self.scenario.clients.patience_s > 0.0 {
@@ -177,6 +186,18 @@ impl<'a> Fleet<'a> {
                 self.plan(endpoint);
                 self.next_change(endpoint);
             }
+            Event::Turn { endpoint } => self.turn(endpoint as usize),
+            Event::Ask { balancer, endpoint } => self.tell(balancer, endpoint as usize),
+            Event::Told {
+                balancer,
+                endpoint,
+                in_flight,
+                latency_ns,
+            } => self.told(
+                balancer as usize,
+                endpoint as usize,
+                (in_flight, latency_ns),
+            ),
             Event::Fail { attempt, number } => {
                 let attempt = attempt as usize;
                 if alive(self.attempts.get(attempt), number) {
@@ -255,7 +276,12 @@ impl<'a> Fleet<'a> {
             .without(&asked.tried)
             .keyed(Some(asked.key))
             .of_kind(self.scenario.kind(asked.class));
-        self.choosers[asked.balancer].pick(&self.lines[line].table, &wanted)
+        let balancer = asked.balancer;
+        let chosen = self.choosers[balancer].pick(&self.lines[line].table, &wanted);
+        if self.scenario.reports.asked {
+            self.ask(balancer, line);
+        }
+        chosen
     }
 
     /// To an endpoint, into the line, or away.
@@ -297,6 +323,7 @@ impl<'a> Fleet<'a> {
             work: asked.work * self.scenario.takes(endpoint, asked.class),
             away,
             note: self.choosers[asked.balancer].note(),
+            behind: self.endpoints[endpoint].len() as u32,
         });
         self.requests[request].attempt = Some(key);
         let attempt = key as u32;
@@ -318,18 +345,6 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Does this try fail without any work, and after which time?
-    fn fails(&mut self, endpoint: usize) -> Option<f64> {
-        let now = self.now as f64 / NS;
-        let mut failures = self.scenario.failures.iter();
-        let failure = failures.find(|failure| {
-            failure.endpoints.contains(&(endpoint as u32))
-                && now >= failure.from_s
-                && failure.to_s.is_none_or(|to| now < to)
-        })?;
-        (lots::unit(&mut self.lots.failures) < failure.share).then_some(failure.after_s)
-    }
-
     /// An endpoint has done a request, unless it said so under other circumstances.
     fn finish(&mut self, endpoint: usize, version: u64) {
         let at = &mut self.endpoints[endpoint];
@@ -338,7 +353,15 @@ impl<'a> Fleet<'a> {
         };
         self.figures.level(at.len() + 1, false, self.now);
         self.plan(endpoint);
-        let Attempt { number, away, .. } = self.attempts[key as usize];
+        let Attempt {
+            number,
+            away,
+            begun,
+            behind,
+            ..
+        } = self.attempts[key as usize];
+        let took = self.now - begun - away;
+        self.endpoints[endpoint].measure(behind, took, self.now);
         match away {
             0 => self.back(key as usize, number),
             _ => {
@@ -383,6 +406,11 @@ impl<'a> Fleet<'a> {
         };
         let balancer = self.requests[request].balancer;
         self.choosers[balancer].ended(table, attempt.endpoint, &how);
+        if good && self.scenario.reports.with_answers {
+            let said = self.endpoints[attempt.endpoint].report(self.now);
+            self.told(balancer, attempt.endpoint, said);
+        }
+        let row = &self.lines[line].table.endpoints[attempt.endpoint];
         if let Some(burdens) = &mut self.burdens {
             burdens.ended(line, attempt.endpoint, good);
         }
@@ -437,14 +465,6 @@ impl<'a> Fleet<'a> {
         if let Some((at, version)) = self.endpoints[endpoint].plan() {
             let endpoint = endpoint as u32;
             self.agenda.enter(at, Event::Finish { endpoint, version });
-        }
-    }
-
-    fn next_change(&mut self, endpoint: usize) {
-        if let Some(at) = self.endpoints[endpoint].next_change() {
-            let endpoint = endpoint as u32;
-            let at = at.max(self.now);
-            self.agenda.enter(at, Event::Change { endpoint });
         }
     }
 }

@@ -56,12 +56,27 @@ pub(super) fn class(classes: &[Class], rng: &mut Rng) -> usize {
     found.unwrap_or(classes.len() - 1)
 }
 
+/// The mean of 1 and a standard normal number, where that is above 0: 1 + φ(1)/Φ(1).
+const CUT_NORMAL_MEAN: f64 = 1.287_599_970_9;
+
+/// Standard normal, by Box and Muller.
+fn normal(rng: &mut Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
+    radius * (std::f64::consts::TAU * unit(rng)).cos()
+}
+
 /// The work of one request, in seconds at speed 1.
 pub(super) fn work(of: &Work, rng: &mut Rng) -> f64 {
     let mean = of.mean_s;
     match of.distribution {
         Distribution::Exponential => exponential(mean, rng),
         Distribution::Constant => mean,
+        Distribution::Normal => loop {
+            let drawn = 1.0 + normal(rng);
+            if drawn > 0.0 {
+                break mean * drawn / CUT_NORMAL_MEAN;
+            }
+        },
         Distribution::Pareto => {
             let least = mean * (of.shape - 1.0) / of.shape;
             least / (1.0 - unit(rng)).powf(1.0 / of.shape)
@@ -85,6 +100,7 @@ mod tests {
         for distribution in [
             Distribution::Exponential,
             Distribution::Constant,
+            Distribution::Normal,
             Distribution::Pareto,
             Distribution::Bimodal,
         ] {

@@ -10,6 +10,7 @@
 //! - `fleet`: one run. `endpoint`: a queue with cores. `chooser`: who chooses. `burden`: what control says meanwhile.
 
 mod agenda;
+mod antagonist;
 pub mod beside;
 mod burden;
 mod chooser;

@@ -35,15 +35,40 @@ pub fn report(told: &dyn Fn(&str)) -> Result<Report, String> {
             continue;
         }
         told(shipped.name);
-        let policies = policies(&scenario, &[]).map_err(named)?;
-        let outcomes = run_all(&scenario, &policies, scenario.run.seed, &|_| {}).map_err(named)?;
-        let expected = scenario.expect.iter();
-        let verdicts: Vec<Verdict> = expected.filter_map(|e| e.judge(&outcomes)).collect();
-        let requests = outcomes.iter().map(|o| o.answered + o.errors).sum();
-        report.tell(shipped.name, &scenario, requests, &verdicts);
+        let judged = judge(&scenario).map_err(named)?;
+        report.tell(shipped.name, &scenario, &judged);
     }
     report.beside(told)?;
     Ok(report)
+}
+
+/// How what a scenario expects came out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judged {
+    /// Of all policies, under all loads.
+    pub requests: u64,
+    /// In the order in which it is expected.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// Runs a scenario under each load of which it expects something.
+pub fn judge(scenario: &Scenario) -> Result<Judged, String> {
+    let policies = policies(scenario, &[])?;
+    let mut judged = Judged::default();
+    for load in scenario.loads() {
+        let under = scenario.under(load)?;
+        let expected = || scenario.expect.iter().filter(move |e| e.load == load);
+        let concerns = |policy: &&String| {
+            expected().any(|e| e.policy == **policy || e.than.as_ref() == Some(*policy))
+        };
+        let concerned: Vec<String> = policies.iter().filter(concerns).cloned().collect();
+        let outcomes = run_all(&under, &concerned, scenario.run.seed, &|_| {})?;
+        judged
+            .verdicts
+            .extend(expected().filter_map(|e| e.judge(&outcomes)));
+        judged.requests += outcomes.iter().map(|o| o.answered + o.errors).sum::<u64>();
+    }
+    Ok(judged)
 }
 
 /// Requests of each of the two in each scenario, and seeds of which the worst counts.
@@ -94,23 +119,26 @@ impl Report {
         }
     }
 
-    fn tell(&mut self, name: &str, scenario: &Scenario, requests: u64, verdicts: &[Verdict]) {
+    fn tell(&mut self, name: &str, scenario: &Scenario, judged: &Judged) {
         let text = &mut self.text;
         let _ = writeln!(text, "\n## `{name}`\n\n{}.", scenario.summary);
         if !scenario.source.is_empty() {
             let _ = writeln!(text, "{}.", scenario.source);
         }
         let seed = scenario.run.seed;
+        let requests = judged.requests;
         let _ = writeln!(
             text,
             "Seed {seed}, {requests} requests.\n\n| policy | figure | expected | found | off |\n| --- | --- | --- | --- | --- |"
         );
-        for verdict in verdicts {
+        for verdict in &judged.verdicts {
+            let load = verdict.load.map(|load| format!(" at load {load}"));
             let off = verdict.off.map(|off| format!("{:+.2} %", off * 100.0));
             let line = format!(
-                "| `{}` | {} | {} | {:.5} | {}{} |",
+                "| `{}` | {}{} | {} | {:.5} | {}{} |",
                 verdict.policy,
                 verdict.figure.name(),
+                load.unwrap_or_default(),
                 verdict.wanted,
                 verdict.found,
                 off.unwrap_or_default(),

@@ -38,6 +38,9 @@ pub struct Scenario {
     /// Who asks, and how patiently.
     #[serde(default)]
     pub clients: Clients,
+    /// What endpoints say of their load.
+    #[serde(default)]
+    pub reports: Reports,
     /// Who works.
     pub endpoints: Vec<Endpoints>,
     /// Who fails.
@@ -110,6 +113,8 @@ pub enum Distribution {
     Exponential,
     /// All the same.
     Constant,
+    /// Normal, as far from its mean on average as its mean is from 0, and cut off there.
+    Normal,
     /// Pareto with `shape`: the smaller, the heavier its tail.
     Pareto,
     /// Small, but `large_share` of all are `ratio` times as much.
@@ -223,6 +228,19 @@ pub struct Clients {
     pub delay_s: f64,
 }
 
+/// What endpoints say of their load to policies that go by it: how many requests they work on, whoever they are from, and how
+/// long one takes now.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reports {
+    /// With each answer.
+    pub with_answers: bool,
+    /// Asked beside the traffic.
+    pub asked: bool,
+    /// From the question to the answer; it tells of the moment in the middle.
+    pub delay_s: f64,
+}
+
 /// What is done with several requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,6 +281,23 @@ pub struct Endpoints {
     /// Classes that are so many times the work here (a cold cache, a slow disk).
     #[serde(default)]
     pub takes: BTreeMap<String, f64>,
+    /// Who else is on its machine.
+    pub antagonist: Option<Antagonist>,
+}
+
+/// What takes the processor of an endpoint's machine, each with a story of its own. `cores` are then what is allotted to the
+/// endpoint: what it always has. While there is no contention it has more, by lot.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Antagonist {
+    /// The part of the time in which the machine is full.
+    pub full_share: f64,
+    /// How long it then is, on average.
+    pub full_s: f64,
+    /// What is spare else, in multiples of `cores`: from, to.
+    pub spare: [f64; 2],
+    /// How long one such level lasts, on average.
+    pub level_s: f64,
 }
 
 fn one_core() -> u32 {
@@ -322,6 +357,25 @@ impl Scenario {
             true => Ok(scenario),
             false => Err(mistakes.join("\n")),
         }
+    }
+
+    /// The loads under which something is expected, in that order; `None` is the scenario's own.
+    pub fn loads(&self) -> Vec<Option<f64>> {
+        let mut loads = Vec::new();
+        for expect in &self.expect {
+            if !loads.contains(&expect.load) {
+                loads.push(expect.load);
+            }
+        }
+        match loads.is_empty() {
+            true => vec![None],
+            false => loads,
+        }
+    }
+
+    /// The same under one of these.
+    pub fn under(&self, load: Option<f64>) -> Result<Scenario, String> {
+        load.map_or_else(|| Ok(self.clone()), |load| self.at_load(load))
     }
 
     /// How many endpoints there are.

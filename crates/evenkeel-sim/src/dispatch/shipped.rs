@@ -40,6 +40,10 @@ pub const SHIPPED: &[Shipped] = &[
     shipped!("metastable"),
     shipped!("metastable-protected"),
     shipped!("zones"),
+    shipped!("prequal-load-ramp"),
+    shipped!("prequal-rules"),
+    shipped!("prequal-two-speeds"),
+    shipped!("prequal-two-speeds-tight"),
     shipped!("ten-thousand"),
 ];
 

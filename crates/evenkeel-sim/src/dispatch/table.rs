@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use evenkeel_core::address::Address;
 use evenkeel_core::id::EndpointId;
-use evenkeel_core::settings::{FailoverSettings, LimitSettings, PolicySpec};
+use evenkeel_core::settings::{FailoverSettings, LimitSettings};
 use evenkeel_core::table::{EndpointRow, PoolTable};
 
+use super::chooser;
 use super::scenario::{Endpoints, Scenario};
 
 /// With counters of its own, as it is for the balancer of this number.
@@ -17,6 +18,11 @@ pub(super) fn of(scenario: &Scenario, policy: &str, balancer: u32) -> PoolTable 
     let zones = &scenario.balancers.zones;
     let zone = zones.get(balancer as usize % zones.len().max(1));
     let balancers = &scenario.balancers;
+    // Theory's own rules have a table too.
+    let mut spec = chooser::spec(policy).unwrap_or_default();
+    if scenario.reports.asked {
+        spec.prequal.probe_path = Some("/".into());
+    }
     PoolTable {
         limit: LimitSettings {
             per_endpoint: balancers.per_endpoint,
@@ -28,7 +34,7 @@ pub(super) fn of(scenario: &Scenario, policy: &str, balancer: u32) -> PoolTable 
             zone: zone.map(|zone| zone.as_str().into()),
             ..FailoverSettings::default()
         },
-        ..PoolTable::new("simulated", PolicySpec::named(policy), rows.collect())
+        ..PoolTable::new("simulated", spec, rows.collect())
     }
 }
 

@@ -14,10 +14,7 @@ fn for_seconds(name: &str, seconds: f64) -> Scenario {
 
 /// Everything that it expects, and how it came out.
 fn verdicts(scenario: &Scenario) -> Vec<Verdict> {
-    let policies = policies(scenario, &[]).unwrap();
-    let outcomes = run_all(scenario, &policies, scenario.run.seed, &|_| {}).unwrap();
-    let expected = scenario.expect.iter();
-    expected.filter_map(|e| e.judge(&outcomes)).collect()
+    report::judge(scenario).unwrap().verdicts
 }
 
 /// A short run scatters more: twice as far off is allowed. What is not scattered, a bound, is not moved.
@@ -88,6 +85,63 @@ fn failing_fast_attracts_no_work() {
 fn a_storm_of_retries_outlives_its_fault_unless_there_is_a_budget_and_a_limit() {
     assert_all_hold("metastable", 85.0);
     assert_all_hold("metastable-protected", 85.0);
+}
+
+/// A shipped scenario under these of its loads, shorter.
+fn assert_holds_under(name: &str, loads: &[f64], seconds: f64) {
+    let mut scenario = for_seconds(name, seconds);
+    let chosen = |expect: &Expect| expect.load.is_some_and(|load| loads.contains(&load));
+    scenario.expect.retain(chosen);
+    let verdicts = verdicts(&scenario);
+    assert!(verdicts.len() >= loads.len());
+    let broken: Vec<_> = verdicts.iter().filter(|v| !v.holds).collect();
+    assert!(broken.is_empty(), "{name}: {broken:#?}");
+}
+
+#[test]
+fn prequal_carries_what_is_far_beyond_what_is_allotted_where_a_turn_for_each_does_not() {
+    assert_holds_under("prequal-load-ramp", &[1.27, 1.74], 25.0);
+}
+
+#[test]
+fn who_knows_all_requests_in_flight_has_half_the_tail_of_who_knows_only_its_own() {
+    assert_holds_under("prequal-rules", &[0.9], 40.0);
+}
+
+#[test]
+fn where_half_are_half_as_fast_latencies_help_at_every_quantile() {
+    assert_all_hold("prequal-two-speeds", 30.0);
+    assert_all_hold("prequal-two-speeds-tight", 30.0);
+}
+
+#[test]
+fn a_policy_is_named_with_settings_where_it_is_held_against_itself() {
+    let known = |name| chooser::spec(name).map(|spec| (spec.prequal.quantile, spec.prequal.pools));
+    let share = evenkeel_core::settings::Share::percent;
+    assert_eq!(known("prequal"), Some((share(84), 1)));
+    assert_eq!(known("prequal(quantile=0,pools=3)"), Some((share(0), 3)));
+    for wrong in [
+        "prequal(quantile)",
+        "prequal(q=1)",
+        "p2c(quantile=0)",
+        "prequal)",
+        "x()",
+    ] {
+        assert_eq!(known(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn a_load_that_only_an_expectation_names_is_run_and_an_odd_one_is_refused() {
+    let rest = "[run]\nseconds = 5000\n[arrival]\nload = 0.5\n[[endpoints]]\ncount = 1\n[[expect]]\npolicy = \"p2c\"\nfigure = \"at_least_1\"\nload = 0.9\nat_least = 0.8\n[[expect]]\npolicy = \"random\"\nfigure = \"mean\"\nat_most = 1.01\nthan = \"p2c\"\n";
+    let policies = "policies = [\"p2c\", \"random\"]\n";
+    let verdicts = verdicts(&scenario(&format!("{policies}{rest}")));
+    assert!(verdicts.iter().all(|v| v.holds), "{verdicts:?}");
+    assert_eq!(verdicts[0].load, Some(0.9));
+    assert!(verdicts[1].wanted.ends_with("of `p2c`"), "{verdicts:?}");
+    let odd = rest.replace("load = 0.9", "load = -1");
+    let wrong = Scenario::parse(&format!("summary = \"x\"\n{odd}")).unwrap_err();
+    assert!(wrong.contains("a load above 0"), "{wrong}");
 }
 
 #[test]

@@ -35,19 +35,27 @@ pub(crate) fn run(asked: &Simulate) -> End {
         }
     };
     let seed = asked.seed.unwrap_or(scenario.run.seed);
-    let runs = match run_loads(&scenario, &policies, seed, &asked.load) {
+    let loads = match asked.load.is_empty() {
+        true => scenario.loads(),
+        false => asked.load.iter().copied().map(Some).collect(),
+    };
+    let runs = match run_loads(&scenario, &policies, seed, &loads) {
         Ok(runs) => runs,
         Err(wrong) => {
             complain(&format!("evenkeel: {wrong}"));
             return End::Failed;
         }
     };
-    // What is expected is expected at the scenario's own load.
-    let judged = runs.first().filter(|_| asked.load.is_empty());
-    let expected = scenario.expect.iter();
-    let verdicts: Vec<Verdict> = judged.map_or(Vec::new(), |run| {
-        expected.filter_map(|e| e.judge(&run.outcomes)).collect()
-    });
+    // What is expected is expected under the loads that the scenario names.
+    let judged = |(load, run): (&Option<f64>, &LoadRun)| {
+        let expected = scenario.expect.iter().filter(|e| e.load == *load);
+        let verdicts = expected.filter_map(|e| e.judge(&run.outcomes));
+        verdicts.collect::<Vec<Verdict>>()
+    };
+    let verdicts: Vec<Verdict> = match asked.load.is_empty() {
+        true => loads.iter().zip(&runs).flat_map(judged).collect(),
+        false => Vec::new(),
+    };
     if asked.json {
         let runs = runs
             .iter()
@@ -69,20 +77,15 @@ pub(crate) fn run(asked: &Simulate) -> End {
     }
 }
 
-/// At the scenario's own load, or at each of those that were asked for.
+/// Under each of these loads; `None` is the scenario's own.
 fn run_loads(
     scenario: &Scenario,
     policies: &[String],
     seed: u64,
-    loads: &[f64],
+    loads: &[Option<f64>],
 ) -> Result<Vec<LoadRun>, String> {
-    let scenarios: Vec<Scenario> = match loads.is_empty() {
-        true => vec![scenario.clone()],
-        false => loads
-            .iter()
-            .map(|&load| scenario.at_load(load))
-            .collect::<Result<_, _>>()?,
-    };
+    let scenarios = loads.iter().map(|&load| scenario.under(load));
+    let scenarios = scenarios.collect::<Result<Vec<Scenario>, _>>()?;
     let bar = Bar::new();
     let count = scenarios.len() as f64;
     let mut runs = Vec::with_capacity(scenarios.len());
@@ -141,6 +144,12 @@ fn list(out: &Out, json: bool) -> End {
     End::Done
 }
 
+/// What is expected, and under which load.
+fn figure(verdict: &Verdict) -> String {
+    let load = verdict.load.map(|load| format!(" at load {load}"));
+    verdict.figure.name().to_owned() + &load.unwrap_or_default()
+}
+
 fn tell(out: &Out, scenario: &Scenario, seed: u64, runs: &[LoadRun], verdicts: &[Verdict]) {
     out.line(&out.bold(&scenario.summary));
     out.line(&out.dim(&format!("seed {seed}; response times of what was answered")));
@@ -165,7 +174,7 @@ fn tell(out: &Out, scenario: &Scenario, seed: u64, runs: &[LoadRun], verdicts: &
     let row = |verdict: &Verdict| Row {
         cells: vec![
             verdict.policy.clone(),
-            verdict.figure.name().to_owned(),
+            figure(verdict),
             verdict.wanted.clone(),
             format!("{:.5}", verdict.found),
             verdict

@@ -1,6 +1,6 @@
 //! What is wrong with a scenario: everything at once, before anything is computed.
 
-use super::{Class, Process, Scenario};
+use super::{Antagonist, Class, Process, Scenario};
 use crate::dispatch::{Expect, chooser};
 
 /// Endpoints, all together.
@@ -15,6 +15,8 @@ const CHANGES_MAX: usize = 10_000;
 const RETRIES_MAX: u32 = 10;
 /// So many sorts of requests: more than that no policy tells apart.
 const CLASSES_MAX: usize = 60;
+/// What an antagonist does lasts this long on average, at least: more changes say nothing.
+const STORY_MIN_S: f64 = 0.01;
 
 /// What is in figures that say something: above zero, and finite.
 fn positive(x: f64) -> bool {
@@ -29,6 +31,20 @@ fn not_negative(x: f64) -> bool {
 /// All of it.
 pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
     scenario.mistakes_of()
+}
+
+impl Antagonist {
+    fn is_sound(&self) -> bool {
+        let [from, to] = self.spare;
+        (0.0..1.0).contains(&self.full_share)
+            && self.full_s >= STORY_MIN_S
+            && self.level_s >= STORY_MIN_S
+            && self.full_s.is_finite()
+            && self.level_s.is_finite()
+            && not_negative(from)
+            && to.is_finite()
+            && from <= to
+    }
 }
 
 impl Scenario {
@@ -156,6 +172,11 @@ impl Scenario {
                 kind.out.len() <= CHANGES_MAX && kind.out.iter().all(times),
                 "endpoints.out: wanted a list of [second, later second]",
             );
+            wanted(
+                kind.antagonist
+                    .is_none_or(|antagonist| antagonist.is_sound()),
+                "endpoints.antagonist: wanted full_share from 0 to below 1, full_s and level_s above 0, spare = [from, to] of 0 or more",
+            );
             let changes = &kind.capacity;
             let good = |&[at, factor]: &[f64; 2]| not_negative(at) && not_negative(factor);
             wanted(
@@ -200,6 +221,10 @@ impl Scenario {
         wanted(
             not_negative(balancers.queue_timeout_s),
             "balancers.queue_timeout_s: wanted 0 or more",
+        );
+        wanted(
+            not_negative(self.reports.delay_s),
+            "reports.delay_s: wanted 0 or more",
         );
     }
 }
