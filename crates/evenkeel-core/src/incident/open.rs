@@ -160,11 +160,9 @@ impl Open {
 
 /// What is known without anybody having to look: that its process lives, and that its configuration has worked before.
 fn known(subject: &Subject, now: Time) -> Vec<Item> {
-    use crate::supervise::ServiceState;
     let mut items = Vec::new();
-    if subject.service == Some(ServiceState::Ready)
-        && subject.stand(now) == Stand::Down
-        && let Some(pid) = subject.pid
+    if subject.stand(now) == Stand::Down
+        && let Some(pid) = subject.lives(now)
     {
         items.push(Item {
             evidence: Evidence::ProcessEnded,

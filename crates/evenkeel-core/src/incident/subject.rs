@@ -145,6 +145,16 @@ impl Subject {
         }
     }
 
+    /// Its process, where that lives all through its trouble. That the one after a crash lives says nothing of the crash, until it
+    /// should have served for a while.
+    pub(crate) fn lives(&self, now: Time) -> Option<u32> {
+        let crashed = self.board.get(Evidence::ProcessEnded);
+        let crashed = crashed.is_some_and(|item| item.present);
+        let settled = !crashed || now >= self.ready_at + PATIENCE;
+        let ready = self.service == Some(ServiceState::Ready);
+        self.pid.filter(|_| ready && settled)
+    }
+
     /// May it be compared with: does it serve, or should it?
     pub(crate) fn observable(&self, now: Time) -> bool {
         self.stand(now) != Stand::Away
@@ -305,6 +315,24 @@ mod tests {
         subject.service_is(ServiceState::Ready, Some(1), Time::ZERO);
         subject.state_is(State::Down);
         subject
+    }
+
+    #[test]
+    fn that_the_process_after_a_crash_lives_says_nothing_of_the_crash() {
+        let mut subject = starting();
+        let soon = Time::from_millis(1_000);
+        assert_eq!(subject.lives(soon), Some(1));
+        let ended = Item {
+            evidence: Evidence::ProcessEnded,
+            source: Source::Supervision,
+            ..errs(Source::Check, soon)
+        };
+        subject.note(ended);
+        subject.service_is(ServiceState::Backoff, None, soon);
+        assert_eq!(subject.lives(soon), None);
+        subject.service_is(ServiceState::Ready, Some(2), soon);
+        assert_eq!(subject.lives(soon), None);
+        assert_eq!(subject.lives(soon + PATIENCE), Some(2));
     }
 
     fn errs(source: Source, at: Time) -> Item {
