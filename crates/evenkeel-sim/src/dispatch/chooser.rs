@@ -106,7 +106,7 @@ impl Chooser {
     }
 
     /// Whom its policy wants to ask for its load.
-    pub(super) fn to_ask(&mut self, table: &PoolTable, now: Time) -> Option<usize> {
+    pub(super) fn wants_to_ask(&mut self, table: &PoolTable, now: Time) -> Option<usize> {
         match self {
             Chooser::Policy(picker) => picker.to_ask(table, now),
             Chooser::BestOf { .. } => None,

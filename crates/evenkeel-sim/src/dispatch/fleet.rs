@@ -5,15 +5,14 @@
 //! fail (`burden`). States stay `up` but where a scenario says that an endpoint is known to be down: it shows what the choice alone
 //! can do. Only the way to another zone takes time.
 
+mod beside;
 mod clients;
+mod ends;
 mod zones;
 
-mod beside;
-
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use evenkeel_core::balance::{Choice, Ended, Note, Request, hash};
+use evenkeel_core::balance::{Choice, Note, Request, hash};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::retry::Budget;
 use evenkeel_core::settings::Share;
@@ -180,12 +179,7 @@ impl<'a> Fleet<'a> {
         match event {
             Event::Arrive { user } => self.arrive(user),
             Event::Finish { endpoint, version } => self.finish(endpoint as usize, version),
-            Event::Change { endpoint } => {
-                let endpoint = endpoint as usize;
-                self.endpoints[endpoint].change(self.now);
-                self.plan(endpoint);
-                self.next_change(endpoint);
-            }
+            Event::Change { endpoint } => self.change(endpoint as usize),
             Event::Turn { endpoint } => self.turn(endpoint as usize),
             Event::Ask { balancer, endpoint } => self.tell(balancer, endpoint as usize),
             Event::Told {
@@ -369,78 +363,6 @@ impl<'a> Fleet<'a> {
                 self.agenda.enter(at, Event::Back { attempt, number });
             }
         }
-    }
-
-    /// Nobody waits for it any more; its endpoint does not know that.
-    fn time_out(&mut self, key: usize, number: u64) {
-        let Some(attempt) = self.attempts.get_mut(key) else {
-            return;
-        };
-        if attempt.number != number || attempt.request.is_none() {
-            return;
-        }
-        let before = *attempt;
-        attempt.request = None;
-        if let Some(request) = before.request {
-            let line = self.line_of(request);
-            self.lines[line].in_vain += 1;
-        }
-        self.end(before, false);
-    }
-
-    /// A try has ended: its balancer hears of it, and whoever waits in line may go.
-    fn end(&mut self, attempt: Attempt, good: bool) {
-        let Some(request) = attempt.request else {
-            return;
-        };
-        self.requests[request].attempt = None;
-        let line = self.line_of(request);
-        self.lines[line].answered += u64::from(good);
-        let table = &self.lines[line].table;
-        let row = &table.endpoints[attempt.endpoint];
-        row.shared.in_flight.fetch_sub(1, Relaxed);
-        let how = Ended {
-            at: Time::from_nanos(self.now),
-            took: good.then(|| Duration::from_nanos(self.now - attempt.begun)),
-            note: attempt.note,
-        };
-        let balancer = self.requests[request].balancer;
-        self.choosers[balancer].ended(table, attempt.endpoint, &how);
-        if good && self.scenario.reports.with_answers {
-            let said = self.endpoints[attempt.endpoint].report(self.now);
-            self.told(balancer, attempt.endpoint, said);
-        }
-        let row = &self.lines[line].table.endpoints[attempt.endpoint];
-        if let Some(burdens) = &mut self.burdens {
-            burdens.ended(line, attempt.endpoint, good);
-        }
-        let id = row.id;
-        match good {
-            true => {
-                let asked = self.requests.remove(request);
-                self.figures.answered(asked.born, self.now);
-                self.after(asked.user);
-            }
-            false => self.retry(request, id),
-        }
-        self.move_up(line);
-    }
-
-    fn retry(&mut self, request: usize, failed_at: EndpointId) {
-        let tries = &self.scenario.tries;
-        let asked = &mut self.requests[request];
-        let budget = &mut self.budgets[asked.balancer];
-        let may = asked.retries_left > 0
-            && (tries.budget_percent.is_none() || budget.try_spend(Time::from_nanos(self.now)));
-        if !may {
-            return self.fail(request);
-        }
-        asked.retries_left -= 1;
-        asked.tried.push(failed_at);
-        let number = asked.number;
-        let at = self.now + to_ns(tries.delay_s);
-        let request = request as u32;
-        self.agenda.enter(at, Event::Again { request, number });
     }
 
     /// The first in line go as long as there is room.

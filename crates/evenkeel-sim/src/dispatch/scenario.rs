@@ -228,8 +228,7 @@ pub struct Clients {
     pub delay_s: f64,
 }
 
-/// What endpoints say of their load to policies that go by it: how many requests they work on, whoever they are from, and how
-/// long one takes now.
+/// What endpoints say of their load to policies that go by it: all requests they work on, and how long one takes now.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reports {

@@ -15,13 +15,22 @@ impl Fleet<'_> {
     pub(super) fn ask(&mut self, balancer: usize, line: usize) {
         let now = Time::from_nanos(self.now);
         let on_the_way = to_ns(self.scenario.reports.delay_s / 2.0);
-        while let Some(endpoint) = self.choosers[balancer].to_ask(&self.lines[line].table, now) {
+        while let Some(endpoint) =
+            self.choosers[balancer].wants_to_ask(&self.lines[line].table, now)
+        {
             let ask = Event::Ask {
                 balancer: balancer as u32,
                 endpoint: endpoint as u32,
             };
             self.agenda.enter(self.now + on_the_way, ask);
         }
+    }
+
+    /// It becomes slower or faster.
+    pub(super) fn change(&mut self, endpoint: usize) {
+        self.endpoints[endpoint].change(self.now);
+        self.plan(endpoint);
+        self.next_change(endpoint);
     }
 
     /// An endpoint says what its load is; it takes a moment until that is heard.
