@@ -31,6 +31,8 @@ const OURS: &[&str] = &[
     "load_inverse",
     "peak_ewma",
     "least_time",
+    "prequal",
+    "learned",
 ];
 
 /// All of them; without Envoy if there is none.
