@@ -170,7 +170,7 @@ fn obstacle(
         Harm::Little => begun + SETTLE_LITTLE,
         _ => begun + SETTLE,
     };
-    let rested = history.rested(case.patient(), action, now);
+    let rested = history.rested(&case.subject, case.patient(), action, now);
     let at = ready.max(rested);
     (at > now.at).then_some(Obstacle::Until(at))
 }

@@ -96,13 +96,14 @@ impl History {
         })
     }
 
-    /// From when on this action may be taken again on this patient.
-    pub(crate) fn rested(&self, patient: &str, action: &Action, now: Now) -> Time {
-        let last = self
-            .tried
-            .iter()
-            .rev()
-            .find(|(of, tried)| **of == *patient && tried.action.name() == action.part.name);
+    /// From when on this action may be taken again on this subject, or another of the same patient. A balancer that was started
+    /// while the subject was out of the configuration does not know its patient.
+    pub(crate) fn rested(&self, subject: &str, patient: &str, action: &Action, now: Now) -> Time {
+        let same = |(of, tried): &&(Arc<str>, Tried)| {
+            let done = **of == *patient || *tried.subject == *subject;
+            done && tried.action.name() == action.part.name
+        };
+        let last = self.tried.iter().rev().find(same);
         let Some((_, last)) = last else {
             return Time::ZERO;
         };
@@ -155,4 +156,38 @@ impl History {
 fn until(began: WallTime, lasts: Duration, now: Now) -> Duration {
     let gone = Duration::from_millis(now.wall.0.saturating_sub(began.0));
     lasts.saturating_sub(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::actions::find;
+    use super::*;
+    use crate::time::WallTime;
+
+    #[test]
+    fn what_was_done_rests_although_its_patient_was_not_known_when_it_was_carried_over() {
+        let restart = find("restart").unwrap();
+        let now = Now {
+            at: Time::from_millis(5_000),
+            wall: WallTime(1_000_000),
+        };
+        let tried = Tried {
+            subject: "app/a1".into(),
+            incident: 1,
+            action: Kept(restart),
+            cause: Cause::ProcessHung,
+            at: WallTime(now.wall.0 - 40_000),
+            ended: Some(WallTime(now.wall.0 - 30_000)),
+            end: End::Cured,
+        };
+        let record = CarriedRecovery {
+            pool: "app".into(),
+            tried: vec![tried],
+            cures: Vec::new(),
+        };
+        let history = History::carried(record, Arc::from);
+        let until = history.rested("app/a1", "a-service", restart, now);
+        assert_eq!(until, Time::from_millis(25_000));
+        assert_eq!(history.rested("app/a2", "other", restart, now), Time::ZERO);
+    }
 }

@@ -12,8 +12,8 @@ use evenkeel_core::time::Time;
 use super::Invariant;
 use crate::scene::{Key, Note, Scene};
 
-/// The longest that a fault which is over is still seen: an ejection, a hold, checks that were lost.
-const LONG: Duration = Duration::from_secs(30);
+/// The longest that a fault which is over is still seen: an ejection, its trial, a hold, checks that were lost.
+const LONG: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Default)]
 pub(super) struct ActionsLeaveSomebody {
