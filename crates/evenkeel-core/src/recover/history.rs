@@ -185,7 +185,7 @@ mod tests {
             tried: vec![tried],
             cures: Vec::new(),
         };
-        let history = History::carried(record, Arc::from);
+        let history = History::carried(record, |subject| subject.into());
         let until = history.rested("app/a1", "a-service", restart, now);
         assert_eq!(until, Time::from_millis(25_000));
         assert_eq!(history.rested("app/a2", "other", restart, now), Time::ZERO);
