@@ -1,37 +1,19 @@
 //! `evenkeel learned`: what the policy of this name expects of each endpoint, and whether it goes by it.
 
-use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::End;
 use crate::cli::Admin;
-use crate::commands::operate::{call, segment};
+use crate::commands::operate::pools_with;
 use crate::style::{Out, Row};
 
 /// Of all pools that learn, or of one.
 pub(crate) fn learned(pool: Option<&str>, admin: &Admin) -> End {
-    let path = pool.map_or_else(
-        || "/v1/pools".into(),
-        |pool| format!("/v1/pools/{}", segment(pool)),
-    );
-    let answer = match call(admin, Method::GET, &path, None) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.report(),
-    };
-    let pools = match &answer.value {
-        Value::Array(pools) => pools.as_slice(),
-        one => std::slice::from_ref(one),
-    };
     let out = Out::new();
-    if admin.json {
-        let told = |pool: &Value| json!({"pool": pool["name"], "learned": pool["learned"]});
-        let told = match pool {
-            Some(_) => pools.first().map_or(Value::Null, told),
-            None => pools.iter().map(told).collect(),
-        };
-        out.line(&told.to_string());
-        return End::Done;
-    }
+    let pools = match pools_with("learned", pool, admin, &out) {
+        Ok(pools) => pools,
+        Err(end) => return end,
+    };
     let shown: Vec<&Value> = pools.iter().filter(|of| !of["learned"].is_null()).collect();
     if shown.is_empty() {
         let whose = pool.map_or_else(

@@ -177,6 +177,34 @@ fn answer(bytes: Bytes) -> Result<Answer, Problem> {
     }
 }
 
+/// All pools, or one, for what they say under `key`. As JSON that is printed here, and the command ends with what is in `Err`.
+pub(crate) fn pools_with(
+    key: &str,
+    pool: Option<&str>,
+    admin: &Admin,
+    out: &Out,
+) -> Result<Vec<Value>, End> {
+    let path = pool.map_or_else(
+        || "/v1/pools".into(),
+        |pool| format!("/v1/pools/{}", segment(pool)),
+    );
+    let answer = call(admin, Method::GET, &path, None).map_err(|problem| problem.report())?;
+    let pools = match answer.value {
+        Value::Array(pools) => pools,
+        one => vec![one],
+    };
+    if !admin.json {
+        return Ok(pools);
+    }
+    let told = |of: &Value| json!({"pool": of["name"], key: of[key]});
+    let told = match pool {
+        Some(_) => pools.first().map_or(Value::Null, told),
+        None => pools.iter().map(told).collect(),
+    };
+    out.line(&told.to_string());
+    Err(End::Done)
+}
+
 /// `name` as one segment of a path.
 pub(crate) fn segment(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);

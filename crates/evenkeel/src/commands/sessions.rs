@@ -1,37 +1,19 @@
 //! `evenkeel sessions`: which endpoints clients are bound to.
 
-use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::End;
 use crate::cli::Admin;
-use crate::commands::operate::{call, segment};
+use crate::commands::operate::pools_with;
 use crate::style::{Out, Row};
 
 /// Of all pools that know their clients again, or of one.
 pub(crate) fn sessions(pool: Option<&str>, admin: &Admin) -> End {
-    let path = pool.map_or_else(
-        || "/v1/pools".into(),
-        |pool| format!("/v1/pools/{}", segment(pool)),
-    );
-    let answer = match call(admin, Method::GET, &path, None) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.report(),
-    };
-    let pools = match &answer.value {
-        Value::Array(pools) => pools.as_slice(),
-        one => std::slice::from_ref(one),
-    };
     let out = Out::new();
-    if admin.json {
-        let told = |pool: &Value| json!({"pool": pool["name"], "sessions": pool["sessions"]});
-        let told = match pool {
-            Some(_) => pools.first().map_or(Value::Null, told),
-            None => pools.iter().map(told).collect(),
-        };
-        out.line(&told.to_string());
-        return End::Done;
-    }
+    let pools = match pools_with("sessions", pool, admin, &out) {
+        Ok(pools) => pools,
+        Err(end) => return end,
+    };
     let sticky = |of: &&Value| pool.is_some() || !of["sessions"].is_null();
     let shown: Vec<&Value> = pools.iter().filter(sticky).collect();
     if shown.is_empty() {
