@@ -14,6 +14,7 @@ mod balancer;
 mod cgroup;
 mod children;
 pub mod exec;
+mod ignored;
 mod keeper;
 pub mod life;
 mod link;

@@ -84,7 +84,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "evenkeel-keeper",
         ours: &[],
-        others: Others::Only(&["nix", "rustix", "tempfile"]),
+        others: Others::Only(&["nix", "rustix", "signal-hook", "tempfile"]),
     },
     Rule {
         name: "evenkeel-proxy",

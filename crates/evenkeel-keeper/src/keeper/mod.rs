@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::time::ClockId;
 
 use crate::balancer::Balancer;
+use crate::ignored;
 use crate::life::{LOOK_EVERY, Pauses, Verdict};
 use crate::output::Log;
 use crate::services::{Part, Services};
@@ -113,6 +114,7 @@ enum Source {
 
 impl Keeper {
     fn new(settings: Settings) -> std::io::Result<Self> {
+        ignored::keep_to_ourselves()?;
         let mut asked = SigSet::empty();
         for signal in [Asked::SIGTERM, Asked::SIGINT, Asked::SIGHUP, Asked::SIGCHLD] {
             asked.add(signal);

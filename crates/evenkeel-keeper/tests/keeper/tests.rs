@@ -47,6 +47,7 @@ pub(crate) const ALL: &[(&str, fn())] = all![
     a_second_term_ends_everything_at_once,
     a_child_that_dies_while_shutting_down_leaves_the_services_to_the_keeper,
     hup_is_passed_on_even_if_the_child_did_not_listen_yet,
+    what_the_keeper_was_told_to_ignore_is_its_own_affair,
     a_child_that_says_bye_is_not_replaced,
 ];
 
@@ -733,6 +734,32 @@ fn hup_is_passed_on_even_if_the_child_did_not_listen_yet() {
     use_up_free_deaths(&world, puppet);
     world.signal(Signal::HUP);
     world.puppet().expect(reload);
+}
+
+fn what_the_keeper_was_told_to_ignore_is_its_own_affair() {
+    let launched = r#"trap '' HUP CHLD USR2; exec "$0" "$@""#;
+    let mut launcher = std::process::Command::new("sh");
+    launcher
+        .args(["-c", launched])
+        .arg(std::env::current_exe().unwrap());
+    let world = World::started_by(&mut launcher);
+    let mut puppet = world.first_served();
+    puppet.start("short", &["exit", "3"]);
+    assert_eq!(puppet.expect(exited("short")).1, Ending::Code(3));
+    puppet.start("long", &["sleep"]);
+    kill(world.keeper.id(), Signal::USR2);
+    world.signal(Signal::HUP);
+    puppet.expect(|message, _| (*message == FromKeeper::Reload).then_some(()));
+    // A service that has not asked to ignore it dies of it, as anywhere.
+    puppet.send(&ToKeeper::Signal {
+        name: "long".to_owned(),
+        signal: Signal::HUP.as_raw(),
+        epoch: 1,
+    });
+    assert_eq!(
+        puppet.expect(exited("long")).1,
+        Ending::Signal(Signal::HUP.as_raw())
+    );
 }
 
 fn a_child_that_says_bye_is_not_replaced() {

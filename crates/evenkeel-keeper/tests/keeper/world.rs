@@ -63,10 +63,15 @@ pub(crate) fn is_gone(number: u32) -> bool {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::started_by(&mut Command::new(std::env::current_exe().unwrap()))
+    }
+
+    /// A keeper that `launcher` becomes, with these last arguments added.
+    pub(crate) fn started_by(launcher: &mut Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let control = folder.path().join("control");
         let listener = UnixListener::bind(&control).unwrap();
-        let mut keeper = Command::new(std::env::current_exe().unwrap())
+        let mut keeper = launcher
             .arg("__keeper")
             .arg(&control)
             .stdin(Stdio::null())
@@ -94,10 +99,16 @@ impl World {
     /// A keeper whose first child serves already.
     pub(crate) fn ready() -> (Self, Puppet) {
         let world = Self::new();
-        let mut puppet = world.puppet();
+        let puppet = world.first_served();
+        (world, puppet)
+    }
+
+    /// Its first child, once it serves.
+    pub(crate) fn first_served(&self) -> Puppet {
+        let mut puppet = self.puppet();
         puppet.wait_adopted();
         puppet.send(&ToKeeper::Ready);
-        (world, puppet)
+        puppet
     }
 
     /// The next child to connect.
