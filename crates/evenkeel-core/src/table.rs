@@ -113,6 +113,8 @@ pub struct EndpointRow {
     pub ramp: Option<Ramp>,
     /// What it gets of its weight, in thousandths: less than all while it is relieved of work. Multiplies with a ramp.
     pub relief: u32,
+    /// Requests in flight that it takes by its own word; 0 = as many as the pool's limit says.
+    pub limit: u32,
     /// Moving counters, the same object in every table of this endpoint.
     #[serde(with = "crate::keep::shared")]
     pub shared: Arc<EndpointShared>,
@@ -137,6 +139,7 @@ impl EndpointRow {
             suspect: false,
             ramp: None,
             relief: ramp::WHOLE,
+            limit: 0,
             shared: Arc::new(EndpointShared::new(workers)),
         }
     }
@@ -184,5 +187,18 @@ impl PoolTable {
             limit: LimitSettings::default(),
             transport: TransportSettings::default(),
         }
+    }
+
+    /// What this row may have in flight, all workers together: the smaller of the pool's limit and its own; 0 = no limit.
+    pub fn limit_of(&self, row: &EndpointRow) -> u32 {
+        smaller_limit(self.limit.per_endpoint, row.limit)
+    }
+}
+
+/// Of two limits of which 0 is none, the one that binds.
+pub(crate) fn smaller_limit(one: u32, other: u32) -> u32 {
+    match (one, other) {
+        (0, limit) | (limit, 0) => limit,
+        (one, other) => one.min(other),
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn wait(
         let look = match &ticket {
             Some(_) => true,
             None => {
-                let bound = request.prefer.is_some();
+                let bound = request.prefer.is_some() || !request.tried.is_empty();
                 let Some((joined, alone)) = Ticket::join(pool, limit.queue, bound, cx) else {
                     return Poll::Ready(Err(NoPlace::QueueFull));
                 };

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::health::traffic::NO_BURDEN;
-use crate::table::PoolTable;
 use crate::time::Time;
 
 use super::group::{Candidate, Group};
@@ -13,8 +12,6 @@ use super::request::Request;
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     pub(crate) request: Request<'a>,
-    /// 0 = none.
-    pub(crate) limit: u32,
     /// Ask for permits of those in trial.
     pub(crate) permits: bool,
     /// Pass over those whose last try just failed.
@@ -23,10 +20,9 @@ pub struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     /// Anybody with a weight and room, but where this request failed before.
-    pub(crate) fn new(table: &PoolTable, request: Request<'a>) -> Ask<'a> {
+    pub(crate) fn new(request: Request<'a>) -> Ask<'a> {
         Ask {
             request,
-            limit: table.limit.per_endpoint,
             permits: true,
             unfailing: request.once,
         }
@@ -54,7 +50,7 @@ impl<'a> Ask<'a> {
     /// Does everybody in this group with a weight fit, without looking? The common case, and the fast one.
     pub fn all_fit(&self, group: &Group) -> bool {
         self.request.tried.is_empty()
-            && self.limit == 0
+            && !group.limited
             && !self.unfailing
             && !(group.trials && self.permits)
     }
@@ -63,7 +59,7 @@ impl<'a> Ask<'a> {
     pub fn fits(&self, candidate: &Candidate) -> bool {
         candidate.weight > 0
             && self.allowed(candidate)
-            && (self.limit == 0 || self.in_flight(candidate) < self.limit)
+            && (candidate.limit == 0 || self.in_flight(candidate) < candidate.limit)
     }
 
     /// All that fit, with their positions.

@@ -59,6 +59,9 @@ fn random_row(n: usize, rng: &mut Rng) -> EndpointRow {
     }
     row.suspect = rng.chance(1, 6);
     row.zone = zone(rng);
+    if rng.chance(1, 3) {
+        row.limit = rng.below(4) as u32;
+    }
     row.shared.in_flight.store(rng.below(4) as u32, Relaxed);
     row.shared.trial_left.store(rng.below(6) as u32, Relaxed);
     row
@@ -67,8 +70,8 @@ fn random_row(n: usize, rng: &mut Rng) -> EndpointRow {
 /// May this row be given anything in this table?
 fn may_serve(table: &PoolTable, index: usize) -> bool {
     let row = &table.endpoints[index];
-    let limit = table.limit.per_endpoint;
-    let room = limit == 0 || row.shared.in_flight.load(Relaxed) < limit;
+    let in_flight = row.shared.in_flight.load(Relaxed);
+    let room = |limit: u32| limit == 0 || in_flight < limit;
     let any = |fits: fn(&EndpointRow) -> bool| {
         let reachable = |row: &&EndpointRow| row.weight > 0 && row.address.is_some();
         table.endpoints.iter().filter(reachable).any(fits)
@@ -79,6 +82,7 @@ fn may_serve(table: &PoolTable, index: usize) -> bool {
         State::Down => table.failover.try_all,
         State::Draining | State::Maintenance => false,
     };
+    let room = room(table.limit.per_endpoint) && room(row.limit);
     state && room && row.weight > 0 && row.address.is_some()
 }
 
@@ -138,7 +142,10 @@ fn never_picks_one_that_may_not_serve_and_never_panics() {
                         entry.part.name
                     );
                 }
-                Choice::Full => assert!(table.limit.per_endpoint > 0),
+                Choice::Full => {
+                    let own = |row: &EndpointRow| row.limit > 0;
+                    assert!(table.limit.per_endpoint > 0 || table.endpoints.iter().any(own));
+                }
                 Choice::Nobody => {
                     let usable = |row: &EndpointRow| {
                         row.state.usable() && row.weight > 0 && row.address.is_some()
@@ -152,6 +159,45 @@ fn never_picks_one_that_may_not_serve_and_never_panics() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn one_with_a_limit_of_its_own_gets_no_more_and_is_waited_for_only_if_all_are_full() {
+    for entry in POLICIES {
+        let name = entry.part.name;
+        let limited = EndpointRow { limit: 2, ..up(10) };
+        let mut table = pool(name, [limited, up(10), up(10)]);
+        let mut picker = Picker::new(&table, 9);
+        let mut pick = |table: &PoolTable, n: u64| {
+            let request = Request::at(Time::from_millis(n)).keyed(Some(n));
+            let choice = picker.pick(table, &request);
+            if let Choice::Endpoint(index) = choice {
+                table.endpoints[index]
+                    .shared
+                    .in_flight
+                    .fetch_add(1, Relaxed);
+            }
+            choice
+        };
+        for n in 0..300 {
+            let choice = pick(&table, n);
+            assert!(matches!(choice, Choice::Endpoint(_)), "{name}: {choice:?}");
+        }
+        let in_flight = |table: &PoolTable| -> Vec<u32> {
+            let rows = table.endpoints.iter();
+            rows.map(|row| row.shared.in_flight.load(Relaxed)).collect()
+        };
+        assert_eq!(in_flight(&table)[0], 2, "{name}");
+        // Of the pool's limit and its own the smaller one holds.
+        table.limit.per_endpoint = 300;
+        table.epoch = Epoch(2);
+        while pick(&table, 300) != Choice::Full {}
+        assert_eq!(in_flight(&table), [2, 300, 300], "{name}");
+        table.endpoints[0].limit = 400;
+        table.epoch = Epoch(3);
+        while pick(&table, 300) != Choice::Full {}
+        assert_eq!(in_flight(&table), [300; 3], "{name}");
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Candidate {
     pub weight: u32,
     /// Its weight when it has all of it.
     pub whole: u32,
+    /// Tries in flight that it may have, all workers together; 0 = no limit.
+    pub limit: u32,
     /// In trial: only with a permit.
     pub trial: bool,
     /// Its counters, here too: a policy that looks at everybody would else go by way of a row of the table for each, which
@@ -58,6 +60,8 @@ pub struct Group {
     pub(crate) even: bool,
     /// Someone is in trial.
     pub(crate) trials: bool,
+    /// Someone has a limit.
+    pub(crate) limited: bool,
 }
 
 impl Group {
@@ -124,5 +128,6 @@ impl Group {
         let first = self.candidates.first().map_or(0, |c| c.weight);
         self.even = first > 0 && self.candidates.iter().all(|c| c.weight == first);
         self.trials = self.candidates.iter().any(|c| c.trial);
+        self.limited = self.candidates.iter().any(|c| c.limit > 0);
     }
 }

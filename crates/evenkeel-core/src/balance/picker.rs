@@ -22,7 +22,7 @@ use super::{
 pub enum Choice {
     /// To this index of [`PoolTable::endpoints`].
     Endpoint(usize),
-    /// Somebody is usable, but everybody who could take it is at `limit.per_endpoint`.
+    /// Somebody is usable, but everybody who could take it is at his limit.
     Full,
     /// Nobody may be given it.
     Nobody,
@@ -82,7 +82,7 @@ impl Picker {
         if let Choice::Endpoint(index) = choice
             && self.entry.key == Key::Kind
         {
-            self.note = self.note_on(index, table, request);
+            self.note = self.note_on(index, request);
         }
         choice
     }
@@ -98,8 +98,8 @@ impl Picker {
         both.filter_map(move |(tier, policy)| policy.learned(tier.group.candidates(), now))
     }
 
-    fn note_on(&mut self, index: usize, table: &PoolTable, request: &Request<'_>) -> Note {
-        let ask = Ask::new(table, *request);
+    fn note_on(&mut self, index: usize, request: &Request<'_>) -> Note {
+        let ask = Ask::new(*request);
         for (tier, policy) in self.plan.tiers.iter().zip(&mut self.policies) {
             if let Some(position) = tier.group.position_of(index) {
                 return policy.note(position, &tier.group, &ask);
@@ -115,7 +115,7 @@ impl Picker {
         if self.plan.tiers.is_empty() {
             return Choice::Nobody;
         }
-        let ask = Ask::new(table, *request);
+        let ask = Ask::new(*request);
         let drawn = self.plan.draw(request.key, &mut self.rng);
         for side in std::iter::once(drawn).chain(self.plan.other_side(drawn)) {
             if let Some(index) = self.pick_in(side, &ask) {
@@ -146,7 +146,7 @@ impl Picker {
         if !serves {
             return None;
         }
-        let limit = table.limit.per_endpoint;
+        let limit = table.limit_of(row);
         if limit > 0 && row.shared.in_flight.load(Relaxed) >= limit {
             return Some(Choice::Full);
         }
@@ -195,7 +195,7 @@ impl Picker {
         if !self.entry.reports || table.epoch != self.epoch {
             return None;
         }
-        let ask = Ask::new(table, Request::at(now));
+        let ask = Ask::new(Request::at(now));
         for (tier, policy) in self.plan.tiers.iter().zip(&mut self.policies) {
             if let Some(position) = policy.to_ask(&tier.group, &ask, &mut self.rng) {
                 return Some(tier.group.candidates()[position].index);

@@ -212,7 +212,8 @@ impl Tier {
     }
 
     /// The position of the row's candidate, made if it is not there yet.
-    fn candidate(&mut self, index: usize, row: &EndpointRow) -> usize {
+    fn candidate(&mut self, table: &PoolTable, index: usize) -> usize {
+        let row = &table.endpoints[index];
         let known = self.group.candidates.iter().rposition(|c| c.index == index);
         known.unwrap_or_else(|| {
             self.group.candidates.push(Candidate {
@@ -221,6 +222,7 @@ impl Tier {
                 name: hash::key(row.name.as_bytes()),
                 weight: 0,
                 whole: 0,
+                limit: table.limit_of(row),
                 trial: row.state == State::Trial,
                 shared: row.shared.clone(),
             });
@@ -237,7 +239,7 @@ impl Tier {
         } else {
             row.weight
         };
-        let candidate = self.candidate(index, row);
+        let candidate = self.candidate(table, index);
         let sum = &mut self.group.candidates[candidate].whole;
         *sum = sum.saturating_add(scaled(whole, ramp::WHOLE));
         self.sources.push(Source {

@@ -396,6 +396,7 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         suspect: endpoint.suspicion.is_some(),
         ramp,
         relief: endpoint.relief.factor(),
+        limit: endpoint.agent.limit(),
         shared: endpoint.shared.clone(),
     }
 }

@@ -205,7 +205,8 @@ impl Pool {
 
     /// The limits in force now.
     pub(super) fn limits(&self, at: Time) -> LimitSettings {
-        let serving = self.endpoints.iter().filter(|e| e.usable()).count();
+        let usable = self.endpoints.iter().filter(|e| e.usable());
+        let serving = usable.map(|endpoint| endpoint.agent.limit());
         self.admission.limits(&self.spec.limit, serving, at)
     }
 

@@ -1,7 +1,8 @@
 //! What an endpoint's own agent says of it: HAProxy's agent check ("agent-check" of its configuration manual).
 //!
 //! Beside the check, a line of text is read from a port: words in any order, of which each changes what it is about and nothing
-//! else. `75%` is the share of its weight that it wants; `ready`, `drain` and `maint` are an administrator's words; `down`, `fail` and
+//! else. `75%` is the share of its weight that it wants; `maxconn:30` the requests in flight it takes at most, and `maxconn:0` any
+//! number, as a server without that setting; `ready`, `drain` and `maint` are an administrator's words; `down`, `fail` and
 //! `stopped` take it out and only `up` brings it back, and then its check decides. Only the agent takes back what the agent said: one
 //! that falls silent has changed nothing, since whether the endpoint serves is what the check is for.
 //!

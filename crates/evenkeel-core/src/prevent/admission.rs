@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::LimitSettings;
+use crate::table::smaller_limit;
 use crate::time::Time;
 
 use super::brake::Brake;
@@ -94,8 +95,14 @@ impl Admission {
         Some((self.asked.factor() / 10, by, why))
     }
 
-    /// The limits in force where `limit` is configured and so many endpoints serve.
-    pub fn limits(&self, limit: &LimitSettings, serving: usize, at: Time) -> LimitSettings {
+    /// The limits in force where `limit` is configured and those endpoints serve that take so many by their own word (0 = any
+    /// number).
+    pub fn limits(
+        &self,
+        limit: &LimitSettings,
+        serving: impl Iterator<Item = u32>,
+        at: Time,
+    ) -> LimitSettings {
         let configured = match limit.per_endpoint {
             0 => u32::MAX,
             some => some,
@@ -115,8 +122,8 @@ impl Admission {
         let less = (measure * u64::from(self.asked.factor())).div_ceil(u64::from(WHOLE)) as u32;
         let standing = self.late(at).map(|s| s.least).min().unwrap_or(0);
         let per_endpoint = less.max(standing.saturating_add(1)).min(configured);
-        let serving = u32::try_from(serving.max(1)).unwrap_or(u32::MAX);
-        let waiting = per_endpoint.saturating_mul(serving).saturating_mul(WAITING);
+        let served = serving.map(|own| smaller_limit(per_endpoint, own));
+        let waiting = served.fold(0, u32::saturating_add).saturating_mul(WAITING);
         LimitSettings {
             per_endpoint,
             queue: limit.queue.min(waiting.max(WAITING_LEAST)),

@@ -400,28 +400,39 @@ fn admission_goes_by_what_was_in_flight_and_never_shuts_what_stands() {
     };
     let at = hold(&mut door, 0);
     door.ask(Reliever::Prevention, Some((500, "hot")), at);
-    assert_eq!(door.limits(&configured, 3, at), configured, "no traffic");
+    assert_eq!(
+        door.limits(&configured, [0; 3].into_iter(), at),
+        configured,
+        "no traffic"
+    );
     door.ask(Reliever::Prevention, None, at);
     hold(&mut door, 20);
     door.measured(2, at + Duration::from_secs(11));
     let at = hold(&mut door, 2);
     door.measured(40, at);
     door.ask(Reliever::Prevention, Some((500, "hot")), at);
-    let tight = door.limits(&configured, 3, at);
+    let tight = door.limits(&configured, [0; 3].into_iter(), at);
     assert_eq!((tight.per_endpoint, tight.queue), (20, 240));
+    // Who takes less by his own word serves fewer of those who wait.
+    let tight = door.limits(&configured, [0, 2, 90].into_iter(), at);
+    assert_eq!((tight.per_endpoint, tight.queue), (20, 168));
     // Connections that stay are no reason to let nobody in.
     let at = hold(&mut door, 33);
-    assert_eq!(door.limits(&configured, 3, at).per_endpoint, 34);
+    assert_eq!(
+        door.limits(&configured, [0; 3].into_iter(), at)
+            .per_endpoint,
+        34
+    );
     // A configured limit is never exceeded.
     let own = LimitSettings {
         per_endpoint: 10,
         queue: 7,
         ..LimitSettings::default()
     };
-    let tight = door.limits(&own, 3, at);
+    let tight = door.limits(&own, [0; 3].into_iter(), at);
     assert_eq!((tight.per_endpoint, tight.queue), (10, 7));
     door.ask(Reliever::Prevention, None, at);
-    assert_eq!(door.limits(&own, 3, at), own);
+    assert_eq!(door.limits(&own, [0; 3].into_iter(), at), own);
 }
 
 proptest! {

@@ -226,6 +226,12 @@ fn a_session_waits_for_a_full_endpoint_and_leaves_one_that_may_not_serve() {
         .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(preferring(&table, 0), Choice::Full);
     assert_eq!(preferring(&table, 1), Choice::Endpoint(1));
+    // As far as it is concerned, its own limit is as good as the pool's.
+    table.limit.per_endpoint = 0;
+    table.endpoints[0].limit = 1;
+    assert_eq!(preferring(&table, 0), Choice::Full);
+    table.endpoints[0].limit = 2;
+    assert_eq!(preferring(&table, 0), Choice::Endpoint(0));
     for state in [State::Down, State::Maintenance, State::Unknown] {
         let table = pool("p2c", [row(state, 100), up(100)]);
         assert_eq!(preferring(&table, 0), Choice::Endpoint(1), "{state:?}");

@@ -89,7 +89,7 @@ impl Beside {
 pub(crate) enum Pick {
     /// There, already counted in flight.
     Attempt(Attempt),
-    /// Everybody who could is at `limit.per_endpoint`.
+    /// Everybody who could is at his limit.
     Full,
     /// Nobody is usable.
     Nobody,
@@ -211,7 +211,8 @@ impl Pool {
                 Choice::Nobody => return Pick::Nobody,
                 Choice::Full => return Pick::Full,
                 Choice::Endpoint(index) => {
-                    let limit = current.table.limit.per_endpoint;
+                    let table = &current.table;
+                    let limit = table.limit_of(&table.endpoints[index]);
                     let note = self.picker.borrow().note();
                     let attempt = Attempt::begin(self, &current, (index, note), limit);
                     if let Some(attempt) = attempt {

@@ -21,7 +21,7 @@ use std::rc::Rc;
 pub(crate) struct Queue {
     /// Length of `line`; every worker adds and takes.
     waiting: AtomicU32,
-    /// Those of them that wait for one endpoint and no other; every worker adds and takes.
+    /// Those of them that wait for some endpoints only: a session's own, or those where the request was not tried; every worker adds and takes.
     bound: AtomicU32,
     /// As the table says; whoever publishes one stores.
     newest_first: AtomicBool,
@@ -31,7 +31,7 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct Line {
     next: u64,
-    /// Those who wait for one endpoint and no other.
+    /// Those who wait for some endpoints only.
     bound: usize,
     waiters: BTreeMap<u64, Waiter>,
 }
@@ -77,7 +77,8 @@ impl Queue {
         }
     }
 
-    /// Does nobody wait for the next free place, wherever it is? Whoever waits for his own endpoint is no reason for others to.
+    /// Does nobody wait for the next free place, wherever it is? Whoever waits for his own endpoint, or for one where he was not
+    /// yet, is no reason for others to: elsewhere there may be room.
     pub(crate) fn is_open(&self) -> bool {
         let waiting = self.waiting.load(SeqCst);
         waiting == 0 || waiting == self.bound.load(SeqCst)
@@ -97,7 +98,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Joins the end of the line, if fewer than `limit` wait; `bound` to wait for one endpoint only. Also says whether nobody
+    /// Joins the end of the line, if fewer than `limit` wait; `bound` to wait for some endpoints only. Also says whether nobody
     /// was there before for whom a place may be.
     pub(crate) fn join(
         pool: &Rc<Pool>,

@@ -16,6 +16,6 @@ pub struct AgentCheckStatus {
     pub trouble: Option<String>,
     /// The share of its weight that it wants, in percent.
     pub percent: Option<u32>,
-    /// Requests in flight that it takes: shown, and not enforced.
+    /// Requests in flight that it takes at most; 0 = no limit of its own.
     pub maxconn: Option<u32>,
 }

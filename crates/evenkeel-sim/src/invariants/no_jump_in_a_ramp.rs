@@ -88,6 +88,7 @@ fn shares(table: &PoolTable, now: Time) -> Vec<f64> {
     copy.policy = PolicySpec::named("round_robin");
     copy.limit.per_endpoint = 0;
     for row in &mut copy.endpoints {
+        row.limit = 0;
         row.shared = Arc::new(EndpointShared::new(1));
     }
     let mut picker = Picker::new(&copy, 1);

@@ -35,9 +35,10 @@ impl Invariant for TrialPermits {
                     other.state == State::Up && other.weight > 0 && !other.is_standby
                 };
                 let alone = !table.endpoints.iter().any(other);
+                let limited = table.endpoints.iter().any(|row| table.limit_of(row) > 0);
                 let left = self.left.entry(row.id).or_default();
                 // Alone, or when all others were tried, it is better than nothing.
-                if *left == 0 && !alone && tried.is_empty() && table.limit.per_endpoint == 0 {
+                if *left == 0 && !alone && tried.is_empty() && !limited {
                     return Err(format!("{} was picked without a permit", row.name));
                 }
                 *left = left.saturating_sub(1);

@@ -45,13 +45,16 @@ impl Invariant for UsableFirst {
                 row.name, row.state, usable.name
             ));
         }
-        let limit = table.limit.per_endpoint;
+        let room = |other: &EndpointRow| {
+            let limit = table.limit_of(other);
+            limit == 0 || other.shared.in_flight.load(Relaxed) < limit
+        };
         let fresh = |other: &&EndpointRow| {
             fits(other)
                 && !other.suspect
                 && other.state == State::Up
                 && !tried.contains(&other.id)
-                && (limit == 0 || other.shared.in_flight.load(Relaxed) < limit)
+                && room(other)
         };
         match table.endpoints.iter().find(fresh) {
             Some(fresh) if tried.contains(&row.id) => Err(format!(

@@ -346,6 +346,9 @@ fn note(e: &Value) -> String {
     } else if e["heat"]["percent"].as_u64() >= Some(WARM) {
         note.push_str(&format!("; warm: {}", word(&e["heat"]["why"])));
     }
+    if let Some(limit) = e["agent_check"]["maxconn"].as_u64().filter(|&l| l > 0) {
+        note.push_str(&format!("; its agent takes {limit} at once"));
+    }
     let next = e["next"].as_str().unwrap_or_default();
     let path = &e["path"];
     let elsewhere = path["address"].is_string() && path["address"] != e["address"];
@@ -471,6 +474,11 @@ mod tests {
         assert_eq!(
             note(&hot),
             "2 of 2 checks passed; weight 100, 60 now: memory full in about 4 min at this rate"
+        );
+        let few = json!({"state": "up", "why": "2 of 2 checks passed", "decided_by": "check", "agent_check": {"maxconn": 3}});
+        assert_eq!(
+            note(&few),
+            "2 of 2 checks passed; its agent takes 3 at once"
         );
         let down = json!({"state": "down", "why": "connection refused", "decided_by": "check", "next": "a check in 0.7 s"});
         assert_eq!(

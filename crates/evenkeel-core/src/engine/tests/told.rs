@@ -124,6 +124,42 @@ fn its_share_of_the_weight_multiplies_with_an_operators() {
 }
 
 #[test]
+fn the_requests_it_takes_at_once_are_its_limit_until_it_says_otherwise() {
+    let mut bench = bench();
+    let limits = |bench: &Bench| {
+        let table = bench.table("app");
+        let rows = table.endpoints.iter();
+        rows.map(|row| table.limit_of(row)).collect::<Vec<_>>()
+    };
+    says(&mut bench, "maxconn:2");
+    assert_eq!(limits(&bench), [2, 0]);
+    let epoch = bench.table("app").epoch;
+    says(&mut bench, "up maxconn:2");
+    assert_eq!(bench.table("app").epoch, epoch, "nothing is new");
+    says(&mut bench, "up");
+    assert_eq!(limits(&bench), [2, 0], "what it does not name stays");
+    let limited = |per_endpoint| {
+        let limit = crate::settings::LimitSettings {
+            per_endpoint,
+            ..crate::settings::LimitSettings::default()
+        };
+        PoolSpec { limit, ..spec() }
+    };
+    bench.configure(vec![limited(1)]);
+    assert_eq!(limits(&bench), [1, 1], "the smaller one holds");
+    bench.configure(vec![limited(5)]);
+    assert_eq!(limits(&bench), [2, 5]);
+    says(&mut bench, "maxconn:0");
+    assert_eq!(limits(&bench), [5, 5], "0 = none of its own");
+    says(&mut bench, "maxconn:3");
+    bench.configure(vec![PoolSpec {
+        agent_check: None,
+        ..spec()
+    }]);
+    assert_eq!(limits(&bench), [0, 0], "without an agent nobody says so");
+}
+
+#[test]
 fn an_operators_word_covers_it_and_a_silent_agent_changes_nothing() {
     let mut bench = bench();
     bench.order("a1", Order::Draining);

@@ -22,10 +22,12 @@ impl Endpoint {
         let Some(settings) = &around.spec.agent_check else {
             return Outcome::default();
         };
+        let limit = self.agent.limit();
         if !self.agent.on(epoch, answer, settings, now.at, now.wall) {
             return Outcome::default();
         }
         let mut outcome = self.follow_agent(around, now);
+        outcome.row |= self.agent.limit() != limit;
         let percent = self.agent.percent().filter(|&percent| percent > 0);
         let why = percent.map(|percent| format!("its agent says {percent}%"));
         let wanted = percent.zip(why.as_deref()).map(|(p, why)| (p * 10, why));

@@ -100,7 +100,7 @@ pub static CHECK: TableDef = TableDef {
 #[rustfmt::skip] // one line a key
 pub static AGENT_CHECK: TableDef = TableDef {
     path: "pool.NAME.agent_check",
-    meaning: "HAProxy's agent check: a line is read from a port of each endpoint. \"75%\" is the share of its weight it wants, \"drain\", \"maint\", \"ready\", \"down\", \"fail\", \"stopped\" and \"up\" its state (\"maxconn:30\" is only shown); what a line does not name stays, and silence changes nothing.",
+    meaning: "HAProxy's agent check: a line is read from a port of each endpoint. \"75%\" is the share of its weight it wants, \"drain\", \"maint\", \"ready\", \"down\", \"fail\", \"stopped\" and \"up\" its state, \"maxconn:30\" the requests in flight it takes at most (with limit.per_endpoint the smaller one holds; 0 = no limit of its own); what a line does not name stays, and silence changes nothing.",
     keys: &[
         Key::required("port", Kind::Number(1, PORT_MAX), "where the agent listens, at the endpoint's address"),
         Key::new("interval", Kind::Duration(CHECK_SHORT, BEAT_LONG), "\"2s\"", "between two looks; one takes no longer than check.timeout"),
