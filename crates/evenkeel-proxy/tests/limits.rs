@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::counters::Reject;
+use evenkeel_core::settings::PolicySpec;
 use evenkeel_core::table::State;
 use support::*;
 
@@ -217,6 +218,59 @@ fn requests_for_a_full_endpoint_wait_in_line_over_all_workers() {
     waiting.into_iter().for_each(|w| w.join().unwrap());
     until("nothing waits", || queued(&running) == 0);
     assert!(endpoint.connections.load(SeqCst) <= 2);
+}
+
+#[test]
+fn an_endpoints_own_limit_is_kept_over_all_workers_and_who_waits_for_it_keeps_nobody_else_waiting()
+{
+    let (open, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let gated = Endpoint::http(move |r| {
+        gate.lock().unwrap().recv().unwrap();
+        ok(r.path())
+    });
+    let free = Endpoint::http(|r| match r.path() {
+        "/sorry" => Vec::new(),
+        path => ok(path),
+    });
+    let running = Setup::http(&[gated.address, free.address])
+        .workers(2)
+        .pool(|t| {
+            t.policy = PolicySpec::named("first");
+            t.endpoints[0].limit = 1;
+            t.limit.queue_timeout = PATIENCE;
+        })
+        .start();
+    let mut first = running.client();
+    first.send(get("/first"));
+    until("the first is served", || gated.seen().len() == 1);
+    // Where there is room its try is cut off; where it was not tried yet there is none.
+    let mut waits = running.client();
+    waits.send(get("/sorry"));
+    until("it waits", || queued(&running) == 1);
+    for i in 0..8 {
+        let path = format!("/{i}");
+        assert_eq!(running.once(&get(&path)).text(), path);
+    }
+    assert_eq!((gated.seen().len(), queued(&running)), (1, 1));
+    open.send(()).unwrap();
+    assert_eq!(first.answer().text(), "/first");
+    open.send(()).unwrap();
+    assert_eq!(waits.answer().text(), "/sorry");
+    // A limit that is lifted lets everybody in.
+    running.publish(|t| t.endpoints[0].limit = 0);
+    let clients: Vec<_> = (0..2)
+        .map(|_| {
+            let mut client = running.client();
+            client.send(get("/both"));
+            client
+        })
+        .collect();
+    until("both are there", || gated.connections.load(SeqCst) == 2);
+    for mut client in clients {
+        open.send(()).unwrap();
+        assert_eq!(client.answer().text(), "/both");
+    }
 }
 
 #[test]

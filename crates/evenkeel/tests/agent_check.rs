@@ -5,9 +5,12 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::{Endpoint, Evenkeel, app, eventually, get};
@@ -215,4 +218,96 @@ fn what_an_agent_said_holds_over_a_restart_until_it_is_asked_again() {
     scene.evenkeel.ask("POST", "/v1/reload", "");
     scene.evenkeel.until("app", "a1", "up");
     assert!(scene.served(4).contains_key("a1"));
+}
+
+/// An endpoint that takes its time, and knows how many requests it had at once.
+#[derive(Clone, Default)]
+struct Slow {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    fn start(ip: Ipv4Addr) -> (Slow, SocketAddr) {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let slow = Slow::default();
+        let part = slow.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let part = part.clone();
+                std::thread::spawn(move || part.serve(&stream));
+            }
+        });
+        (slow, address)
+    }
+
+    fn serve(&self, mut stream: &TcpStream) {
+        let mut reader = BufReader::new(stream);
+        loop {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if !matches!(reader.read_line(&mut head), Ok(n) if n > 0) {
+                    return;
+                }
+            }
+            if !head.contains(" /healthz ") {
+                self.most
+                    .fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
+                std::thread::sleep(Duration::from_millis(100));
+                self.now.fetch_sub(1, SeqCst);
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow";
+            if stream.write_all(answer).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The most at once while so many clients ask twice each; all are answered.
+    fn most_of(&self, web: SocketAddr, clients: usize) -> usize {
+        self.most.store(0, SeqCst);
+        let ask = || {
+            for _ in 0..2 {
+                let answer = get(web, "/").unwrap();
+                assert_eq!((answer.status, answer.text().as_str()), (200, "slow"));
+            }
+        };
+        std::thread::scope(|scope| (0..clients).for_each(|_| drop(scope.spawn(ask))));
+        self.most.load(SeqCst)
+    }
+}
+
+#[test]
+fn no_endpoint_has_more_at_once_than_its_agent_takes_and_the_rest_waits_and_is_answered() {
+    let ip = Ipv4Addr::new(127, 0, 0, 2);
+    let (agent, port) = Agent::start(ip, 0);
+    agent.says("up maxconn:2");
+    let (slow, address) = Slow::start(ip);
+    let extra = format!(
+        "[pool.app.agent_check]\nport = {port}\ninterval = \"200ms\"\n\
+         [pool.app.limit]\nper_endpoint = 4\nqueue_timeout = \"60s\"\n\
+         [[pool.app.endpoint]]\nname = \"a1\"\naddress = \"{address}\"\n"
+    );
+    let evenkeel = Evenkeel::run(&app(&[], &extra));
+    let web = evenkeel.address("web");
+    let until = |maxconn: u32| {
+        eventually("it was heard", || {
+            let a1 = evenkeel.endpoint("app", "a1").unwrap();
+            (a1["state"] == "up" && a1["agent_check"]["maxconn"] == maxconn).then_some(())
+        });
+    };
+    until(2);
+    assert_eq!(slow.most_of(web, 12), 2);
+    let (_, text, _) = evenkeel.command(&["status", "app"]);
+    assert!(text.contains("its agent takes 2 at once"), "{text}");
+    agent.says("maxconn:1");
+    until(1);
+    assert_eq!(slow.most_of(web, 6), 1);
+    // The pool's limit is the smaller one, and then the only one.
+    for maxconn in [30, 0] {
+        agent.says(&format!("maxconn:{maxconn}"));
+        until(maxconn);
+        assert_eq!(slow.most_of(web, 16), 4);
+    }
 }

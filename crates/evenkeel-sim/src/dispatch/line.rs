@@ -64,7 +64,9 @@ impl Line {
             serving: serving as u64,
         };
         self.admission.brake.look(ends, at);
-        let limits = self.admission.limits(&self.configured, serving, at);
+        let limits = self
+            .admission
+            .limits(&self.configured, std::iter::repeat_n(0, serving), at);
         let other = self.table.limit != limits;
         if other {
             self.table.limit = limits;
