@@ -49,10 +49,8 @@ impl<'a> Ask<'a> {
 
     /// Does everybody in this group with a weight fit, without looking? The common case, and the fast one.
     pub fn all_fit(&self, group: &Group) -> bool {
-        self.request.tried.is_empty()
-            && !group.limited
-            && !self.unfailing
-            && !(group.trials && self.permits)
+        let some_may_not = group.limited || self.unfailing || (group.trials && self.permits);
+        !some_may_not && self.request.tried.is_empty()
     }
 
     /// May this one be taken?
