@@ -266,9 +266,9 @@ fn an_endpoints_own_limit_is_kept_over_all_workers_and_who_waits_for_it_keeps_no
             client
         })
         .collect();
-    until("both are there", || gated.connections.load(SeqCst) == 2);
+    until("both are there", || gated.seen().len() == 4);
+    clients.iter().for_each(|_| open.send(()).unwrap());
     for mut client in clients {
-        open.send(()).unwrap();
         assert_eq!(client.answer().text(), "/both");
     }
 }
