@@ -134,7 +134,10 @@ pub struct EndpointWorker {
     pub handed: Counter,
     /// Of these, the ones that need no waiting any more: answered, failed or given up.
     pub settled: Counter,
-    /// Of the settled, requests whose client left or that took too long: an answer there may be is for nobody.
+    /// Of the successes, those that somebody waited for as far as one can know.
+    pub answered: Counter,
+    /// Requests whose client left, or closed its sending side as those do who leave, or that took too long: an answer there may be
+    /// is for nobody.
     pub in_vain: Counter,
     /// How long the answers that are no failures took to begin, from the moment it was the endpoint's turn.
     pub times: Times,
@@ -152,6 +155,7 @@ impl EndpointWorker {
             unheard: self.unheard.value(),
             successes: self.successes.value(),
             failures: self.failures.value(),
+            answered: self.answered.value(),
             in_vain: self.in_vain.value(),
         }
     }

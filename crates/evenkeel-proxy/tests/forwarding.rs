@@ -336,6 +336,18 @@ fn a_client_that_half_closes_still_gets_its_answer() {
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.answer().text(), "late");
     assert!(client.ended());
+    // Those who leave look the same.
+    let counted = |running: &Running| {
+        let workers = &running.shared(0).workers;
+        [
+            workers.sum(|w| w.successes.value()),
+            workers.sum(|w| w.answered.value()),
+            workers.sum(|w| w.in_vain.value()),
+        ]
+    };
+    assert_eq!(counted(&running), [1, 0, 1]);
+    assert_eq!(running.once(&get("/")).text(), "late");
+    assert_eq!(counted(&running), [2, 1, 1]);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Lane {
     pub handed: u64,
     /// See [`EndpointWorker::settled`].
     pub settled: u64,
+    /// See [`EndpointWorker::answered`].
+    pub answered: u64,
     /// See [`EndpointWorker::in_vain`].
     pub in_vain: u64,
 }

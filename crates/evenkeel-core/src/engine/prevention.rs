@@ -185,7 +185,7 @@ impl Pool {
             };
             let lanes = measured.lanes.iter();
             let waiting = lanes.clone().map(Lane::waiting).sum();
-            ends.answered += lanes.clone().map(|lane| lane.successes).sum::<u64>();
+            ends.answered += lanes.clone().map(|lane| lane.answered).sum::<u64>();
             ends.in_vain += lanes.map(|lane| lane.in_vain).sum::<u64>();
             ends.waiting += waiting;
             let standing = u64::from(measured.in_flight).saturating_sub(waiting);

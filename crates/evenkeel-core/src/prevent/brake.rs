@@ -5,7 +5,8 @@
 //! gone: a metastable failure (Bronson and others 2021). Neither checks nor retry budgets end it: the server is well, and the
 //! retries are the clients' own. Only a short line at the server does.
 //!
-//! The sign is that more tries end *in vain* (the client left before the answer began, or it came too late) than are answered,
+//! The sign is that more tries end *in vain* (the client left, or closed its sending side, before the answer began, or it came too
+//! late: who only closes that side is answered all the same, but hardly anybody does) than are answered,
 //! over a second, in a pool that was well before. Then each endpoint is given as much at once as it had on average while all was well; while
 //! nothing gets better, half of that every half second, down to one; the rest waits here, where who leaves costs nothing, and
 //! the newest goes first, since the oldest has the least time left (as Facebook's adaptive LIFO, Maurer 2015). With answers
@@ -45,7 +46,7 @@ const ONE: u64 = 1000;
 /// A pool's counters, added up, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ends {
-    /// Tries that were answered, since the beginning.
+    /// Tries that were answered while somebody waited, since the beginning.
     pub answered: u64,
     /// Tries nobody waited for any more when the answer could have begun, since the beginning.
     pub in_vain: u64,

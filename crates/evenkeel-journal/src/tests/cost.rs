@@ -19,6 +19,7 @@ fn sweep(n: u64) -> Event {
         unheard: n / 200,
         handed: n * grown + 3,
         settled: n * grown,
+        answered: grown,
         in_vain: n / 300,
     };
     let times = n.is_multiple_of(10).then(|| {

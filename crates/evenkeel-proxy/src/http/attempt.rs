@@ -268,8 +268,14 @@ impl Job<'_> {
         if conn.moved.take() && self.may_move(exchange, attempt) {
             return Poll::Ready(Err(Try::Moved));
         }
-        if exchange.upload.is_received() && client.poll_gone(cx) {
-            return Poll::Ready(Err(Try::Client(UploadError::Gone)));
+        if exchange.upload.is_received() {
+            if client.poll_gone(cx) {
+                return Poll::Ready(Err(Try::Client(UploadError::Gone)));
+            }
+            // Who came with his request on a new connection was not waited for so far, and is from here on.
+            if client.poll_closing(cx) {
+                attempt.client_closed();
+            }
         }
         Poll::Pending
     }

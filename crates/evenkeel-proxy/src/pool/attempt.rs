@@ -29,6 +29,8 @@ pub(crate) struct Attempt {
     waits: Cell<bool>,
     /// It has a request to work on, which it may do for nobody. A connection that nobody wants any more is closed, and that is all.
     works: Cell<bool>,
+    /// It was counted as one for nobody.
+    in_vain: Cell<bool>,
 }
 
 impl Attempt {
@@ -49,6 +51,7 @@ impl Attempt {
             note,
             waits: Cell::new(false),
             works: Cell::new(false),
+            in_vain: Cell::new(false),
         };
         if limit > 0 && before >= limit {
             return None;
@@ -102,11 +105,17 @@ impl Attempt {
         self.hand_over();
     }
 
-    /// It is waited for no more, and may not know that.
-    fn leave(&self) {
-        if self.waits.get() && self.works.get() {
+    /// The client has closed its sending side. It is given the answer all the same, but nearly everybody who does so has left:
+    /// which it is, TCP does not say.
+    pub(crate) fn client_closed(&self) {
+        if self.waits.get() && self.works.get() && !self.in_vain.replace(true) {
             self.counters().in_vain.inc();
         }
+    }
+
+    /// It is waited for no more, and may not know that.
+    fn leave(&self) {
+        self.client_closed();
         self.settle();
     }
 
@@ -122,6 +131,9 @@ impl Attempt {
         self.settle();
         let counters = self.counters();
         counters.successes.inc();
+        if !self.in_vain.get() {
+            counters.answered.inc();
+        }
         if let Some(took) = took {
             counters.times.observe(took);
             self.ended(Some(took), at);
