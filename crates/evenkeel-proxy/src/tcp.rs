@@ -3,9 +3,8 @@
 //! Until it is connected nothing of the client was given to anybody, so any other endpoint will do; after that nothing can
 //! be tried again.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
@@ -226,7 +225,7 @@ async fn open_now(
     ask: bool,
     deadline: Time,
 ) -> Result<Stream, ConnectError> {
-    let mut connecting = pin!(async {
+    let connecting = async {
         let tls = attempt.current.tls.as_deref();
         let stream = attempt.endpoint.connect(tls, Speaks::Bytes).await?;
         if ask {
@@ -234,18 +233,12 @@ async fn open_now(
             asked.map_err(|why| ConnectError::Endpoint(FailureKind::Tls(why)))?;
         }
         Ok(stream)
-    });
-    poll_fn(|cx| {
-        if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(connected);
-        }
-        conn.timer.set(deadline);
-        match conn.timer.poll_expired(cx) {
-            true => Poll::Ready(Err(ConnectError::Endpoint(FailureKind::ConnectTimeout))),
-            false => Poll::Pending,
-        }
-    })
-    .await
+    };
+    let late = Err(ConnectError::Endpoint(FailureKind::ConnectTimeout));
+    conn.timer
+        .within(deadline, connecting)
+        .await
+        .unwrap_or(late)
 }
 
 /// Asks an endpoint in PostgreSQL's way whether it speaks TLS. It must say so in one byte: what comes behind that before

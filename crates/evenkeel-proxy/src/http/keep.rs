@@ -1,8 +1,7 @@
 //! Writing a request down before it goes to an endpoint, on a route with `journal = true`: those that may be done twice, whole
 //! with their body, under a key by which the endpoint can tell that it is the same one again.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::task::Poll;
 
 use evenkeel_core::time::Time;
@@ -67,27 +66,11 @@ impl Job<'_> {
         if let Some(ticket) = &exchange.ticket
             && book.keep(draft, ticket)
         {
-            self.wait_for_book(ticket).await;
+            // Until it is written down, but not for long.
+            let until = rt::now() + WAIT;
+            self.client.conn.timer.within(until, ticket.known()).await;
         }
         Ok(())
-    }
-
-    /// Until it is written down, but not for long.
-    async fn wait_for_book(&self, ticket: &Ticket) {
-        let until = rt::now() + WAIT;
-        let mut known = pin!(ticket.known());
-        let timer = &self.client.conn.timer;
-        poll_fn(|cx| {
-            if known.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            timer.set(until);
-            match timer.poll_expired(cx) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        })
-        .await;
     }
 
     /// The key it goes under, and whether it is ours. `None`: not a request that is written down.

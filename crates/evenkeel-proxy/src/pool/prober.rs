@@ -6,10 +6,8 @@
 //! nothing, says nothing of health either: that is for checks to find out.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_core::address::Address;
@@ -74,7 +72,10 @@ impl Pool {
                 current: current.clone(),
                 index,
             };
-            rt::spawn(question.put(now + TIMEOUT));
+            rt::spawn(async move {
+                let timer = rt::wheel().timer();
+                timer.within(now + TIMEOUT, question.answer()).await;
+            });
         }
     }
 }
@@ -89,22 +90,6 @@ impl Drop for Question {
 impl Question {
     fn endpoint(&self) -> &Rc<Endpoint> {
         &self.current.endpoints[self.index]
-    }
-
-    async fn put(self, until: Time) {
-        let timer = rt::wheel().timer();
-        let mut told = pin!(self.answer());
-        poll_fn(|cx| {
-            if told.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            timer.set(until);
-            match timer.poll_expired(cx) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        })
-        .await;
     }
 
     /// `None`: nothing was heard.

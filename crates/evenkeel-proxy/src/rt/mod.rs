@@ -20,7 +20,7 @@ mod tasks;
 mod timer;
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
@@ -225,12 +225,7 @@ pub(crate) fn wheel() -> Rc<Wheel> {
 /// Waits; for rare waits off the request path, to the hundredth of a second. A connection uses its [`Timer`].
 pub(crate) async fn sleep(duration: Duration) {
     let timer = wheel().timer();
-    timer.set(now() + duration);
-    poll_fn(|cx| match timer.poll_expired(cx) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
-    })
-    .await;
+    timer.within(now() + duration, pending::<()>()).await;
 }
 
 /// Lets everybody else have a turn first.

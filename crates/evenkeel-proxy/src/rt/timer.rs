@@ -6,7 +6,8 @@
 //! in the wheel twice. Deadlines beyond the horizon wait in its last slot and are looked at again.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -233,6 +234,26 @@ impl Timer {
         let entry = &mut inner.entries[self.key];
         entry.task = tasks::current();
         entry.deadline <= now
+    }
+
+    /// What comes of `future`, unless the deadline comes before.
+    pub(crate) async fn within<T>(
+        &self,
+        deadline: Time,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            self.set(deadline);
+            match self.poll_expired(cx) {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// Wakes the connection that polled this last.

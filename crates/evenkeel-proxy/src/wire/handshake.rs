@@ -94,18 +94,12 @@ async fn accepted(
     let mut session = Session::new(Side::Server(conn), Some(host));
     session.incoming.push(&opening.bytes);
     drop(opening);
-    let done = poll_fn(|cx| {
-        if let Poll::Ready(done) = session.poll_handshake(cx, raw) {
-            return Poll::Ready(Ok(done));
-        }
-        timer.set(deadline);
-        match timer.poll_expired(cx) {
-            true => Poll::Ready(Err(HelloError::Late)),
-            false => Poll::Pending,
-        }
-    })
-    .await?;
-    match done {
+    let shaken = poll_fn(|cx| session.poll_handshake(cx, raw));
+    match timer
+        .within(deadline, shaken)
+        .await
+        .ok_or(HelloError::Late)?
+    {
         Ok(()) => Ok(session),
         Err(error) => Err(HelloError::Refused {
             why: error.to_string(),

@@ -76,17 +76,11 @@ pub(crate) async fn peek(
         asked: false,
         answer: None,
     };
-    let hello = poll_fn(|cx| {
-        if let Poll::Ready(hello) = listening.poll(cx) {
-            return Poll::Ready(hello);
-        }
-        timer.set(deadline);
-        match timer.poll_expired(cx) {
-            true => Poll::Ready(Err(HelloError::Late)),
-            false => Poll::Pending,
-        }
-    })
-    .await?;
+    let heard = poll_fn(|cx| listening.poll(cx));
+    let hello = timer
+        .within(deadline, heard)
+        .await
+        .unwrap_or(Err(HelloError::Late))?;
     Ok(Opening {
         bytes: listening.bytes,
         hello,
