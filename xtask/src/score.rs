@@ -22,6 +22,8 @@ pub(crate) enum Score {
     Detectors(computed::Options),
     /// The policies on simulated fleets, beside what theory says.
     Dispatch(computed::Options),
+    /// The policy `learned` beside its guard, in fleets by lot.
+    Drawn(computed::Options),
     /// What a pick costs with each policy, among 10 and among 1,000 endpoints.
     Picks,
     /// What a request costs among 10,000 routes, beside one among 10.
@@ -38,6 +40,7 @@ pub(crate) fn run(score: &Score) -> Result<(), Failure> {
         // Computed, not measured: no build of the real thing is needed.
         Score::Detectors(options) => return computed::run(options, "detectors", "DETECTORS.md"),
         Score::Dispatch(options) => return computed::run(options, "dispatch", "DISPATCH.md"),
+        Score::Drawn(options) => return computed::run(options, "drawn", "DRAWN.md"),
         Score::Picks => return picks::run(),
         Score::Wire(options) => return wire::run(options),
         Score::Faults(options) if options.profile == "debug" => load::build_for_tests()?,
@@ -53,7 +56,11 @@ pub(crate) fn run(score: &Score) -> Result<(), Failure> {
         Score::Attacks(options) => attacks::run(options, &programs),
         Score::Routes(options) => routes::run(options, &programs),
         Score::Sessions(options) => sessions::run(options, &programs),
-        Score::Detectors(_) | Score::Dispatch(_) | Score::Picks | Score::Wire(_) => Ok(()),
+        Score::Detectors(_)
+        | Score::Dispatch(_)
+        | Score::Drawn(_)
+        | Score::Picks
+        | Score::Wire(_) => Ok(()),
     }
 }
 

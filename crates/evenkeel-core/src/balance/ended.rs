@@ -21,6 +21,13 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// In nanoseconds, what somebody waited for it, whether it was answered or failed.
+    pub(super) fn lasted_ns(&self) -> f64 {
+        let since = self.at.as_nanos().saturating_sub(self.note.began_ns());
+        self.took
+            .map_or(since as f64, |took| took.as_nanos() as f64)
+    }
+
     /// In nanoseconds, as a policy is to count it.
     pub(super) fn cost(&self) -> f64 {
         self.took.unwrap_or(PENALTY).as_nanos() as f64

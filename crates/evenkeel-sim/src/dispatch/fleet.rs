@@ -104,7 +104,8 @@ impl<'a> Fleet<'a> {
             .collect();
         let chooser = |b: u32| {
             let line = &lines[b as usize % lines.len()];
-            Chooser::new(policy, &line.table, seed.wrapping_add(u64::from(b)))
+            let own = u64::from(scenario.run.choices) << 32 | u64::from(b);
+            Chooser::new(policy, &line.table, seed.wrapping_add(own))
         };
         let share = Share::percent(scenario.tries.budget_percent.unwrap_or(100));
         let budget = |_| Budget::new(share, of.count as usize);

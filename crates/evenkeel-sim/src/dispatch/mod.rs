@@ -7,13 +7,16 @@
 //!
 //! - [`scenario`]: what can be described. [`shipped`]: those that come with it. [`Outcome`]: what comes out.
 //! - [`beside`]: `learned` and its guard. [`report`]: all of them, as a page.
+//! - [`drawn`]: fleets by lot. [`among`]: `learned` and its guard in many of those, as a page.
 //! - `fleet`: one run. `endpoint`: a queue with cores. `chooser`: who chooses. `burden`: what control says meanwhile.
 
 mod agenda;
+pub mod among;
 mod antagonist;
 pub mod beside;
 mod burden;
 mod chooser;
+pub mod drawn;
 mod endpoint;
 mod expect;
 mod figures;

@@ -63,6 +63,9 @@ pub struct Run {
     /// The same seed tells the same story.
     #[serde(default = "one")]
     pub seed: u64,
+    /// Policies' own lots: under another number they draw others, while the same requests come. How far a policy scatters.
+    #[serde(default)]
+    pub choices: u32,
 }
 
 fn one() -> u64 {

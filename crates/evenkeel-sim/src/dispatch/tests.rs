@@ -158,6 +158,27 @@ fn learned_is_never_worse_than_its_guard_in_any_shipped_scenario() {
     }
 }
 
+/// As long as a failure was a penalty to the guard, and whoever did far worse was tried out as often as others, it was out of bounds in
+/// 35, 41 and 57. It is not in these; those in which it still is are in `bench/DRAWN.md`.
+#[test]
+fn to_avoid_failures_does_not_pay_for_longer_answers_in_fleets_by_lot() {
+    for fleet in [1, 8, 25, 35, 41, 57, 64, 90] {
+        let among = among::Among::learned(fleet, 2).unwrap();
+        let worse = among.mean.is_worse() || among.p99.is_worse();
+        assert!(!worse, "fleet {fleet}: {among:?}");
+    }
+}
+
+#[test]
+fn a_fleet_by_lot_is_the_same_for_ever_and_can_be_read() {
+    assert_eq!(drawn::text(17), drawn::text(17));
+    assert_ne!(drawn::text(17), drawn::text(18));
+    for number in 0..500 {
+        let fleet = drawn::fleet(number).unwrap_or_else(|wrong| panic!("{number}: {wrong}"));
+        assert!(fleet.requests() < 400_000.0, "{number}");
+    }
+}
+
 #[test]
 fn learned_is_much_better_where_endpoints_differ_by_the_sort_of_request() {
     for (name, mean, p99) in [("slow-uploads", 0.85, 0.8), ("cold-cache", 0.4, 0.5)] {

@@ -34,9 +34,9 @@ impl Guard {
         }
     }
 
-    /// One that was picked in this turn took so much of what its sort takes.
-    pub(super) fn took(&mut self, turn: Turn, took: f32) {
-        self.turns.took(turn, took);
+    /// One that was picked in this turn took so much of what its sort takes until it was answered, or failed.
+    pub(super) fn took(&mut self, turn: Turn, took: f32, failed: bool) {
+        self.turns.took(turn, took, failed);
     }
 
     /// Is it gone by what was learned?

@@ -226,8 +226,9 @@ impl Model {
         let known = self.kinds.of_mut(kind);
         let mean = known.mean.value();
         if known.mean.weight(now, TAU) >= FEW {
-            let whole = (how.cost() as f32 / mean).min(MOST * self.by_load.factor(lean.load));
-            self.guard.took(how.note.turn, whole);
+            let whole = how.lasted_ns() as f32 / mean;
+            let whole = whole.min(MOST * self.by_load.factor(lean.load));
+            self.guard.took(how.note.turn, whole, how.took.is_none());
             self.took.observe(how.cost() as f32, now, TAU);
             self.learn(kind, position, (alone / mean).min(MOST), &lean, now);
         }

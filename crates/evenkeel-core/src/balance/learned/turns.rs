@@ -7,8 +7,11 @@
 //! first part of it still feels the one before and does not count, and only neighbours are compared, so that what changes with
 //! the hour changes both.
 //!
-//! What is compared is what requests took: their mean, and their mean square, which is the slow few. Where everybody waits long,
-//! what a request takes was decided turns ago; then it is whether the queues grow. Whoever does better has most of the turns,
+//! What is compared is what clients waited for an answer: its mean, and its mean square, which is the slow few; and what part of the
+//! tries failed. A failed try adds the time that was lost with it, and no more: were it a penalty here as it is for the
+//! model, to avoid a failing endpoint would look good however long all others were then waited for. So what was learned
+//! has to be no worse in each of the three. Where everybody waits long, what a request takes was decided turns ago; then
+//! it is whether the queues grow, instead of the first two. Whoever does better has most of the turns,
 //! the surer it is the more; the other keeps a few, so that a change is seen.
 
 use super::mean::{Mean, Moment, Scatter};
@@ -28,10 +31,15 @@ const TAU: f32 = 1200.0;
 const PAIRS: f32 = 4.0;
 /// Of so many turns one is the other's, if nothing is sure; more with the square of how sure it is, and so many at most.
 const OTHER_EACH: (f32, f32) = (8.0, 64.0);
-/// Twice as many where the other is what was learned: what it may cost is bounded, what `p2c` may cost is not asked about.
-const LEARNED_EACH: u32 = 2;
+/// So many times more where the other is what was learned: what it may cost is bounded, what `p2c` may cost is not asked about.
+/// One turn in 32 is 3 % of all requests: were it more, their slow ones would be the slowest hundredth of all.
+const LEARNED_EACH: u32 = 4;
+/// As a logarithm: who does so much worse is not tried out until a few pairs are there.
+const FAR_WORSE: f32 = 0.5;
 /// What it may be worse by without being worse, as a logarithm: what is seen is uncertain by as much.
 const SLACK: f32 = 0.01;
+/// And so many of a thousand tries more may fail.
+const FAILS: f32 = 0.001;
 /// Waiting that makes a request take so many times its work is much.
 const MUCH: f32 = 6.0;
 /// Waiting is smoothed over so many seconds.
@@ -42,7 +50,8 @@ const LOOK_EACH: u32 = 4;
 /// What requests that were picked in one turn took, as shares of what their sorts take.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
-    n: u32,
+    answered: u32,
+    failed: u32,
     took: f32,
     squares: f32,
 }
@@ -53,6 +62,8 @@ struct Went {
     is_learned: bool,
     /// Logarithms of the mean and the mean square.
     took: (f32, f32),
+    /// What part of the tries failed.
+    failed: f32,
 }
 
 /// Which turn a request was picked in; 0 = none that counts.
@@ -79,6 +90,8 @@ pub(super) struct Turns {
     /// What was learned against `p2c`, as logarithms of the ratio: means, and squares.
     means: Scatter,
     squares: Scatter,
+    /// And how much larger the part that fails.
+    fails: Scatter,
     /// How many times its work a request would take at an endpoint by lot, now and at the beginning of the turn.
     waiting: Mean,
     began_with: f32,
@@ -107,14 +120,15 @@ impl Turns {
         }
     }
 
-    /// One that was picked in this turn took so much of what its sort takes.
-    pub(super) fn took(&mut self, turn: Turn, took: f32) {
+    /// One that was picked in this turn took so much of what its sort takes until it was answered, or failed.
+    pub(super) fn took(&mut self, turn: Turn, took: f32, failed: bool) {
         // Those of two turns ago and more come too late.
         if turn.0 == 0 || self.number.wrapping_sub(turn.0) > 1 {
             return;
         }
         let sums = &mut self.sums[turn.0 as usize % 2];
-        sums.n += 1;
+        sums.answered += u32::from(!failed);
+        sums.failed += u32::from(failed);
         sums.took += took;
         sums.squares += took * took;
     }
@@ -141,10 +155,11 @@ impl Turns {
     fn compare(&mut self, now: Moment) {
         let of_last = (self.number as usize + 1) % 2;
         let sums = std::mem::take(&mut self.sums[of_last]);
-        let n = sums.n as f32;
-        let went = (sums.n >= FEW && sums.took > 0.0).then(|| Went {
+        let (n, failed) = (sums.answered as f32, sums.failed as f32);
+        let went = (sums.answered >= FEW && sums.took > 0.0).then(|| Went {
             is_learned: self.was_learned,
             took: ((sums.took / n).ln(), (sums.squares / n).ln()),
+            failed: failed / (n + failed),
         });
         if let (Some(before), Some(last)) = (self.before, went)
             && before.is_learned != last.is_learned
@@ -153,6 +168,7 @@ impl Turns {
             let off = |of: fn(&Went) -> f32| sign * (of(&last) - of(&before));
             self.means.observe(off(|went| went.took.0), now, TAU);
             self.squares.observe(off(|went| went.took.1), now, TAU);
+            self.fails.observe(off(|went| went.failed), now, TAU);
         }
         self.before = went;
     }
@@ -195,19 +211,36 @@ impl Turns {
     /// Does what was learned do better, and by how many standard errors? `None` as long as nobody knows.
     fn verdict(&self, now: Moment) -> Option<(bool, f32)> {
         let off = |of: &Scatter| of.value() / of.doubt(now, TAU).sqrt().max(1e-6);
-        if self.waits_long() {
-            let known = self.growth.weight(now, TAU) >= PAIRS;
-            return known.then(|| (self.growth.value() <= 0.0, off(&self.growth).abs()));
-        }
-        if self.means.weight(now, TAU) < PAIRS {
+        let waits_long = self.waits_long();
+        let known = if waits_long {
+            &self.growth
+        } else {
+            &self.means
+        };
+        let seen = known.weight(now, TAU);
+        let far_worse = !waits_long && seen > 0.5 && self.means.value() > FAR_WORSE;
+        if seen < PAIRS && !far_worse {
             return None;
         }
-        let better = self.means.value() < SLACK && self.squares.value() < 2.0 * SLACK;
-        let sure = match better {
-            true => off(&self.means).abs(),
-            false => off(&self.means).max(off(&self.squares)).abs(),
+        // Each with what it may be worse by.
+        let judged = match waits_long {
+            true => [
+                (&self.growth, 0.0),
+                (&self.fails, FAILS),
+                (&self.fails, FAILS),
+            ],
+            false => [
+                (&self.means, SLACK),
+                (&self.squares, 2.0 * SLACK),
+                (&self.fails, FAILS),
+            ],
         };
-        Some((better, sure))
+        let worse = judged.into_iter().filter(|(of, may)| of.value() > *may);
+        let worst = worse.map(|(of, _)| off(of)).reduce(f32::max);
+        Some(match worst {
+            Some(sure) => (false, sure),
+            None => (true, off(known).abs()),
+        })
     }
 
     /// Is it the turn of what was learned?
@@ -229,7 +262,12 @@ mod tests {
 
     /// What part of the time was that of what was learned: `step` is told whose turn it is and says what a request takes, and
     /// how long one waits.
-    fn share_of_learned(mut step: impl FnMut(bool, f32) -> (f32, f32)) -> f32 {
+    fn share_of_learned(step: impl FnMut(bool, f32) -> (f32, f32)) -> f32 {
+        share_if_some_fail([0, 0], step)
+    }
+
+    /// The same if of a hundred so many fail of `p2c`'s, and so many of the other's.
+    fn share_if_some_fail(fail: [u64; 2], mut step: impl FnMut(bool, f32) -> (f32, f32)) -> f32 {
         let (mut turns, mut rng) = (Turns::default(), Rng::new(3));
         let (mut its, mut waits) = (0.0, 1.0);
         for n in 0..60_000_u64 {
@@ -239,7 +277,8 @@ mod tests {
             let hour = 1.0 + n as f32 / 20_000.0;
             let (takes, now_waits) = step(turns.is_learned(), waits);
             waits = now_waits;
-            turns.took(turn, takes * hour * lot);
+            let failed = rng.below(100) < fail[usize::from(turns.is_learned())];
+            turns.took(turn, takes * hour * lot, failed);
             its += f32::from(u8::from(turns.is_learned() && n >= 20_000));
         }
         its / 40_000.0
@@ -251,6 +290,17 @@ mod tests {
             |plain, learned| share_of_learned(|its, _| (if its { learned } else { plain }, 1.0));
         assert!(of(2.0, 1.5) > 0.85, "{}", of(2.0, 1.5));
         assert!(of(1.5, 2.0) < 0.15, "{}", of(1.5, 2.0));
+    }
+
+    #[test]
+    fn neither_fewer_failures_nor_shorter_times_pay_for_more_of_the_other() {
+        let takes = |learned: f32| move |its, _| (if its { learned } else { 1.5 }, 1.0);
+        let longer = share_if_some_fail([5, 0], takes(2.0));
+        assert!(longer < 0.15, "{longer}");
+        let failing = share_if_some_fail([0, 5], takes(1.0));
+        assert!(failing < 0.15, "{failing}");
+        let both = share_if_some_fail([5, 0], takes(1.2));
+        assert!(both > 0.85, "{both}");
     }
 
     #[test]

@@ -1,0 +1,36 @@
+//! Without an argument: `learned` beside `p2c` in fleets by lot, as Markdown to standard output; ends with 1 where more are out of
+//! bounds than there were. With a number: the fleet of that number, as a scenario. Run by `cargo xtask score drawn`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use evenkeel_sim::dispatch::{among, drawn};
+
+fn main() -> ExitCode {
+    let told = |text: &str| {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    };
+    if let Some(number) = std::env::args().nth(1) {
+        let Ok(number) = number.parse() else {
+            told(&format!(
+                "`{number}`: wanted the number of a fleet, such as 17"
+            ));
+            return ExitCode::from(2);
+        };
+        let written = std::io::stdout().write_all(drawn::text(number).as_bytes());
+        return ExitCode::from(u8::from(written.is_err()));
+    }
+    let report = match among::report(&told) {
+        Ok(report) => report,
+        Err(wrong) => {
+            told(&wrong);
+            return ExitCode::FAILURE;
+        }
+    };
+    let written = std::io::stdout().write_all(report.text.as_bytes());
+    if report.broken.is_empty() && written.is_ok() {
+        return ExitCode::SUCCESS;
+    }
+    told(&format!("out of bounds:\n{}", report.broken.join("\n")));
+    ExitCode::FAILURE
+}
