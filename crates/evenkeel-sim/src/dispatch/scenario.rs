@@ -336,11 +336,13 @@ impl Scenario {
     /// Reads one, and says all that is wrong with it.
     pub fn parse(text: &str) -> Result<Scenario, String> {
         let scenario: Scenario = toml::from_str(text).map_err(|error| error.to_string())?;
-        let mistakes = judge::mistakes(&scenario);
-        match mistakes.is_empty() {
-            true => Ok(scenario),
-            false => Err(mistakes.join("\n")),
-        }
+        scenario.judged()
+    }
+
+    fn judged(self) -> Result<Scenario, String> {
+        let mistakes = judge::mistakes(&self);
+        let sound = mistakes.is_empty().then_some(self);
+        sound.ok_or_else(|| mistakes.join("\n"))
     }
 
     /// The same under another load, or what is wrong with that.
@@ -354,11 +356,7 @@ impl Scenario {
         let mut scenario = self.clone();
         scenario.arrival.load = Some(load);
         scenario.arrival.rate = None;
-        let mistakes = judge::mistakes(&scenario);
-        match mistakes.is_empty() {
-            true => Ok(scenario),
-            false => Err(mistakes.join("\n")),
-        }
+        scenario.judged()
     }
 
     /// The loads under which something is expected, in that order; `None` is the scenario's own.
@@ -435,10 +433,8 @@ impl Scenario {
     /// Requests a second, but for `closed`.
     pub(super) fn rate(&self) -> f64 {
         let by_load = |load: f64| load * self.capacity() / self.mean_work();
-        self.arrival
-            .rate
-            .or(self.arrival.load.map(by_load))
-            .unwrap_or(0.0)
+        let rate = self.arrival.rate;
+        rate.or(self.arrival.load.map(by_load)).unwrap_or(0.0)
     }
 
     /// An upper estimate of how many requests come.
