@@ -157,7 +157,7 @@ pub(crate) enum Command {
     Drill(Drill),
     /// List recovery points, look whether one is whole, or go back to one
     RecoveryPoints {
-        /// Only this service's
+        /// Only this service's; AGENT/SERVICE for one of another host
         service: Option<String>,
         /// What to do with one
         #[arg(value_enum)]

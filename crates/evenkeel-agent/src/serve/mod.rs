@@ -16,21 +16,25 @@ mod fences;
 mod line;
 mod lines;
 mod orders;
+mod points;
 mod talk;
 mod tell;
 #[cfg(test)]
 mod tests;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::engine::Running;
 use evenkeel_core::facts::Facts;
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceEvent;
+use evenkeel_schema::admin::{RecoveryPoint, RecoveryProblem};
 use evenkeel_schema::config::AgentConfig;
 use tokio::sync::mpsc;
 
@@ -39,7 +43,43 @@ use crate::file::Loaded;
 /// Room in the queue of [`Input`]s: a few signals and every service's exit at once.
 pub const INPUTS_MAX: usize = 1024;
 
-/// The powers an agent has. Only [`Host::restore`] may block; everything else returns at once.
+/// The recovery points of services, as they are known.
+#[derive(Clone, Debug, Default)]
+pub struct KnownPoints {
+    /// Another number, other points.
+    pub version: u64,
+    /// By service. One whose points were not looked for yet is not in it.
+    pub services: BTreeMap<String, ServicePoints>,
+}
+
+/// Of one service.
+#[derive(Clone, Debug, Default)]
+pub struct ServicePoints {
+    /// Newest first.
+    pub points: Vec<RecoveryPoint>,
+    /// Why the last one could not be made.
+    pub problem: Option<RecoveryProblem>,
+}
+
+/// Which recovery point is to be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhichPoint {
+    /// This one.
+    Named(String),
+    /// The newest that is whole and was made longer ago than this.
+    Newest(Duration),
+}
+
+/// What a restoration came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// For people.
+    pub words: String,
+    /// Where the data that was there before is now.
+    pub kept_aside: Option<PathBuf>,
+}
+
+/// The powers an agent has. Only [`Host::restore`] and [`Host::verify`] may block; everything else returns at once.
 pub trait Host: Send + Sync + 'static {
     /// Starts a service's process; what comes of it arrives as [`Input::Service`].
     fn start_service(&self, spec: &ServiceSpec, epoch: Epoch);
@@ -51,12 +91,18 @@ pub trait Host: Send + Sync + 'static {
     fn ready(&self);
     /// It still does.
     fn alive(&self);
-    /// Puts a recovery point in the place of a service's data, `None` = the newest one that is whole. May block: called off the
-    /// loop, while the service is held.
+    /// The recovery points of all services, unless they are of this version still. Asked four times a second.
+    fn recovery_points(&self, known: u64) -> Option<KnownPoints>;
+    /// Reads a recovery point back and says what is wrong with it. May block: called off the loop.
     ///
     /// # Errors
     /// For a person.
-    fn restore(&self, service: &str, point: Option<&str>) -> Result<String, String>;
+    fn verify(&self, service: &str, id: &str) -> Result<String, String>;
+    /// Puts a recovery point in the place of a service's data. May block: called off the loop, while the service is held.
+    ///
+    /// # Errors
+    /// For a person.
+    fn restore(&self, service: &str, point: &WhichPoint) -> Result<Restored, String>;
 }
 
 /// What the agent is told of its own host.

@@ -13,9 +13,11 @@ use evenkeel_core::recover::actions::{Hand, find, supervisors_order};
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use evenkeel_core::time::Time;
-use evenkeel_schema::agent::{FromAgent, Order, printable};
+use evenkeel_schema::agent::{FromAgent, Order, VERIFY_DATA, printable};
 
+use super::Restored;
 use super::clock::now;
+use super::points::which;
 use super::worker::{Phase, Report, Worker};
 use crate::actions;
 
@@ -60,6 +62,31 @@ struct Restoring {
     exchanging: bool,
 }
 
+/// What came of one.
+pub(super) struct Did {
+    words: String,
+    kept_aside: Option<String>,
+}
+
+impl From<String> for Did {
+    fn from(words: String) -> Did {
+        Did {
+            words,
+            kept_aside: None,
+        }
+    }
+}
+
+impl From<Restored> for Did {
+    fn from(restored: Restored) -> Did {
+        let aside = restored.kept_aside;
+        Did {
+            words: restored.words,
+            kept_aside: aside.map(|path| path.display().to_string()),
+        }
+    }
+}
+
 impl Orders {
     pub(super) fn next_wakeup(&self) -> Time {
         let waiting = self.restoring.as_ref().filter(|r| !r.exchanging);
@@ -71,6 +98,9 @@ impl Worker {
     /// An order arrived.
     pub(super) fn ordered(&mut self, line: u64, mut order: Order) {
         order.why = printable(&order.why);
+        if order.action == VERIFY_DATA {
+            return self.verify(line, order);
+        }
         match self.admit(&order) {
             Ok(spec) => {
                 self.orders.busy.insert(order.service.clone());
@@ -169,7 +199,7 @@ impl Worker {
                     Reached::Supervisor => "it had been given up, and is tried again".into(),
                     Reached::Nobody => "it does not run: nothing was done".into(),
                 };
-                self.finish(&pending, Ok(done));
+                self.finish(&pending, Ok(done.into()));
             }
             Some((Hand::Host, _)) if action == "restore_data" => self.begin_restoring(pending),
             Some((Hand::Host, _)) => {
@@ -217,7 +247,7 @@ impl Worker {
             let (service, action) = (service.clone(), action.clone());
             self.tell_supervisor(&service, &action, "another release is in place");
         }
-        self.finish(&pending, result);
+        self.finish(&pending, result.map(Did::from));
     }
 
     fn begin_restoring(&mut self, pending: Pending) {
@@ -253,7 +283,7 @@ impl Worker {
             let (host, reports) = (self.host.clone(), self.reports.clone());
             let order = restoring.pending.order.clone();
             tokio::task::spawn_blocking(move || {
-                let restored = host.restore(&order.service, order.argument.as_deref());
+                let restored = host.restore(&order.service, &which(&order));
                 let _ = reports.blocking_send(Report::Restored(restored));
             });
         } else if restoring.until <= at {
@@ -261,7 +291,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn restored(&mut self, result: Result<String, String>) {
+    pub(super) fn restored(&mut self, result: Result<Restored, String>) {
         let Some(restoring) = self.orders.restoring.take() else {
             return;
         };
@@ -270,10 +300,10 @@ impl Worker {
             Err(_) => "its data could not be restored",
         };
         self.tell(restoring.service, ServiceOrder::Release, why.into());
-        self.finish(&restoring.pending, result);
+        self.finish(&restoring.pending, result.map(Did::from));
     }
 
-    fn finish(&mut self, pending: &Pending, result: Result<String, String>) {
+    fn finish(&mut self, pending: &Pending, result: Result<Did, String>) {
         let Order {
             order,
             service,
@@ -282,8 +312,8 @@ impl Worker {
         } = &pending.order;
         self.orders.busy.remove(service);
         match &result {
-            Ok(done) => {
-                tracing::warn!(target: "evenkeel::recovery", service, action, "{service}: {action}: {done}");
+            Ok(Did { words, .. }) => {
+                tracing::warn!(target: "evenkeel::recovery", service, action, "{service}: {action}: {words}");
             }
             Err(why) => {
                 tracing::error!(target: "evenkeel::recovery", service, action, "{service}: {action} failed: {why}");
@@ -292,14 +322,18 @@ impl Worker {
         self.done(pending.line, *order, result);
     }
 
-    fn done(&mut self, line: u64, order: u64, result: Result<String, String>) {
+    pub(super) fn done(&mut self, line: u64, order: u64, result: Result<Did, String>) {
         let done = result.is_ok();
-        let mut words = result.unwrap_or_else(|why| why);
+        let Did {
+            mut words,
+            kept_aside,
+        } = result.unwrap_or_else(Did::from);
         words.truncate(words.floor_char_boundary(2048));
         let done = FromAgent::Done {
             order,
             done,
             words,
+            kept_aside,
             fence: self.newest.load(Relaxed),
         };
         self.say_to(line, &done, true);

@@ -20,6 +20,7 @@ use evenkeel_schema::agent::{
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::clock::now;
+use super::points::ToldPoints;
 use super::worker::Worker;
 
 /// What was told last, and what is needed to tell more.
@@ -31,6 +32,8 @@ pub(super) struct Told {
     ended: BTreeMap<String, Ended>,
     /// Services whose processes stand still: they do not beat.
     frozen: BTreeSet<Arc<str>>,
+    /// Recovery points.
+    pub(super) points: ToldPoints,
     sequence: u64,
     every: Duration,
     next_beat: Time,
@@ -55,7 +58,11 @@ impl Worker {
     /// Everything, to one that has just welcomed us.
     pub(super) fn tell_all(&mut self, line: u64) {
         let services = self.engine.services();
-        let services = services.map(|view| self.of(&view)).collect();
+        let all = |view: ServiceView<'_>| ServiceReport {
+            points: self.told.points.of(&view),
+            ..self.of(&view)
+        };
+        let services = services.map(all).collect();
         self.say_to(line, &FromAgent::Services { services }, true);
         // It need not wait for the next beat to know that they live.
         let beat = self.lively();
@@ -92,7 +99,8 @@ impl Worker {
         }
     }
 
-    fn of(&self, view: &ServiceView<'_>) -> ServiceReport {
+    /// A service as it is; its recovery points as they were told.
+    pub(super) fn of(&self, view: &ServiceView<'_>) -> ServiceReport {
         let mut why = view.why.to_owned();
         why.truncate(why.floor_char_boundary(1024));
         ServiceReport {
@@ -104,6 +112,7 @@ impl Worker {
             restarts: view.restarts,
             ended: self.told.ended.get(&*view.spec.name).cloned(),
             care: CareReport::new(&view.spec.care),
+            points: None,
         }
     }
 
@@ -160,7 +169,7 @@ impl Worker {
     }
 
     /// To everybody, for sure.
-    fn say_sure(&mut self, message: &FromAgent) {
+    pub(super) fn say_sure(&mut self, message: &FromAgent) {
         for line in self.lines.keys().copied().collect::<Vec<_>>() {
             self.say_to(line, message, true);
         }

@@ -24,7 +24,7 @@ use super::line::LineSays;
 use super::lines::Open;
 use super::orders::{Orders, Pending};
 use super::tell::Told;
-use super::{Host, Input, Start};
+use super::{Host, Input, Restored, Start};
 use crate::file::{self, Loaded};
 
 /// Reports of tasks waiting to be handled; a task that finds it full waits, the loop never does.
@@ -47,7 +47,9 @@ pub(super) enum Report {
     Fenced(Pending, io::Result<()>),
     /// An action on files and programs ended.
     Acted(Pending, Result<String, String>),
-    Restored(Result<String, String>),
+    Restored(Result<Restored, String>),
+    /// A recovery point was read back, for the order of this number of this line.
+    Verified(u64, u64, Result<String, String>),
 }
 
 /// How far the end has come.
@@ -148,6 +150,7 @@ impl Worker {
         if self.next_alive <= at {
             self.next_alive = at + ALIVE_EVERY;
             self.host.alive();
+            self.tell_points();
         }
         if self.engine.next_wakeup().is_some_and(|due| due <= at) {
             self.event(Event::Tick);
@@ -197,6 +200,7 @@ impl Worker {
             Report::Fenced(pending, result) => self.fenced(pending, result),
             Report::Acted(pending, result) => self.acted(pending, result),
             Report::Restored(result) => self.restored(result),
+            Report::Verified(line, order, result) => self.verified(line, order, result),
         }
     }
 

@@ -7,6 +7,7 @@ use evenkeel_core::supervise::ServiceOrder;
 use evenkeel_schema::admin::{ActionAnswer, ActionRequest, ErrorAnswer, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::agents::{Did, Wish};
 use super::underway::noted;
 use super::{Driver, Report};
 use crate::ask::{Outcome, unavailable};
@@ -86,14 +87,19 @@ impl Driver {
     ) {
         let (service, action) = (name.to_owned(), action.part.name);
         let why = "an operator's word".to_owned();
-        let answered = Box::new(move |_: &mut Driver, result: Result<String, String>| {
-            let done = result.map(|done| acted(&service, action, done));
+        let answered = Box::new(move |_: &mut Driver, result: Result<Did, String>| {
+            let done = result.map(|did| acted(&service, action, did.words));
             let _ = answer.send(done.map_err(|why| {
                 let hint = "the agent's own log has it too; `allow` in its file says what may be asked of its host";
                 ErrorAnswer::new(ErrorCode::ActionFailed, why, hint)
             }));
         });
-        self.order_elsewhere(name, (action, argument), why, answered);
+        let wish = Wish {
+            action,
+            argument,
+            older_than: None,
+        };
+        self.order_elsewhere(name, wish, why, answered);
     }
 
     /// Off the loop, once it is written down that it begins.

@@ -3,9 +3,11 @@
 
 mod hello;
 mod orders;
+mod points;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::engine::{AgentNews, Event};
 use evenkeel_core::id::EndpointId;
@@ -21,9 +23,26 @@ use tokio::task::JoinHandle;
 use super::Driver;
 use crate::agents::{AgentDoor, Rules, Said, What};
 use crate::clock::now;
+use points::TheirPoints;
 
 /// What is done with the answer.
-pub(super) type Answer = Box<dyn FnOnce(&mut Driver, Result<String, String>) + Send>;
+pub(super) type Answer = Box<dyn FnOnce(&mut Driver, Result<Did, String>) + Send>;
+
+/// What is to be done elsewhere.
+pub(super) struct Wish<'a> {
+    pub(super) action: &'a str,
+    pub(super) argument: Option<String>,
+    /// For a restoration that names no point: it was made longer ago than this.
+    pub(super) older_than: Option<Duration>,
+}
+
+/// It was done.
+pub(super) struct Did {
+    /// What, for people.
+    pub(super) words: String,
+    /// After a restoration: where the data that was there before is now.
+    pub(super) kept_aside: Option<String>,
+}
 
 /// All of them.
 pub(super) struct Agents {
@@ -54,6 +73,7 @@ pub(crate) struct Known {
     version: String,
     actions: Vec<String>,
     services: usize,
+    points: TheirPoints,
     heard: Option<WallTime>,
     /// The newest fence given to it, or that it has seen.
     fence: u64,
@@ -65,6 +85,7 @@ struct Waiting {
     link: LinkId,
     agent: Arc<str>,
     until: Time,
+    restores: bool,
     answer: Answer,
 }
 
@@ -131,11 +152,18 @@ impl Agents {
             version: String::new(),
             actions: Vec::new(),
             services: 0,
+            points: TheirPoints::default(),
             heard: None,
             fence: 0,
             messages: 0,
             refused: 0,
         })
+    }
+
+    /// Was it ordered to restore data, and has not answered?
+    fn restores_on(&self, agent: &str) -> bool {
+        let mut orders = self.orders.values();
+        orders.any(|order| order.restores && *order.agent == *agent)
     }
 
     /// False if it could not be told: its queue is full, and it is cut off.
@@ -229,13 +257,17 @@ impl Driver {
             // Who says it twice is none of ours.
             FromAgent::Hello(_) => drop(self.agents.links.remove(&link)),
             FromAgent::Services { services } => {
-                self.agents.known(agent).services = services.len();
+                let known = self.agents.known(agent);
+                known.services = services.len();
+                known.points.told(&services, true);
                 let reports = services.iter().map(ServiceReport::report);
                 // Each was checked when it was read.
                 let reports = reports.filter_map(Result::ok).collect();
                 self.agent_news(agent, AgentNews::Connected(reports));
             }
             FromAgent::Service(service) => {
+                let told = std::slice::from_ref(&service);
+                self.agents.known(agent).points.told(told, false);
                 if let Ok(report) = service.report() {
                     self.agent_news(agent, AgentNews::Changed(Box::new(report)));
                 }
@@ -250,12 +282,15 @@ impl Driver {
                 order,
                 done,
                 words,
+                kept_aside,
                 fence,
             } => {
                 let known = self.agents.known(agent);
                 known.fence = known.fence.max(fence);
                 let words = printable(&words);
-                let result = if done { Ok(words) } else { Err(words) };
+                let kept_aside = kept_aside.map(|path| printable(&path));
+                let did = Did { words, kept_aside };
+                let result = if done { Ok(did) } else { Err(did.words) };
                 self.agent_done(link, order, result);
             }
             FromAgent::Bye { why } => {

@@ -396,7 +396,7 @@ impl Driver {
             }
             Ask::Change(change, answer) => self.ask_change(change, Some(answer)),
             Ask::Notify(pool, answer) => self.notify_test(&pool, answer),
-            Ask::RecoveryPoints(answer) => drop(answer.send(self.host.recovery_points())),
+            Ask::RecoveryPoints(answer) => drop(answer.send(self.recovery_points())),
             Ask::Act {
                 service,
                 request,

@@ -2,6 +2,7 @@
 //! under.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::engine::{Engine, Event};
 use evenkeel_core::id::Epoch;
@@ -12,7 +13,9 @@ use evenkeel_schema::admin::{CureStatus, RecoveryPoint, RecoveryStatus, Underway
 use evenkeel_schema::records::RecoveryRecord;
 use tokio::sync::oneshot;
 
+use super::agents::{Did, Wish};
 use super::{Driver, Report};
+use crate::clock::now;
 
 /// What a task of the recovery brings back.
 pub(crate) enum Recovered {
@@ -84,10 +87,18 @@ impl Driver {
             Hand::Balancer | Hand::Control => "restart",
         };
         let epoch = order.epoch;
-        let answer = Box::new(move |driver: &mut Driver, result| {
+        let answer = Box::new(move |driver: &mut Driver, result: Result<Did, String>| {
+            let result = result.map(|did| did.words);
             driver.event(Event::Acted { epoch, result });
         });
-        self.order_elsewhere(&service, (action, order.argument), order.why, answer);
+        // Only a point from before the fault; which of those is whole is found there.
+        let ago = now().wall.0.saturating_sub(order.since.0);
+        let wish = Wish {
+            action,
+            argument: order.argument,
+            older_than: (action == "restore_data").then(|| Duration::from_millis(ago)),
+        };
+        self.order_elsewhere(&service, wish, order.why, answer);
     }
 
     fn order_host(&mut self, order: Order) -> Result<(), (Epoch, String)> {

@@ -37,6 +37,9 @@ impl Driver {
         id: String,
         answer: oneshot::Sender<Outcome<RecoveryAnswer>>,
     ) {
+        if self.is_elsewhere(&name) {
+            return self.restore_elsewhere(name, id, answer);
+        }
         match self.may_restore(&name, &id) {
             Ok((service, stop_timeout)) => {
                 let why = format!("its data is restored from {id}");
@@ -58,11 +61,14 @@ impl Driver {
 
     /// Reads a point back off the loop.
     pub(super) fn verify(
-        &self,
+        &mut self,
         name: String,
         id: String,
         answer: oneshot::Sender<Outcome<RecoveryAnswer>>,
     ) {
+        if self.is_elsewhere(&name) {
+            return self.verify_elsewhere(name, id, answer);
+        }
         if let Err(refusal) = self.find_point(&name, &id) {
             drop(answer.send(Err(refusal)));
             return;
@@ -186,7 +192,7 @@ pub(super) fn no_such_service(name: &str) -> ErrorAnswer {
     )
 }
 
-fn no_such_point(name: &str, id: &str) -> ErrorAnswer {
+pub(super) fn no_such_point(name: &str, id: &str) -> ErrorAnswer {
     let message = format!("service {name} has no recovery point {id:?}");
     let hint = format!("`evenkeel recovery-points {name}` lists them");
     ErrorAnswer::new(ErrorCode::NoSuchRecoveryPoint, message, hint)

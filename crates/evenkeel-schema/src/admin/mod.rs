@@ -39,8 +39,8 @@ pub use learned::{LearnedEndpoint, LearnedKind, LearnedStatus};
 pub use notice::{Notice, NotifyAnswer, NotifyResult};
 pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
 pub use recovery::{
-    CureStatus, RecoveryAnswer, RecoveryPoint, RecoveryPoints, RecoveryProblem, RecoveryStatus,
-    UnderwayStatus,
+    CureStatus, RecoveryAnswer, RecoveryOlder, RecoveryPoint, RecoveryPoints, RecoveryProblem,
+    RecoveryStatus, UnderwayStatus,
 };
 pub use request::{
     ActionRequest, Request, RollbackRequest, StateOrder, StateRequest, WeightRequest, parse_request,

@@ -11,6 +11,9 @@ pub struct RecoveryPoints {
     pub recovery_points: Vec<RecoveryPoint>,
     /// Services whose last one could not be made.
     pub problems: Vec<RecoveryProblem>,
+    /// Services of agents that have more points than the agent tells of.
+    #[serde(default)]
+    pub older: Vec<RecoveryOlder>,
 }
 
 /// One of [`RecoveryPoints::recovery_points`].
@@ -30,6 +33,18 @@ pub struct RecoveryPoint {
     pub files: u64,
     /// Sockets and devices that were left out.
     pub left_out: Vec<String>,
+    /// When it was so, of a service whose agent is not connected; `null` = it is so now.
+    #[serde(default)]
+    pub as_of: Option<Stamp>,
+}
+
+/// One of [`RecoveryPoints::older`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryOlder {
+    /// Whose data.
+    pub service: String,
+    /// So many, all older than those in the list.
+    pub points: u64,
 }
 
 /// One of [`RecoveryPoints::problems`].

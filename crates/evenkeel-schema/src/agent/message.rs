@@ -14,8 +14,13 @@ use crate::text::is_name;
 
 /// What is spoken here. Another number is another language; an added field is not.
 pub const PROTOCOL: u32 = 1;
+/// An order that is no action: reads a recovery point back. It changes nothing, so that no host has to allow it, no fence is asked
+/// for, and nothing else has to wait for it.
+pub const VERIFY_DATA: &str = "verify_data";
 /// Actions on offer: more than there are kinds.
 const ACTIONS_MAX: usize = 64;
+/// A path.
+const PATH_MAX: usize = 4096;
 /// Texts for people, bytes: a long sentence.
 const WORDS_MAX: usize = 4096;
 /// A token, as long as the configuration allows with room for its quotes.
@@ -67,6 +72,9 @@ pub enum FromAgent {
         done: bool,
         /// What was done, or why not, for people.
         words: String,
+        /// After a restoration: where the data that was there before is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept_aside: Option<String>,
         /// The newest fence it has seen: another balancer's clock may be ahead of that of whoever was refused.
         #[serde(default)]
         fence: u64,
@@ -176,9 +184,13 @@ pub struct Order {
     pub service: String,
     /// One of the actions.
     pub action: String,
-    /// For `run` the command's name, for `restore_data` the recovery point's.
+    /// For `run` the command's name, for `restore_data` and [`VERIFY_DATA`] the recovery point's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
+    /// For `restore_data` without an argument: only a point that was made longer ago than this, by the clock there. Not a moment,
+    /// since the clocks of two hosts differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_than_ms: Option<u64>,
     /// Why, for the log there.
     pub why: String,
 }
@@ -199,7 +211,13 @@ impl Message for FromAgent {
                 each_once(names, beat.services.len())
             }
             FromAgent::Facts(facts) => facts.validate(),
-            FromAgent::Done { words, .. } => within("words", words, WORDS_MAX),
+            FromAgent::Done {
+                words, kept_aside, ..
+            } => {
+                within("words", words, WORDS_MAX)?;
+                let aside = kept_aside.as_deref();
+                aside.map_or(Ok(()), |path| within("a path", path, PATH_MAX))
+            }
             FromAgent::Bye { why } => within("why", why, WORDS_MAX),
         }
     }

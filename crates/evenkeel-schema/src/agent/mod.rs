@@ -21,6 +21,7 @@
 
 mod frame;
 mod message;
+mod points;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ mod tests;
 pub use frame::{FIRST_FRAME_BYTES_MAX, FRAME_BYTES_MAX, FrameError, Frames, encode};
 pub use message::{
     Beat, FromAgent, Hello, Message, Order, PROTOCOL, Refusal, ServiceBeat, ToAgent, Token,
-    printable, read,
+    VERIFY_DATA, printable, read,
 };
+pub use points::{POINTS_BYTES_MAX, PointReport, PointsProblem, PointsReport};
 pub use report::{CareReport, Ended, FactsReport, ServiceFactsReport, ServiceReport};

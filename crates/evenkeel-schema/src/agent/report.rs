@@ -11,6 +11,7 @@ use evenkeel_core::supervise::ServiceState;
 use serde::{Deserialize, Serialize};
 
 use super::message::{each_once, name, printable, within};
+use super::points::PointsReport;
 use crate::admin::{MachineFacts, ServiceFacts};
 
 /// A sentence, and as much as is kept of one.
@@ -41,6 +42,9 @@ pub struct ServiceReport {
     /// Its limits, and what may be done for it.
     #[serde(default)]
     pub care: CareReport,
+    /// Its recovery points. Left out = they are as they were told last, or are not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<PointsReport>,
 }
 
 /// A process that ended.
@@ -106,6 +110,9 @@ impl ServiceReport {
             within("how", &ended.how, WHY_MAX)?;
         }
         state(&self.state)?;
+        if let Some(points) = &self.points {
+            points.validate()?;
+        }
         self.care.validate()
     }
 

@@ -3,11 +3,12 @@
 use evenkeel_core::facts;
 use evenkeel_core::settings::Care;
 use evenkeel_core::supervise::ServiceState;
+use evenkeel_core::time::WallTime;
 use proptest::prelude::*;
 
 use super::*;
 use crate::Stamp;
-use crate::admin::BeatState;
+use crate::admin::{BeatState, RecoveryPoint};
 
 fn hello() -> Hello {
     Hello {
@@ -110,6 +111,7 @@ fn names_numbers_and_texts_are_checked_before_anybody_acts_on_them() {
             order: 1,
             done: true,
             words: "x".repeat(5000),
+            kept_aside: None,
             fence: 0,
         },
     ];
@@ -213,4 +215,88 @@ proptest! {
             let _ = read::<ToAgent>(&frame);
         }
     }
+}
+
+fn kept(n: u64) -> RecoveryPoint {
+    RecoveryPoint {
+        service: "api".into(),
+        id: format!("20260101T000000Z-{n}"),
+        made: Stamp(WallTime(1000 - n)),
+        directory: "/data".into(),
+        bytes: 7,
+        files: 2,
+        left_out: (0..20).map(|n| format!("socket-{n}")).collect(),
+        as_of: None,
+    }
+}
+
+#[test]
+fn recovery_points_arrive_newest_first_as_many_as_fit_and_the_rest_is_counted() {
+    let points: Vec<_> = (1..30).map(kept).collect();
+    let report = PointsReport::new(&points, None, 8192);
+    assert!(report.weight() <= 8192);
+    assert!(serde_json::to_vec(&report).unwrap().len() <= 8192 + 64);
+    let told = report.points.len();
+    assert!(told > 3 && report.older == 29 - told as u64, "{report:?}");
+    let message = FromAgent::Service(ServiceReport {
+        points: Some(report),
+        ..service("api")
+    });
+    let Ok(FromAgent::Service(arrived)) = taken(&message) else {
+        panic!("{message:?}");
+    };
+    let shown: Vec<_> = arrived.points.unwrap().points("h/api", None).collect();
+    assert_eq!(shown[0].service, "h/api");
+    assert_eq!(
+        (&shown[0].id, shown[0].made),
+        (&points[0].id, points[0].made)
+    );
+    assert_eq!(shown[0].left_out.last().unwrap(), "and 4 more");
+    assert_eq!(shown[0].left_out.len(), 17);
+}
+
+#[test]
+fn recovery_points_that_no_agent_of_ours_would_tell_of_are_refused() {
+    let good = PointsReport::new(&[kept(1)], None, 8192).points.remove(0);
+    let with = |points: Vec<PointReport>| {
+        let points = PointsReport {
+            points,
+            ..PointsReport::default()
+        };
+        taken(&FromAgent::Service(ServiceReport {
+            points: Some(points),
+            ..service("api")
+        }))
+    };
+    assert!(with(vec![good.clone()]).is_ok());
+    let odd = |change: fn(&mut PointReport)| {
+        let mut point = good.clone();
+        change(&mut point);
+        vec![point]
+    };
+    let refused = [
+        vec![good.clone(), good.clone()],
+        odd(|point| point.id = "../other".into()),
+        odd(|point| point.made_ms = u64::MAX),
+        odd(|point| point.directory = "x".repeat(5000)),
+        odd(|point| point.left_out = vec!["x".into(); 17]),
+        (0..1001)
+            .map(|n| PointReport {
+                id: format!("p{n}"),
+                ..good.clone()
+            })
+            .collect(),
+    ];
+    for points in refused {
+        assert!(with(points.clone()).is_err(), "{:?}", points.first());
+    }
+}
+
+#[test]
+fn a_report_of_an_older_agent_says_nothing_of_points() {
+    let text = br#"{"say":"service","name":"api","state":"ready","age_ms":1,"why":"","pid":null,"restarts":0}"#;
+    let Ok(FromAgent::Service(report)) = read(text) else {
+        panic!("it is a good report");
+    };
+    assert_eq!(report.points, None);
 }

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use evenkeel_agent::serve::{Host, INPUTS_MAX, Input};
+use evenkeel_agent::serve::{Host, INPUTS_MAX, Input, KnownPoints, Restored, WhichPoint};
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceEvent;
@@ -12,7 +13,7 @@ use evenkeel_schema::config::AgentConfig;
 use tokio::sync::mpsc;
 
 use crate::balancer::keeper::Keeper;
-use crate::balancer::recovery::Recovery;
+use crate::balancer::recovery::{self, Recovery};
 
 /// The keeper and the recovery points, as the agent sees them.
 pub(super) struct AgentHost {
@@ -70,30 +71,49 @@ impl Host for AgentHost {
         self.keeper.alive();
     }
 
-    fn restore(&self, service: &str, point: Option<&str>) -> Result<String, String> {
+    fn recovery_points(&self, known: u64) -> Option<KnownPoints> {
+        self.recovery.known(known)
+    }
+
+    fn verify(&self, service: &str, id: &str) -> Result<String, String> {
+        let answer = self.recovery.verify(service, id)?;
+        Ok(format!("recovery point {} is whole", answer.id))
+    }
+
+    fn restore(&self, service: &str, point: &WhichPoint) -> Result<Restored, String> {
         let id = match point {
-            Some(id) => id.to_owned(),
-            None => self.newest_whole(service)?,
+            WhichPoint::Named(id) => id.clone(),
+            WhichPoint::Newest(older_than) => self.newest_whole(service, *older_than)?,
         };
         let answer = self.recovery.restore(service, &id)?;
-        Ok(match answer.kept_aside {
+        let words = match &answer.kept_aside {
             Some(aside) => format!("data restored from {id}; what was there before is in {aside}"),
             None => format!("data restored from {id}; there was nothing before"),
+        };
+        Ok(Restored {
+            words,
+            kept_aside: answer.kept_aside.map(PathBuf::from),
         })
     }
 }
 
 impl AgentHost {
-    /// The newest recovery point that reads back as it was made.
-    fn newest_whole(&self, service: &str) -> Result<String, String> {
+    /// The newest recovery point of those old enough that reads back as it was made.
+    fn newest_whole(&self, service: &str, older_than: Duration) -> Result<String, String> {
         let mut points = self.recovery.list().recovery_points;
         points.retain(|point| point.service == service);
+        if points.is_empty() {
+            return Err(format!("service {service} has no recovery point"));
+        }
+        points.retain(|point| point.made.0 <= recovery::ago(older_than));
+        if points.is_empty() {
+            return Err("there is no recovery point from before the fault".into());
+        }
         points.sort_by_key(|point| std::cmp::Reverse(point.made));
         let whole = |id: &str| self.recovery.verify(service, id).is_ok();
-        let found = points.into_iter().find(|point| whole(&point.id));
-        found
-            .map(|point| point.id)
-            .ok_or_else(|| format!("service {service} has no recovery point that is whole"))
+        let found = points.iter().find(|point| whole(&point.id));
+        let found = found.map(|point| point.id.clone());
+        found.ok_or_else(|| format!("none of its {} recovery points is whole", points.len()))
     }
 }
 

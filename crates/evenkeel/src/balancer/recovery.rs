@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evenkeel_agent::recovery::{Point, Points};
+use evenkeel_agent::serve::{KnownPoints, ServicePoints};
 use evenkeel_core::recover::points::due;
 use evenkeel_core::settings::{Data, ServiceSpec};
 use evenkeel_core::time::WallTime;
@@ -21,6 +23,9 @@ pub(crate) struct Recovery {
     points: Points,
     wanted: Mutex<BTreeMap<String, Data>>,
     shown: Mutex<Shown>,
+    /// One more with each change of what is shown, made while that is locked; so whoever reads another number (relaxed) and then
+    /// locks sees at least as much as it counts.
+    version: AtomicU64,
     /// One at a time reads or writes points: making, pruning, verifying, restoring.
     work: Mutex<()>,
 }
@@ -31,6 +36,12 @@ struct Shown {
     problems: BTreeMap<String, (WallTime, String)>,
 }
 
+impl Shown {
+    fn services(&self) -> impl Iterator<Item = &String> {
+        self.points.keys().chain(self.problems.keys())
+    }
+}
+
 impl Recovery {
     /// Kept below the state directory.
     pub(crate) fn new(state_dir: &std::path::Path) -> Recovery {
@@ -38,6 +49,7 @@ impl Recovery {
             points: Points::new(state_dir.join("recovery")),
             wanted: Mutex::default(),
             shown: Mutex::default(),
+            version: AtomicU64::new(1),
             work: Mutex::default(),
         }
     }
@@ -51,15 +63,30 @@ impl Recovery {
     /// As the admin API shows them.
     pub(crate) fn list(&self) -> RecoveryPoints {
         let shown = lock(&self.shown);
-        let problem = |(service, (at, why)): (&String, &(WallTime, String))| RecoveryProblem {
-            service: service.clone(),
-            at: Stamp(*at),
-            why: why.clone(),
-        };
         RecoveryPoints {
             recovery_points: shown.points.values().flatten().map(status).collect(),
             problems: shown.problems.iter().map(problem).collect(),
+            older: Vec::new(),
         }
+    }
+
+    /// All of it, unless it is of this version.
+    pub(crate) fn known(&self, version: u64) -> Option<KnownPoints> {
+        if self.version.load(Relaxed) == version {
+            return None;
+        }
+        let shown = lock(&self.shown);
+        let service = |(name, points): (&String, &Vec<Point>)| {
+            let its = ServicePoints {
+                points: points.iter().map(status).collect(),
+                problem: shown.problems.get_key_value(name).map(problem),
+            };
+            (name.clone(), its)
+        };
+        Some(KnownPoints {
+            version: self.version.load(Relaxed),
+            services: shown.points.iter().map(service).collect(),
+        })
     }
 
     /// Reads a point back.
@@ -94,15 +121,21 @@ impl Recovery {
             let failed = lock(&self.shown).problems.get(service).map(|(at, _)| *at);
             if due(newest, failed, data.every) <= now() {
                 self.make(service, data);
-                self.refresh(service);
             }
         }
-        lock(&self.shown)
-            .points
-            .retain(|service, _| wanted.contains_key(service));
-        lock(&self.shown)
-            .problems
-            .retain(|service, _| wanted.contains_key(service));
+        let gone = |service: &String| !wanted.contains_key(service);
+        if lock(&self.shown).services().any(gone) {
+            self.change(|shown| {
+                shown.points.retain(|service, _| !gone(service));
+                shown.problems.retain(|service, _| !gone(service));
+            });
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Shown)) {
+        let mut shown = lock(&self.shown);
+        change(&mut shown);
+        self.version.fetch_add(1, Relaxed);
     }
 
     /// The newest, once all are known: a folder of points is read once, then only when something was made.
@@ -110,7 +143,7 @@ impl Recovery {
         let known = lock(&self.shown).points.contains_key(service);
         if !known {
             let list = self.points.list(service);
-            lock(&self.shown).points.insert(service.to_owned(), list);
+            self.change(|shown| drop(shown.points.insert(service.to_owned(), list)));
         }
         lock(&self.shown).points.get(service)?.first().cloned()
     }
@@ -123,14 +156,19 @@ impl Recovery {
                 tracing::info!(target: "evenkeel::recovery", service, "{service}: recovery point {id} made and read back: {} files, {} KiB", point.files, point.bytes / 1024);
                 let keep = usize::try_from(data.keep).unwrap_or(usize::MAX);
                 self.points.prune(service, keep);
-                let mut shown = lock(&self.shown);
-                shown.problems.remove(service);
-                shown.points.remove(service);
+                // One exchange: nobody who looks meanwhile finds none.
+                let list = self.points.list(service);
+                self.change(|shown| {
+                    shown.problems.remove(service);
+                    shown.points.insert(service.to_owned(), list);
+                });
             }
             Err(why) => {
-                let before = lock(&self.shown)
-                    .problems
-                    .insert(service.to_owned(), (at, why.clone()));
+                let before = lock(&self.shown).problems.get(service).cloned();
+                self.change(|shown| {
+                    let problem = (at, why.clone());
+                    shown.problems.insert(service.to_owned(), problem);
+                });
                 // The same again is no news.
                 if before.is_none_or(|(_, said)| said != why) {
                     tracing::warn!(target: "evenkeel::recovery", service, "{service}: no recovery point made: {why}");
@@ -163,6 +201,15 @@ fn status(point: &Point) -> RecoveryPoint {
         bytes: point.bytes,
         files: point.files,
         left_out: point.left_out.clone(),
+        as_of: None,
+    }
+}
+
+fn problem((service, (at, why)): (&String, &(WallTime, String))) -> RecoveryProblem {
+    RecoveryProblem {
+        service: service.clone(),
+        at: Stamp(*at),
+        why: why.clone(),
     }
 }
 
@@ -172,6 +219,12 @@ fn answer(point: &Point, kept_aside: Option<PathBuf>) -> RecoveryAnswer {
         id: point.id.clone(),
         kept_aside: kept_aside.map(|path| path.display().to_string()),
     }
+}
+
+/// The moment so long before this one.
+pub(crate) fn ago(time: Duration) -> WallTime {
+    let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    WallTime(now().0.saturating_sub(ms))
 }
 
 fn now() -> WallTime {

@@ -1,5 +1,6 @@
 //! `evenkeel recovery-points`: what there is to go back to, whether it is whole, and going back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hyper::Method;
@@ -55,9 +56,22 @@ fn list(service: Option<&str>, admin: &Admin) -> End {
         .collect();
     let header = ["SERVICE", "POINT", "AGO", "SIZE", "FILES", "OF"];
     match rows.is_empty() {
-        true => out.line("there are no recovery points: `data` in [service.NAME] asks for them"),
+        true => out.line("there are no recovery points: `data` in [service.NAME] asks for them; agents tell of theirs once they have connected"),
         false => out.table(&header, &rows, |_, _, cell| cell.to_owned()),
     }
+    for more in array(&answer.value["older"]).iter().filter(chosen) {
+        out.line(&format!(
+            "{}: and {} older ones, which its agent has on its host",
+            word(&more["service"]),
+            more["points"]
+        ));
+    }
+    say_as_of(
+        &out,
+        array(&answer.value["recovery_points"])
+            .iter()
+            .filter(chosen),
+    );
     for problem in array(&answer.value["problems"]).iter().filter(chosen) {
         let text = format!(
             "{}: the last one could not be made, {} ago: {}",
@@ -68,6 +82,24 @@ fn list(service: Option<&str>, admin: &Admin) -> End {
         out.line(&out.state("down", &text));
     }
     End::Done
+}
+
+/// Whose points are known from before only: once for each agent.
+fn say_as_of<'a>(out: &Out, points: impl Iterator<Item = &'a Value>) {
+    let old = points.filter(|point| !point["as_of"].is_null());
+    let agents: BTreeMap<String, &Value> = old
+        .filter_map(|point| {
+            let (agent, _) = point["service"].as_str()?.split_once('/')?;
+            Some((agent.to_owned(), &point["as_of"]))
+        })
+        .collect();
+    for (agent, as_of) in agents {
+        let text = format!(
+            "agent {agent} is not connected: its points are listed as they were {} ago, and are on its host; they can be restored from here when it is back",
+            age(as_of)
+        );
+        out.line(&out.state("down", &text));
+    }
 }
 
 fn row(point: &Value) -> Row {

@@ -8,6 +8,7 @@ mod support;
 
 mod incidents;
 mod letting_in;
+mod points;
 mod strangers;
 mod supervising;
 

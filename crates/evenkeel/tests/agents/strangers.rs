@@ -61,6 +61,7 @@ impl Pretender {
             service: "s".into(),
             action: "restart".into(),
             argument: None,
+            older_than_ms: None,
             why: "a test".into(),
         }));
         loop {

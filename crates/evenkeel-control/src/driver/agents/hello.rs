@@ -52,6 +52,10 @@ impl Driver {
         known.why = "connected".into();
         known.heard = Some(now.wall);
         known.from = from;
+        if known.version != hello.version {
+            // It may tell nothing of them any more.
+            known.points.forget();
+        }
         known.version = hello.version;
         known.actions = hello.actions;
         known.fence = known.fence.max(hello.fence);

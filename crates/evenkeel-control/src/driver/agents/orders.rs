@@ -7,7 +7,7 @@ use evenkeel_core::id::Epoch;
 use evenkeel_core::remote::{LinkId, following};
 use evenkeel_schema::agent::{Order, ToAgent};
 
-use super::{Answer, Waiting};
+use super::{Answer, Did, Waiting, Wish};
 use crate::clock::now;
 use crate::driver::Driver;
 
@@ -21,11 +21,12 @@ impl Driver {
     pub(in crate::driver) fn order_elsewhere(
         &mut self,
         full_name: &str,
-        (action, argument): (&str, Option<String>),
+        wish: Wish<'_>,
         why: String,
         answer: Answer,
     ) {
-        let sent = self.send_order(full_name, (action, argument), why);
+        let restores = wish.action == "restore_data";
+        let sent = self.send_order(full_name, wish, why);
         match sent {
             Ok((number, link, agent)) => {
                 let until = now().at + ANSWERED_WITHIN;
@@ -33,6 +34,7 @@ impl Driver {
                     link,
                     agent,
                     until,
+                    restores,
                     answer,
                 };
                 self.agents.orders.insert(number, waiting);
@@ -44,7 +46,7 @@ impl Driver {
     fn send_order(
         &mut self,
         full_name: &str,
-        (action, argument): (&str, Option<String>),
+        wish: Wish<'_>,
         why: String,
     ) -> Result<(u64, LinkId, Arc<str>), String> {
         let (agent, service) = full_name.split_once('/').ok_or("no service of an agent")?;
@@ -65,8 +67,9 @@ impl Driver {
             order: number,
             fence: known.fence,
             service: service.to_owned(),
-            action: action.to_owned(),
-            argument,
+            action: wish.action.to_owned(),
+            argument: wish.argument,
+            older_than_ms: wish.older_than.map(ms),
             why,
         };
         match self.agents.say(link, ToAgent::Order(order)) {
@@ -75,14 +78,14 @@ impl Driver {
         }
     }
 
-    pub(super) fn agent_done(&mut self, link: LinkId, order: u64, result: Result<String, String>) {
+    pub(super) fn agent_done(&mut self, link: LinkId, order: u64, result: Result<Did, String>) {
         let waiting = self.agents.orders.get(&order);
         if waiting.is_some_and(|waiting| waiting.link == link) {
             self.answer_order(order, result);
         }
     }
 
-    pub(super) fn answer_order(&mut self, order: u64, result: Result<String, String>) {
+    pub(super) fn answer_order(&mut self, order: u64, result: Result<Did, String>) {
         let Some(waiting) = self.agents.orders.remove(&order) else {
             return;
         };
@@ -93,4 +96,8 @@ impl Driver {
         }
         (waiting.answer)(self, result);
     }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
