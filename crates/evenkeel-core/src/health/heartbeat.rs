@@ -189,6 +189,11 @@ impl Heartbeat {
         self.verdict.verdict()
     }
 
+    /// Is it down no more but for the hold or a person?
+    pub fn returning(&self) -> bool {
+        self.verdict.returning()
+    }
+
     /// Why it is down.
     pub fn why(&self) -> &str {
         &self.why

@@ -6,10 +6,12 @@ use super::bench::{Bench, endpoint, pool, service};
 use super::*;
 use crate::diagnose::{Cause, Evidence, Source};
 use crate::facts::{DiskFacts, Facts, Limit, LimitWay, ProcessState, ServiceFacts};
-use crate::health::DecidedBy;
+use crate::health::{Beat, DecidedBy};
 use crate::incident::{About, Observation, Outcome, Record};
 use crate::recover::actions::{Kept, find};
-use crate::settings::{EndpointSpec, Ready, RecoveryMode, RecoverySettings, Release, ServiceSpec};
+use crate::settings::{
+    EndpointSpec, HeartbeatSettings, Ready, RecoveryMode, RecoverySettings, Release, ServiceSpec,
+};
 use crate::table::State;
 
 const MIB: u64 = 1 << 20;
@@ -177,6 +179,47 @@ fn one_that_waits_for_a_person_and_fails_again_is_looked_at_before_it_is_touched
         assert!(ran_ms < 10_000, "{:#?}", only(&bench));
     }
     assert!(ran_ms >= 1500, "touched after {ran_ms} ms");
+}
+
+/// A beat was lost on the way, and the process is busy for a moment while the hold lasts: neither is worth a restart.
+#[test]
+fn one_that_is_heard_again_is_waited_for_and_not_touched() {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    bench.services = vec![cared("s1"), cared("s2")];
+    let mut pool = pool("app", [served("s1"), served("s2")]);
+    pool.heartbeat = Some(HeartbeatSettings::default());
+    pool.recovery = allowing(&["restart", "kill_hung"]);
+    bench.configure(vec![pool]);
+    for sequence in 1..=40 {
+        for name in ["s1", "s2"] {
+            let lost = name == "s1" && (20..22).contains(&sequence);
+            let endpoint = bench.id(name);
+            let beat = Beat {
+                sequence,
+                ..Beat::default()
+            };
+            if !lost {
+                bench.handle(Event::Beat { endpoint, beat });
+            }
+        }
+        if (23..26).contains(&sequence) {
+            assert_eq!(bench.states("app"), [State::Down, State::Up]);
+            let mut busy = facts(&bench, "s1");
+            (busy.cpu_millicores, busy.throttled_permille) = (Some(996), Some(500));
+            busy.cpu_limit = Some(Limit {
+                max: 1000,
+                way: LimitWay::Cgroup2,
+                why: String::new(),
+            });
+            read(&mut bench, busy);
+        }
+        bench.run(1.0);
+    }
+    let record = only(&bench);
+    assert_eq!(taken(&record), [], "{record:#?}");
+    assert!(record.closed.is_some() && record.person.is_empty());
+    assert_eq!(bench.starts["s1"], 1);
 }
 
 #[test]

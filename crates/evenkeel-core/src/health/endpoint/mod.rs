@@ -254,9 +254,11 @@ impl Endpoint {
         }
     }
 
-    /// Is it on its way back: passing its checks, or in trial?
+    /// Is it on its way back: passing its checks, heard again where they found nothing, or in trial?
     pub(crate) fn returning(&self) -> bool {
-        self.check.returning()
+        let heard = self.heartbeat.returning() && self.check.verdict() != Verdict::Down;
+        heard
+            || self.check.returning()
             || self.heard_again.is_some_and(|n| n > 0)
             || self.outlier.trial().is_some()
     }
