@@ -1,22 +1,26 @@
 //! The picture of a simulation: quantiles over load where several loads were run, and of the last one how response times are
-//! distributed and how many requests were in the fleet over time. Written by hand, because lines are all of it.
+//! distributed and how many requests were in the fleet over time.
 
-use std::fmt::Write;
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::prelude::*;
 
 use super::{LoadRun, Outcome};
 
-/// A panel, and the room for its axes and the legend.
-const WIDE: f64 = 640.0;
-const HIGH: f64 = 260.0;
-const LEFT: f64 = 80.0;
-const TOP: f64 = 70.0;
-const STEP: f64 = HIGH + 80.0;
-const LEGEND: f64 = 200.0;
-/// As many colours as policies; more begin again.
-const COLOURS: [&str; 14] = [
-    "#2f6db3", "#c9862b", "#3a9a5c", "#c02020", "#7d55a8", "#8a5a3c", "#d273b0", "#6e6e6e",
-    "#a5a52a", "#2aa5a5", "#0b3d6b", "#e0559a", "#5c8a00", "#000000",
+/// A panel, and the room for its axes and the legend, in pixels.
+const WIDE: u32 = 760;
+const HIGH: u32 = 340;
+const TITLE: u32 = 44;
+const LEGEND: u32 = 180;
+const ROW: i32 = 16;
+/// As many colours as policies, each dark enough for a thin line; more begin again.
+const COLOURS: [u32; 16] = [
+    0x2f6db3, 0xc9862b, 0x3a9a5c, 0xc02020, 0x7d55a8, 0x8a5a3c, 0xd273b0, 0x6e6e6e, 0xa5a52a,
+    0x2aa5a5, 0x0b3d6b, 0xe0559a, 0x5c8a00, 0x000000, 0xff6a00, 0x00c8ff,
 ];
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// An axis from here to there.
 struct Axis {
@@ -34,48 +38,55 @@ struct Line {
 }
 
 struct Panel {
-    title: String,
+    title: &'static str,
     x: Axis,
     y: Axis,
     lines: Vec<Line>,
 }
 
 /// The picture, as SVG.
-pub fn svg(title: &str, runs: &[LoadRun]) -> String {
-    let Some(last) = runs.last() else {
-        return String::new();
-    };
+///
+/// # Errors
+/// What could not be drawn.
+pub fn svg(title: &str, runs: &[LoadRun]) -> Result<String, String> {
+    let mut picture = String::new();
+    if let Some(last) = runs.last() {
+        draw(&mut picture, title, runs, last).map_err(|error| error.to_string())?;
+    }
+    Ok(picture)
+}
+
+fn draw(picture: &mut String, title: &str, runs: &[LoadRun], last: &LoadRun) -> Drawn {
     let mut panels = Vec::new();
     if runs.len() > 1 {
         panels.push(over_load(runs));
     }
     panels.push(distribution(&last.outcomes));
     panels.push(over_time(last));
-    let (width, height) = (LEFT + WIDE + LEGEND, TOP + STEP * panels.len() as f64);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n\
-         <text x=\"12\" y=\"24\" font-size=\"15\" font-weight=\"bold\">{}</text>\n",
-        escaped(title)
-    );
-    for (number, panel) in panels.iter().enumerate() {
-        panel.draw(&mut out, TOP + STEP * number as f64);
+    let size = (WIDE + LEGEND, TITLE + HIGH * panels.len() as u32);
+    let whole = SVGBackend::with_string(picture, size).into_drawing_area();
+    whole.fill(&WHITE)?;
+    let bold = ("sans-serif", 17).into_font().style(FontStyle::Bold);
+    whole.draw(&Text::new(title.to_owned(), (12, 14), bold))?;
+    let (_, below) = whole.split_vertically(TITLE);
+    let (plots, names) = below.split_horizontally(WIDE);
+    for (panel, area) in panels.iter().zip(plots.split_evenly((panels.len(), 1))) {
+        panel.draw(&area)?;
     }
-    for (number, outcome) in last.outcomes.iter().enumerate() {
-        let y = TOP + 16.0 * number as f64;
-        let x = LEFT + WIDE + 20.0;
-        let _ = writeln!(
-            out,
-            "<line x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" stroke=\"{}\" stroke-width=\"2\"/><text x=\"{}\" y=\"{}\">{}</text>",
-            x + 22.0,
-            colour(number),
-            x + 28.0,
-            y + 4.0,
-            escaped(&outcome.policy)
-        );
+    legend(&names, &last.outcomes)?;
+    whole.present()?;
+    Ok(())
+}
+
+fn legend(area: &Area<'_>, outcomes: &[Outcome]) -> Drawn {
+    for (policy, outcome) in outcomes.iter().enumerate() {
+        let y = 40 + ROW * policy as i32;
+        let style = colour(policy).stroke_width(2);
+        area.draw(&PathElement::new([(8, y), (30, y)], style))?;
+        let font = ("sans-serif", 12);
+        area.draw(&Text::new(outcome.policy.clone(), (36, y - 6), font))?;
     }
-    out.push_str("</svg>\n");
-    out
+    Ok(())
 }
 
 fn over_load(runs: &[LoadRun]) -> Panel {
@@ -95,7 +106,7 @@ fn over_load(runs: &[LoadRun]) -> Panel {
     };
     let lines = (0..policies).flat_map(|policy| [line(policy, false), line(policy, true)]);
     Panel::around(
-        "p99 over load (dashed: p50)".to_owned(),
+        "p99 over load (dashed: p50)",
         ("load", false),
         ("seconds", true),
         lines.collect(),
@@ -115,7 +126,7 @@ fn distribution(outcomes: &[Outcome]) -> Panel {
             .collect(),
     });
     Panel::around(
-        "share of answers that took at most so long".to_owned(),
+        "share of answers that took at most so long",
         ("seconds", true),
         ("share", false),
         lines.collect(),
@@ -123,22 +134,16 @@ fn distribution(outcomes: &[Outcome]) -> Panel {
 }
 
 fn over_time(run: &LoadRun) -> Panel {
-    let lines = run
-        .outcomes
-        .iter()
-        .enumerate()
-        .map(|(policy, outcome)| Line {
+    let lines = run.outcomes.iter().enumerate().map(|(policy, outcome)| {
+        let points = outcome.curves.in_flight.iter();
+        Line {
             policy,
             dashed: false,
-            points: outcome
-                .curves
-                .in_flight
-                .iter()
-                .map(|&[at, count]| (at, count.max(1.0)))
-                .collect(),
-        });
+            points: points.map(|&[at, count]| (at, count.max(1.0))).collect(),
+        }
+    });
     Panel::around(
-        "requests in the fleet over time".to_owned(),
+        "requests in the fleet over time",
         ("second", false),
         ("requests", true),
         lines.collect(),
@@ -148,7 +153,7 @@ fn over_time(run: &LoadRun) -> Panel {
 impl Panel {
     /// With axes around all points.
     fn around(
-        title: String,
+        title: &'static str,
         x: (&'static str, bool),
         y: (&'static str, bool),
         lines: Vec<Line>,
@@ -162,62 +167,47 @@ impl Panel {
         }
     }
 
-    fn draw(&self, out: &mut String, top: f64) {
-        let bottom = top + HIGH;
-        let at = |(x, y): (f64, f64)| {
-            let (right, up) = (self.x.place(x), self.y.place(y));
-            (LEFT + WIDE * right, bottom - HIGH * up)
-        };
-        let _ = writeln!(
-            out,
-            "<text x=\"{LEFT}\" y=\"{}\" font-weight=\"bold\">{}</text>",
-            top - 10.0,
-            self.title
-        );
-        for x in self.x.ticks() {
-            let (place, _) = at((x, self.y.from));
-            let _ = writeln!(
-                out,
-                "<line x1=\"{place:.1}\" y1=\"{top}\" x2=\"{place:.1}\" y2=\"{bottom}\" stroke=\"#ddd\"/><text x=\"{place:.1}\" y=\"{}\" text-anchor=\"middle\" fill=\"#555\">{}</text>",
-                bottom + 14.0,
-                number(x)
-            );
+    fn draw(&self, area: &Area<'_>) -> Drawn {
+        let (x, y) = (self.x.from..self.x.to, self.y.from..self.y.to);
+        match (self.x.log, self.y.log) {
+            (true, true) => self.draw_on(area, x.log_scale(), y.log_scale()),
+            (true, false) => self.draw_on(area, x.log_scale(), y),
+            (false, true) => self.draw_on(area, x, y.log_scale()),
+            (false, false) => self.draw_on(area, x, y),
         }
-        for y in self.y.ticks() {
-            let (_, place) = at((self.x.from, y));
-            let _ = writeln!(
-                out,
-                "<line x1=\"{LEFT}\" y1=\"{place:.1}\" x2=\"{}\" y2=\"{place:.1}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{}</text>",
-                LEFT + WIDE,
-                LEFT - 6.0,
-                place + 4.0,
-                number(y)
-            );
-        }
-        let _ = writeln!(
-            out,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#555\">{}</text><text x=\"12\" y=\"{}\" fill=\"#555\">{}</text>",
-            LEFT + WIDE,
-            bottom + 28.0,
-            self.x.label,
-            top - 10.0,
-            self.y.label
-        );
+    }
+
+    fn draw_on<X, Y>(&self, area: &Area<'_>, x: X, y: Y) -> Drawn
+    where
+        X: AsRangedCoord<Value = f64>,
+        Y: AsRangedCoord<Value = f64>,
+        X::CoordDescType: ValueFormatter<f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
+    {
+        let mut chart = ChartBuilder::on(area)
+            .caption(self.title, ("sans-serif", 14))
+            .margin(10)
+            .x_label_area_size(40)
+            .y_label_area_size(70)
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .x_desc(self.x.label)
+            .y_desc(self.y.label)
+            .x_label_formatter(&|value| number(*value))
+            .y_label_formatter(&|value| number(*value))
+            .draw()?;
         for line in &self.lines {
-            let points = line.points.iter().map(|&point| at(point));
-            let points: Vec<String> = points.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-            let dash = if line.dashed {
-                " stroke-dasharray=\"4 3\""
+            let points = line.points.iter().copied();
+            let style = colour(line.policy).stroke_width(2);
+            if line.dashed {
+                chart.draw_series(DashedLineSeries::new(points, 4, 3, style))?;
             } else {
-                ""
-            };
-            let _ = writeln!(
-                out,
-                "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.6\"{dash} points=\"{}\"/>",
-                colour(line.policy),
-                points.join(" ")
-            );
+                chart.draw_series(LineSeries::new(points, style))?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -241,42 +231,15 @@ impl Axis {
             log,
         }
     }
-
-    /// From 0 to 1.
-    fn place(&self, value: f64) -> f64 {
-        match self.log {
-            true => (value / self.from).ln() / (self.to / self.from).ln(),
-            false => (value - self.from) / (self.to - self.from),
-        }
-    }
-
-    fn ticks(&self) -> Vec<f64> {
-        if self.log {
-            let decades = (self.to / self.from).log10().round() as i32;
-            return (0..=decades).map(|n| self.from * 10_f64.powi(n)).collect();
-        }
-        (0..=5)
-            .map(|n| self.from + (self.to - self.from) * f64::from(n) / 5.0)
-            .collect()
-    }
 }
 
-fn colour(policy: usize) -> &'static str {
-    COLOURS[policy % COLOURS.len()]
+fn colour(policy: usize) -> RGBColor {
+    let [_, red, green, blue] = COLOURS[policy % COLOURS.len()].to_be_bytes();
+    RGBColor(red, green, blue)
 }
 
 /// Short, without zeros that say nothing.
 fn number(value: f64) -> String {
     let text = format!("{value:.6}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    match value.abs() >= 100.0 {
-        true => format!("{value:.0}"),
-        false => text.chars().take(7).collect(),
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -326,11 +326,14 @@ fn a_picture_has_a_line_for_each_policy_and_says_nothing_of_what_was_overloaded(
         .into();
     let p99 = |run: usize, policy: usize| runs[run].outcomes[policy].p99_s;
     assert!(p99(0, 0) < p99(1, 0) && p99(1, 0) < p99(1, 1));
-    let picture = svg("a <title>", &runs);
+    let picture = svg("a <title>", &runs).unwrap();
     assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n"));
     assert!(picture.contains("a &lt;title&gt;"));
-    // p99 and p50 over load, the distribution, and requests over time, of each.
-    assert_eq!(picture.matches("<polyline").count(), 8);
+    // In the legend, p99 over load, the dashes of p50, the distribution, and requests over time.
+    for colour in ["#2F6DB3", "#C9862B"] {
+        let drawn = picture.matches(&format!("stroke=\"{colour}\"")).count();
+        assert!(drawn > 4, "{colour}: {drawn}");
+    }
     assert!(!picture.contains("NaN") && !picture.contains("inf"));
     let curves = &runs[1].outcomes[0].curves;
     assert!(curves.quantiles.is_sorted() && curves.in_flight.len() >= 199);

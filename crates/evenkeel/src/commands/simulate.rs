@@ -66,7 +66,8 @@ pub(crate) fn run(asked: &Simulate) -> End {
         tell(&out, &scenario, seed, &runs, &verdicts);
     }
     if let Some(path) = &asked.svg
-        && let Err(error) = std::fs::write(path, svg(&scenario.summary, &runs))
+        && let Err(error) = svg(&scenario.summary, &runs)
+            .and_then(|picture| std::fs::write(path, picture).map_err(|e| e.to_string()))
     {
         complain(&format!("evenkeel: {}: {error}", path.display()));
         return End::Failed;
