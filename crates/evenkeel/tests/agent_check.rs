@@ -5,7 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{Endpoint, Evenkeel, app, eventually, get};
+use support::{Endpoint, Evenkeel, app, eventually, get, read_head};
 
 /// What an agent does with whoever connects.
 #[derive(Clone)]
@@ -244,13 +244,7 @@ impl Slow {
 
     fn serve(&self, mut stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
-        loop {
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                if !matches!(reader.read_line(&mut head), Ok(n) if n > 0) {
-                    return;
-                }
-            }
+        while let Some(head) = read_head(&mut reader) {
             if !head.contains(" /healthz ") {
                 self.most
                     .fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);

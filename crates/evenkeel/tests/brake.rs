@@ -5,14 +5,14 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use support::{Answer, Evenkeel, app};
+use support::{Answer, Evenkeel, app, read_head};
 
 /// So many requests at once, each for so long: 125 in a second.
 const PLACES: usize = 8;
@@ -60,13 +60,7 @@ impl Server {
 /// Checks are answered at once: the server is well.
 fn read(stream: &TcpStream, line: &Sender<Job>) {
     let mut reader = BufReader::new(stream);
-    loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if !matches!(reader.read_line(&mut head), Ok(n) if n > 0) {
-                return;
-            }
-        }
+    while let Some(head) = read_head(&mut reader) {
         if head.contains(" /healthz ") {
             answer(stream);
             continue;

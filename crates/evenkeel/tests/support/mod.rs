@@ -487,12 +487,9 @@ impl Endpoint {
         };
         let mut reader = BufReader::new(stream);
         while !self.stop.load(SeqCst) {
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                if !matches!(reader.read_line(&mut head), Ok(n) if n > 0) {
-                    return;
-                }
-            }
+            let Some(head) = read_head(&mut reader) else {
+                return;
+            };
             if self.stop.load(SeqCst) {
                 return;
             }
@@ -589,4 +586,15 @@ pub fn app(endpoints: &[&Endpoint], extra: &str) -> String {
 /// The file's path, for arguments.
 pub fn path(folder: &Path, name: &str) -> String {
     folder.join(name).display().to_string()
+}
+
+/// The next head on a connection to an endpoint of a test's own; `None` at its end.
+pub fn read_head(reader: &mut impl BufRead) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if !matches!(reader.read_line(&mut head), Ok(n) if n > 0) {
+            return None;
+        }
+    }
+    Some(head)
 }
