@@ -67,8 +67,8 @@ impl Open {
 
     /// Takes one observation in.
     fn take(&mut self, subject: Arc<str>, item: Item, now: Time) {
-        // How the last process ended and how the neighbours are is as it was said last.
-        let newest = matches!(item.source, Source::Company | Source::Supervision);
+        // How the last process ended is as it was said last.
+        let newest = item.source == Source::Supervision;
         let keep_old = |old: &Item| {
             let denied = old.present && !item.present && old.worth(now) >= WORTH_KEPT;
             (denied && !newest) || (old.present == item.present && old.at >= item.at)

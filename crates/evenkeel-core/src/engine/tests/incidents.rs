@@ -388,8 +388,8 @@ fn a_reload_that_breaks_an_endpoint_is_blamed_on_the_configuration() {
     );
 }
 
-#[test]
-fn what_its_pool_needs_and_the_pool_are_two_incidents_although_on_one_machine() {
+/// A pool and the store it needs, on one machine; the store hangs for eight seconds, and the pool answers with errors.
+fn store_hangs() -> Bench {
     let apps = ["a1", "a2", "a3"].map(|name| at(name, "m1"));
     let mut bench = begin(vec![pool("app", apps), pool("store", [at("s1", "m1")])]);
     bench.run(15.0);
@@ -415,17 +415,38 @@ fn what_its_pool_needs_and_the_pool_are_two_incidents_although_on_one_machine() 
             see(&mut bench, name, Evidence::ErrorStatus);
         }
     }
-    let all = all(&bench);
-    let of = |key: &str| {
-        let names = |r: &&Record| r.subjects.iter().any(|s| s.key == key);
-        all.iter()
-            .find(names)
-            .unwrap_or_else(|| panic!("{key}: {all:#?}"))
-    };
-    assert_eq!(of("app/a1").id, of("app/a3").id, "{all:#?}");
-    assert_ne!(of("app/a1").id, of("store/s1").id);
-    assert_eq!(of("app/a1").cause(), Cause::DependencyDown, "{all:#?}");
-    assert_eq!(of("store/s1").cause(), Cause::ProcessHung, "{all:#?}");
+    bench
+}
+
+/// The incident that names this one.
+fn of(bench: &Bench, key: &str) -> Record {
+    let all = all(bench);
+    let names = |r: &&Record| r.subjects.iter().any(|s| s.key == key);
+    let found = all.iter().find(names);
+    found.unwrap_or_else(|| panic!("{key}: {all:#?}")).clone()
+}
+
+#[test]
+fn what_its_pool_needs_and_the_pool_are_two_incidents_although_on_one_machine() {
+    let bench = store_hangs();
+    let app = of(&bench, "app/a1");
+    assert_eq!(app.id, of(&bench, "app/a3").id, "{app:#?}");
+    assert_ne!(app.id, of(&bench, "store/s1").id);
+    assert_eq!(app.cause(), Cause::DependencyDown, "{app:#?}");
+    let store = of(&bench, "store/s1");
+    assert_eq!(store.cause(), Cause::ProcessHung, "{store:#?}");
+}
+
+#[test]
+fn one_that_recovers_first_takes_nothing_back_of_what_they_had_in_common() {
+    let mut bench = store_hangs();
+    bench.dead.remove("s1");
+    bench.dead.remove("a1");
+    for _ in 0..10 {
+        bench.run(1.0);
+        let app = of(&bench, "app/a3");
+        assert_eq!(app.cause(), Cause::DependencyDown, "{app:#?}");
+    }
 }
 
 #[test]
