@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -562,10 +562,21 @@ impl Endpoint {
     }
 }
 
-/// A port that nobody has at this moment.
+/// A port that nobody has at this moment, and that nobody is given who asks for any: it lies below those the kernel deals
+/// out, and no other test of this process is told the same.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static TOLD: AtomicU32 = AtomicU32::new(0);
+    let next = || {
+        let told = TOLD.fetch_add(1, SeqCst);
+        let port = FIRST + (std::process::id() * 64 + told) % COUNT;
+        u16::try_from(port).unwrap()
+    };
+    let mut ports = std::iter::repeat_with(next).take(1000);
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
 }
 
 /// A configuration of one http listener `web` and the pool `app`: quick checks, no hold, no ramp.
