@@ -5,7 +5,7 @@ use crate::diagnose::condition::Condition::{self, *};
 use crate::diagnose::evidence::Evidence as E;
 use crate::registry::Part;
 
-const CONDITIONS: &[(Condition, f64)] = &[(Unreachable, 0.6), (Slow, 0.3), (Erring, 0.002)];
+const CONDITIONS: &[(Condition, f64)] = &[(Unreachable, 0.6), (Slow, 0.3), (Erring, 0.0003)];
 
 #[rustfmt::skip] // a table
 const EVIDENCE: &[(E, f64)] = &[
@@ -15,7 +15,7 @@ const EVIDENCE: &[(E, f64)] = &[
     (E::ZoneToo, 0.97),
     (E::PoolToo, 0.95),
     (E::OtherPoolDown, 0.9),
-    (E::ErrorStatus, 0.001), // an endpoint that says so was reached
+    (E::ErrorStatus, 0.0002), // an endpoint that says so was reached
     (E::ConnectionRefused, 0.02),
     (E::ConnectTimeout, 0.3),
     (E::NoAnswer, 0.3),

@@ -13,6 +13,7 @@ const EVIDENCE: &[(E, f64)] = &[
     (E::MachineToo, 0.3), // peers are often on one machine
     (E::OtherPoolDown, 0.4), // it may be one of ours
     (E::EverythingToo, 0.1), // in a small site everything needs it
+    (E::ConnectTimeout, 0.05), // all its workers wait, and nobody takes connections
     (E::NotStarted, 0.1),
     (E::ExitCode, 0.05),
 ];

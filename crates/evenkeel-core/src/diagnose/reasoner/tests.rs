@@ -209,6 +209,39 @@ fn plain_stories_have_plain_causes() {
 }
 
 #[test]
+fn of_what_was_reached_and_says_that_it_errs_the_balancer_is_not_suspected() {
+    // What it needs hangs: its workers all wait, nobody is left to take connections, and everything is down.
+    let present = [
+        ConnectTimeout,
+        NoAnswer,
+        ErrorStatus,
+        CheckFails,
+        ProcessStopped,
+        MachineToo,
+        PoolToo,
+        OtherPoolDown,
+    ];
+    let absent = [
+        ProcessEnded,
+        OutOfMemoryKill,
+        NotStarted,
+        CpuHigh,
+        LoadHigh,
+        MemoryHigh,
+        Swapping,
+        DiskFull,
+        InodesFull,
+        DiskSlow,
+        DescriptorsFull,
+        ReleaseChanged,
+        ConfigChanged,
+    ];
+    let ranked = Reasoner::new().rank(&seen(&present, &absent), NOW);
+    assert_eq!(ranked[0].cause, Cause::DependencyDown, "{ranked:#?}");
+    assert!(ranked[0].probability > 0.95, "{ranked:#?}");
+}
+
+#[test]
 fn causes_stand_at_their_numbers_with_proper_tables() {
     for (number, entry) in CAUSES.iter().enumerate() {
         let name = entry.part.name;
