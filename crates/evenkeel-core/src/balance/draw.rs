@@ -143,17 +143,18 @@ impl Lots {
         group: &Group,
         ask: &Ask<'_>,
         rng: &mut Rng,
-        lots: impl Fn(&Candidate) -> u64,
+        lots: impl Fn(usize, &Candidate) -> u64,
     ) -> Option<usize> {
         let all = ask.all_fit(group);
         let mut sum = 0_u64;
-        for (candidate, up_to) in group.candidates().iter().zip(&mut self.sums) {
+        let both = group.candidates().iter().zip(&mut self.sums);
+        for (position, (candidate, up_to)) in both.enumerate() {
             let fits = if all {
                 candidate.weight > 0
             } else {
                 ask.fits(candidate)
             };
-            sum = sum.saturating_add(if fits { lots(candidate) } else { 0 });
+            sum = sum.saturating_add(if fits { lots(position, candidate) } else { 0 });
             *up_to = sum;
         }
         if sum == 0 {

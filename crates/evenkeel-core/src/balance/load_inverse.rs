@@ -31,7 +31,7 @@ struct LoadInverse {
 
 impl Policy for LoadInverse {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
-        self.lots.draw(group, ask, rng, |candidate| {
+        self.lots.draw(group, ask, rng, |_, candidate| {
             // Divided as floating point, and by way of signed numbers: half the time of integers, and none is negative.
             let load = ask.load_after(candidate) as i64 as f64;
             let lots = f64::from(candidate.weight) * SCALE / load;

@@ -36,20 +36,20 @@ impl RoundRobin {
         &mut self,
         group: &Group,
         ask: &Ask<'_>,
-        good: impl Fn(&Candidate) -> bool,
+        good: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         match ask.all_fit(group) {
-            true => self.next(group, |candidate| candidate.weight > 0 && good(candidate)),
-            false => self.next(group, |candidate| ask.fits(candidate) && good(candidate)),
+            true => self.next(group, |position, c| c.weight > 0 && good(position)),
+            false => self.next(group, |position, c| ask.fits(c) && good(position)),
         }
     }
 
-    fn next(&mut self, group: &Group, fits: impl Fn(&Candidate) -> bool) -> Option<usize> {
+    fn next(&mut self, group: &Group, fits: impl Fn(usize, &Candidate) -> bool) -> Option<usize> {
         let mut best: Option<(usize, i64)> = None;
         let mut total = 0;
         let both = group.candidates().iter().zip(self.credit.iter_mut());
         for (position, (candidate, credit)) in both.enumerate() {
-            if !fits(candidate) {
+            if !fits(position, candidate) {
                 continue;
             }
             total += i64::from(candidate.weight);
@@ -73,7 +73,7 @@ impl Policy for RoundRobin {
         self.credit.rebuilt(before, after);
         if before.is_empty() {
             for _ in 0..rng.index(after.candidates().len()) {
-                self.next(after, |candidate| candidate.weight > 0);
+                self.next(after, |_, candidate| candidate.weight > 0);
             }
         }
     }

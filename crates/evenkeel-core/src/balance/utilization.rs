@@ -4,10 +4,14 @@
 //! How much an endpoint is used is what is reported of it: processor and memory by the agent of its host, its own measure by
 //! heartbeats, agent checks or the headers of its answers. Of whom nothing is known is taken to be idle, so that an endpoint
 //! that does not report is no worse off than under any other policy.
+//!
+//! Reports come seconds apart, so that of many picks within a millisecond only the first goes and looks at them.
+
+use std::time::Duration;
 
 use super::draw::Lots;
 use super::round_robin::RoundRobin;
-use super::{Ask, Candidate, Entry, Group, Key, Policy, draw};
+use super::{Ask, Candidate, Entry, Group, Kept, Key, Policy, draw};
 use crate::registry::{Part, Setting};
 use crate::rng::Rng;
 use crate::settings::{Form, PolicySpec, Used};
@@ -44,10 +48,16 @@ pub(super) const ENTRY: Entry = Entry {
     make: |spec| Box::new(Utilization::new(spec)),
 };
 
+/// What was read is good for so long.
+const FRESH: Duration = Duration::from_millis(1);
+
 #[derive(Debug)]
 struct Utilization {
     form: Form,
     below: Below,
+    /// What is left of each, and until when that is good.
+    room: Kept<u32>,
+    fresh_until: Time,
     turns: RoundRobin,
     lots: Lots,
 }
@@ -60,17 +70,6 @@ struct Below {
     ceiling: u32,
 }
 
-impl Below {
-    /// What is left of each at this moment, in thousandths.
-    fn room(self, now: Time) -> impl Fn(&Candidate) -> u32 {
-        let reading = Reading::new(self.used, now);
-        move |candidate| {
-            let used = candidate.shared.used.take(&reading);
-            self.ceiling.saturating_sub(used)
-        }
-    }
-}
-
 impl Utilization {
     fn new(spec: &PolicySpec) -> Utilization {
         Utilization {
@@ -79,28 +78,43 @@ impl Utilization {
                 used: spec.used,
                 ceiling: spec.ceiling.of(1000) as u32,
             },
+            room: Kept::default(),
+            fresh_until: Time::ZERO,
             turns: RoundRobin::default(),
             lots: Lots::default(),
         }
+    }
+
+    /// What is left of each at this moment, in thousandths.
+    fn read(&mut self, group: &Group, now: Time) {
+        let reading = Reading::new(self.below.used, now);
+        for (room, candidate) in self.room.iter_mut().zip(group.candidates()) {
+            let used = candidate.shared.used.take(&reading);
+            *room = self.below.ceiling.saturating_sub(used);
+        }
+        self.fresh_until = now + FRESH;
     }
 }
 
 impl Policy for Utilization {
     fn pick(&mut self, group: &Group, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
-        let room = self.below.room(ask.now());
+        if ask.now() >= self.fresh_until {
+            self.read(group, ask.now());
+        }
+        let room = &*self.room;
         let weight = |c: &Candidate| u64::from(c.weight);
         match self.form {
             Form::RoundRobin => {
-                let found = self.turns.turn(group, ask, |c| room(c) > 0);
+                let found = self.turns.turn(group, ask, |position| room[position] > 0);
                 found.or_else(|| self.turns.turn(group, ask, |_| true))
             }
             Form::Random => {
-                let below = |c: &Candidate| u64::from(room(c) > 0);
+                let below = |position: usize, _: &Candidate| u64::from(room[position] > 0);
                 let found = self.lots.draw(group, ask, rng, below);
                 found.or_else(|| draw::uniform(group, ask, rng))
             }
             Form::WeightedRandom => {
-                let lots = |c: &Candidate| weight(c) * u64::from(room(c));
+                let lots = |position: usize, c: &Candidate| weight(c) * u64::from(room[position]);
                 let found = self.lots.draw(group, ask, rng, lots);
                 found.or_else(|| draw::weighted(group, ask, None, rng))
             }
@@ -108,6 +122,8 @@ impl Policy for Utilization {
     }
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, rng: &mut Rng) {
+        self.room.rebuilt(before, after);
+        self.fresh_until = Time::ZERO;
         self.turns.rebuilt(before, after, rng);
         self.lots.make_room(after);
     }
