@@ -111,6 +111,11 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Does it fail fast?
+    pub(super) fn is_burdened(&self, candidate: &Candidate) -> bool {
+        candidate.shared.burden.load(Relaxed) != NO_BURDEN
+    }
+
     /// This much there, heavier if it fails fast.
     pub(super) fn burdened(&self, candidate: &Candidate, load: f64) -> f64 {
         let burden = candidate.shared.burden.load(Relaxed);

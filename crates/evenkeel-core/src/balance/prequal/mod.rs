@@ -83,12 +83,17 @@ const NOTED: u32 = 8;
 const REPORTS_FOR: Duration = Duration::from_secs(60);
 /// Who takes no longer than this many times the fastest is as fast: so much an estimate of a few dozen answers may be off.
 const NEAR: f64 = 1.4;
+/// The lowest bits of a rank: a probe's place, before it the how-manieth it is, before that whether its endpoint was not drawn
+/// first at this very pick. A number of single precision leaves so many.
+const PLACE: u64 = PLACES_MAX as u64 - 1;
+const CAME: u64 = 0xff_ffff << 4;
+const OTHER: u64 = 1 << 28;
 /// Fewer probes are no choice.
 const CHOICE_MIN: usize = 2;
-/// How fast what was seen of an endpoint fades.
-const TAU_S: f64 = 10.0;
-/// Picks over which it is counted how many reports come for each.
-const PACE_OVER: f64 = 100.0;
+/// How fast what was seen of an endpoint fades, in nanoseconds.
+const TAU_NS: f64 = 10e9;
+/// The part of the last pick, where it is counted how many reports come for each.
+const PACE: f64 = 0.01;
 
 /// A moving average in nanoseconds; untouched it fades, so that one that was slow is asked again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,7 +106,7 @@ impl Average {
     /// The more time has passed, the more the new one counts, and an eighth at least.
     fn observe(&mut self, ns: f64, now: Time) {
         let part = match self.ns > 0.0 {
-            true => (now.since(self.at).as_secs_f64() / TAU_S).clamp(0.125, 1.0),
+            true => (self.age_ns(now) / TAU_NS).clamp(0.125, 1.0),
             false => 1.0,
         };
         self.ns += (ns - self.ns) * part;
@@ -110,9 +115,13 @@ impl Average {
 
     fn read(&self, now: Time) -> f64 {
         match self.ns > 0.0 {
-            true => self.ns * TAU_S / (TAU_S + now.since(self.at).as_secs_f64()),
+            true => self.ns * TAU_NS / (TAU_NS + self.age_ns(now)),
             false => 0.0,
         }
+    }
+
+    fn age_ns(&self, now: Time) -> f64 {
+        now.as_nanos().saturating_sub(self.at.as_nanos()) as f64
     }
 }
 
@@ -133,10 +142,8 @@ impl Known {
 }
 
 /// A probe as a pick sees it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Seen {
-    place: usize,
-    position: usize,
     hot: bool,
     /// Per weight, and heavier if it fails.
     in_flight: f32,
@@ -222,6 +229,7 @@ impl Prequal {
             let probe = Probe {
                 position,
                 at: ask.now(),
+                came: 0,
                 in_flight,
                 sent: 0,
                 latency,
@@ -234,6 +242,8 @@ impl Prequal {
     }
 
     /// The place of the best probe in this pool, if there is a choice.
+    ///
+    /// Which of sixteen it is nobody could foresee, so nothing here branches on what was seen of them.
     fn best(
         &self,
         pool: usize,
@@ -241,30 +251,43 @@ impl Prequal {
         group: &Group,
         ask: &Ask<'_>,
     ) -> Option<usize> {
-        let mut seen = [Seen::default(); PLACES_MAX];
-        let mut len = 0;
+        // By what a cold one takes, and by what anyone has in flight: of a hot one, and of who does not fit, for ever.
+        let mut takes = [f64::INFINITY; PLACES_MAX];
+        let mut rank = [u64::MAX; PLACES_MAX];
+        let (mut fitting, mut fastest) = (0, f64::INFINITY);
         for (place, probe) in self.pools[pool].iter().enumerate() {
-            if ask.fits(&group.candidates()[probe.position]) {
-                seen[len] = self.see(place, probe, group, ask);
-                len += 1;
+            if !ask.fits(&group.candidates()[probe.position]) {
+                continue;
             }
+            fitting += 1;
+            let seen = self.see(probe, group, ask);
+            takes[place] = if seen.hot {
+                f64::INFINITY
+            } else {
+                seen.latency
+            };
+            fastest = fastest.min(takes[place]);
+            let other = match Some(probe.position) == first {
+                true => 0,
+                false => OTHER,
+            };
+            let came = probe.came << 4 & CAME;
+            rank[place] = draw::order(f64::from(seen.in_flight)) | other | came | place as u64;
         }
-        let seen = &seen[..len];
-        let cold = seen.iter().filter(|seen| !seen.hot);
-        let fastest = cold.map(|seen| seen.latency).fold(f64::INFINITY, f64::min);
         // If all are hot, the fastest that is not takes for ever, and nobody is too slow.
         let near = fastest * NEAR;
-        let eligible = |seen: &&Seen| seen.latency <= near && (fastest.is_infinite() || !seen.hot);
-        let other = |seen: &Seen| Some(seen.position) != first;
-        let best = seen.iter().filter(eligible).min_by(|a, b| {
-            let less = a.in_flight.total_cmp(&b.in_flight);
-            less.then_with(|| other(a).cmp(&other(b)))
-        })?;
-        (len >= CHOICE_MIN).then_some(best.place)
+        let eligible = |(takes, rank): (&f64, &u64)| if *takes <= near { *rank } else { u64::MAX };
+        let best = takes
+            .iter()
+            .zip(&rank)
+            .map(eligible)
+            .fold(u64::MAX, u64::min);
+        (fitting >= CHOICE_MIN).then_some((best & PLACE) as usize)
     }
 
     /// A probe as it is judged now.
-    fn see(&self, place: usize, probe: &Probe, group: &Group, ask: &Ask<'_>) -> Seen {
+    #[inline(always)] // at each of sixteen probes
+    fn see(&self, probe: &Probe, group: &Group, ask: &Ask<'_>) -> Seen {
         let candidate = &group.candidates()[probe.position];
         let in_flight = match probe.own {
             true => ask.in_flight(candidate),
@@ -273,8 +296,6 @@ impl Prequal {
         let in_flight = weighed(group, ask, candidate, in_flight);
         let failing = self.known[probe.position].failing.read(ask.now());
         Seen {
-            place,
-            position: probe.position,
             hot: self.recent.is_hot(in_flight),
             in_flight,
             latency: probe.latency_now() + failing,
@@ -283,7 +304,9 @@ impl Prequal {
 
     /// The oldest and the worst go in turn.
     fn remove(&mut self, pool: usize, group: &Group, ask: &Ask<'_>) {
-        self.to_remove += self.removed_each(group);
+        if self.reports > 0.0 {
+            self.to_remove += self.removed_each(group);
+        }
         while self.to_remove >= 1.0 {
             self.to_remove -= 1.0;
             if self.pools[pool].len() <= CHOICE_MIN {
@@ -293,9 +316,10 @@ impl Prequal {
             let probes = self.pools[pool].iter().enumerate();
             let worst = probes
                 .filter(|_| self.worst)
-                .map(|(place, probe)| self.see(place, probe, group, ask))
-                .max_by(Seen::is_worse);
-            self.pools[pool].remove(worst.map_or(0, |seen| seen.place));
+                .map(|(place, probe)| (place, self.see(probe, group, ask)))
+                .max_by(|(_, a), (_, b)| a.is_worse(b));
+            let place = worst.map_or_else(|| self.pools[pool].oldest(), |(place, _)| place);
+            self.pools[pool].remove(place);
         }
     }
 
@@ -326,8 +350,8 @@ impl Policy for Prequal {
             1 => 0,
             n => rng.index(n),
         };
-        self.picks += 1.0 - self.picks / PACE_OVER;
-        self.reports -= self.reports / PACE_OVER;
+        self.picks += 1.0 - self.picks * PACE;
+        self.reports -= self.reports * PACE;
         self.owed = PROBES;
         self.pools[pool].forget(ask.now());
         let first = self.look(pool, group, ask, rng);
@@ -358,6 +382,7 @@ impl Policy for Prequal {
         let probe = Probe {
             position,
             at: report.at,
+            came: 0,
             in_flight: report.in_flight,
             sent: 0,
             latency: said.unwrap_or_else(|| known.own.read(report.at)),
@@ -407,6 +432,10 @@ fn share(group: &Group, candidate: &Candidate) -> f64 {
 
 /// So many in flight there, per weight, and heavier if it fails.
 fn weighed(group: &Group, ask: &Ask<'_>, candidate: &Candidate, in_flight: u32) -> f32 {
+    // The common case, and the short way to it: a pick waits for sixteen of these.
+    if group.even() && !ask.is_burdened(candidate) {
+        return in_flight as f32;
+    }
     let each = f64::from(in_flight) * share(group, candidate);
-    (ask.burdened(candidate, each + 1.0) - 1.0) as f32
+    (ask.burdened(candidate, each + 1.0) - 1.0).max(0.0) as f32
 }

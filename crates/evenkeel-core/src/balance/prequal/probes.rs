@@ -18,6 +18,8 @@ pub(super) struct Probe {
     /// The candidate's position.
     pub(super) position: usize,
     pub(super) at: Time,
+    /// The how-manieth it is of its pool, which sets the number.
+    pub(super) came: u64,
     /// As it said.
     pub(super) in_flight: u32,
     /// How many were sent there since, as far as is known here.
@@ -33,15 +35,20 @@ pub(super) struct Probe {
 impl Probe {
     /// What was sent there since takes its part of the time.
     pub(super) fn latency_now(&self) -> f64 {
-        self.latency * (1.0 + f64::from(self.sent) / (f64::from(self.in_flight) + 1.0))
+        match self.sent {
+            0 => self.latency,
+            sent => self.latency * (1.0 + f64::from(sent) / (f64::from(self.in_flight) + 1.0)),
+        }
     }
 }
 
-/// Some of them, in the order in which they came.
+/// Some of them.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
     places: [Probe; PLACES_MAX],
     len: usize,
+    /// That ever came.
+    came: u64,
 }
 
 impl Probes {
@@ -53,41 +60,49 @@ impl Probes {
         self.len
     }
 
-    /// One more, in a pool of this size.
+    /// One more, in a pool of this size: in the place of the last one of its endpoint, else of the oldest if there is no room.
     pub(super) fn add(&mut self, probe: Probe, size: usize) {
-        let mut known = self.places[..self.len].iter();
-        if let Some(at) = known.position(|known| known.position == probe.position) {
-            self.remove(at);
+        let size = size.clamp(1, PLACES_MAX);
+        while self.len > size {
+            self.remove(self.oldest());
         }
-        while self.len >= size.clamp(1, PLACES_MAX) {
-            self.remove(0);
-        }
-        self.places[self.len] = probe;
-        self.len += 1;
+        let same = |known: &Probe| known.position == probe.position;
+        let at = self.first(|known| if same(known) { 0 } else { known.came });
+        let at = match self.len < size && !(self.len > 0 && same(&self.places[at])) {
+            true => {
+                self.len += 1;
+                self.len - 1
+            }
+            false => at,
+        };
+        self.came += 1;
+        self.places[at] = Probe {
+            came: self.came,
+            ..probe
+        };
     }
 
     /// Those that are too old go.
     pub(super) fn forget(&mut self, now: Time) {
-        // They came in this order.
-        while self.len > 0 && now.since(self.places[0].at) > AGE_MAX {
-            self.remove(0);
+        let earliest = now - AGE_MAX;
+        let mut at = 0;
+        while at < self.len {
+            match self.places[at].at < earliest {
+                true => self.remove(at),
+                false => at += 1,
+            }
         }
     }
 
     /// A pick goes by this one: it has one more in flight now, and one use less. What is seen with our own eyes is seen anew with
     /// each pick: whoever was the best stays among those that are looked at.
     pub(super) fn used(&mut self, at: usize, now: Time) {
-        if self.places[at].own {
-            let again = Probe {
-                at: now,
-                ..self.places[at]
-            };
-            self.remove(at);
-            self.places[self.len] = again;
-            self.len += 1;
+        let probe = &mut self.places[at];
+        if probe.own {
+            self.came += 1;
+            (probe.at, probe.came) = (now, self.came);
             return;
         }
-        let probe = &mut self.places[at];
         probe.sent += 1;
         probe.uses = probe.uses.saturating_sub(1);
         if probe.uses == 0 {
@@ -95,14 +110,31 @@ impl Probes {
         }
     }
 
+    /// The place of the one that came first.
+    pub(super) fn oldest(&self) -> usize {
+        self.first(|probe| probe.came)
+    }
+
+    /// The place of the one of which this is least.
+    fn first(&self, number: impl Fn(&Probe) -> u64) -> usize {
+        let (mut first, mut least) = (0, u64::MAX);
+        for (place, probe) in self.iter().enumerate() {
+            let number = number(probe);
+            first = if number < least { place } else { first };
+            least = least.min(number);
+        }
+        first
+    }
+
     pub(super) fn remove(&mut self, at: usize) {
-        self.places.copy_within(at + 1..self.len, at);
         self.len -= 1;
+        self.places[at] = self.places[self.len];
     }
 
     /// The group was built anew: those of endpoints that are gone go, the others get their new positions.
     pub(super) fn moved(&mut self, to: impl Fn(usize) -> Option<usize>) {
         let before = std::mem::take(self);
+        self.came = before.came;
         for probe in before.iter() {
             if let Some(position) = to(probe.position) {
                 self.places[self.len] = Probe { position, ..*probe };

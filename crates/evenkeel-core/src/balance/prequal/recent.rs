@@ -3,13 +3,13 @@
 /// Reports that are remembered: eight times a full pool, so that a quantile of 84 % has twenty above it.
 const REMEMBERED: usize = 128;
 /// Reports between two computations, so that a report costs no sort.
-const EVERY: usize = 8;
+const EVERY: usize = 16;
 
 /// The last so many, and their quantile.
 #[derive(Debug)]
 pub(super) struct Recent {
-    /// In thousandths; 0 = everybody is hot.
-    quantile: u32,
+    /// In thousandths; `None` = everybody is hot.
+    quantile: Option<u32>,
     ring: [f32; REMEMBERED],
     len: usize,
     next: usize,
@@ -19,13 +19,17 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) fn new(quantile: u32) -> Recent {
+        let quantile = Some(quantile).filter(|&quantile| quantile > 0);
         Recent {
             quantile,
             ring: [0.0; REMEMBERED],
             len: 0,
             next: 0,
             since: 0,
-            limit: f32::INFINITY,
+            limit: match quantile {
+                Some(_) => f32::INFINITY,
+                None => f32::NEG_INFINITY,
+            },
         }
     }
 
@@ -43,13 +47,16 @@ impl Recent {
 
     /// Is this more than the quantile?
     pub(super) fn is_hot(&self, in_flight: f32) -> bool {
-        self.quantile == 0 || in_flight > self.limit
+        in_flight > self.limit
     }
 
     fn compute(&mut self) {
+        let Some(quantile) = self.quantile else {
+            return;
+        };
         let mut sorted = self.ring;
         let sorted = &mut sorted[..self.len];
-        let at = (self.len - 1) * self.quantile as usize / 1000;
+        let at = (self.len - 1) * quantile as usize / 1000;
         self.limit = *sorted.select_nth_unstable_by(at, f32::total_cmp).1;
     }
 }
