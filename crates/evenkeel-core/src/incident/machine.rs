@@ -224,12 +224,7 @@ impl Incident {
                 cured,
                 detail,
             } => self.action_judged(action, &target, cured, detail, now),
-            Input::NeedsPerson(reasons) => {
-                self.person.extend(reasons);
-                self.person.dedup();
-                self.person.truncate(REASONS_MAX);
-                Some(Step::Helpless)
-            }
+            Input::NeedsPerson(reasons) => self.needs_person(reasons),
             Input::Label(cause) => {
                 self.label = Some(cause);
                 Some(Step::Labelled)
@@ -314,6 +309,18 @@ impl Incident {
             harmed: self.harmed,
             merged: self.merged.iter().copied().collect(),
         }
+    }
+
+    /// A person is told once, and again where there is another reason.
+    fn needs_person(&mut self, reasons: Vec<String>) -> Option<Step> {
+        let known = self.person.len();
+        for reason in reasons {
+            if !self.person.contains(&reason) && self.person.len() < REASONS_MAX {
+                self.person.push(reason);
+            }
+        }
+        let news = known == 0 || self.person.len() > known;
+        news.then_some(Step::Helpless)
     }
 
     fn settle(&mut self, now: Now) -> Step {
@@ -466,6 +473,21 @@ mod tests {
         incident.on(Input::Left("app/a2".into()), at(40));
         assert_eq!(incident.record().times.restore, Some(40));
         assert!(!incident.is_closed());
+    }
+
+    #[test]
+    fn a_person_is_told_once_for_each_reason_however_many_of_it_wait() {
+        let mut incident = Incident::open(1, at(0).at, at(0));
+        let mut told = |why: &str| {
+            incident
+                .on(Input::NeedsPerson(vec![why.into()]), at(0))
+                .is_some()
+        };
+        assert!(told("run: not in `allow`"));
+        assert!(!told("run: not in `allow`"));
+        assert!(told("restart: its hour's budget is used up"));
+        assert!(!told("run: not in `allow`"));
+        assert_eq!(incident.record().person.len(), 2);
     }
 
     #[test]
