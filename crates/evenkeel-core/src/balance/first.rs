@@ -1,22 +1,20 @@
 //! The first endpoint in the order of the configuration that has room: a primary and its replicas, or filling one
 //! server after the other so that the rest can sleep (HAProxy's `first`).
 
-use super::{Ask, Entry, Group, Key, Policy};
+use super::{Ask, Entry, Group, Policy};
 use crate::registry::Part;
 use crate::rng::Rng;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "first",
-        summary: "the first endpoint in file order that is usable and has room",
-        settings: &[],
-    },
     weighted: false,
-    key: Key::Ignored,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(First),
+    ..Entry::plain(
+        Part {
+            name: "first",
+            summary: "the first endpoint in file order that is usable and has room",
+            settings: &[],
+        },
+        |_| Box::new(First),
+    )
 };
 
 #[derive(Debug)]

@@ -6,22 +6,20 @@
 //! The lot matters: with little traffic everybody has nothing in flight, and without it the first endpoint would get all
 //! of it. Loads are shared between the workers, so they do not each fill the same one.
 
-use super::{Ask, Entry, Group, Key, Policy, draw};
+use super::{Ask, Entry, Group, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "least_requests",
-        summary: "the endpoint with the least (in flight + 1) / weight, among equals by lot",
-        settings: &[],
-    },
     weighted: false,
-    key: Key::Ignored,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(LeastRequests),
+    ..Entry::plain(
+        Part {
+            name: "least_requests",
+            summary: "the endpoint with the least (in flight + 1) / weight, among equals by lot",
+            settings: &[],
+        },
+        |_| Box::new(LeastRequests),
+    )
 };
 
 #[derive(Debug)]

@@ -11,23 +11,21 @@
 //! looking at the same numbers.
 
 use super::peak_ewma::left;
-use super::{Ask, Candidate, Ended, Entry, Group, Kept, Key, Policy, draw};
+use super::{Ask, Candidate, Ended, Entry, Group, Kept, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 use crate::time::Time;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "least_time",
-        summary: "the endpoint with the least product of average answer time and requests in flight",
-        settings: &[],
-    },
-    weighted: true,
-    key: Key::Ignored,
     learns: true,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(LeastTime::default()),
+    ..Entry::plain(
+        Part {
+            name: "least_time",
+            summary: "the endpoint with the least product of average answer time and requests in flight",
+            settings: &[],
+        },
+        |_| Box::new(LeastTime::default()),
+    )
 };
 
 /// An average, in nanoseconds, how many answers it stands for, and when it was brought up to date.

@@ -3,23 +3,18 @@
 //! of what an idle one gets.
 
 use super::draw::Lots;
-use super::{Ask, Candidate, Entry, Group, Key, Policy};
+use super::{Ask, Candidate, Entry, Group, Policy};
 use crate::registry::Part;
 use crate::rng::Rng;
 
-pub(super) const ENTRY: Entry = Entry {
-    part: Part {
+pub(super) const ENTRY: Entry = Entry::plain(
+    Part {
         name: "load_inverse",
         summary: "any endpoint by lot, the more likely the less it has in flight: weight / (1 + in flight)",
         settings: &[],
     },
-    weighted: true,
-    key: Key::Ignored,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(LoadInverse::default()),
-};
+    |_| Box::new(LoadInverse::default()),
+);
 
 /// So that a weight of 1 under much load is still more than nothing.
 const SCALE: f64 = (1 << 20) as f64;

@@ -11,17 +11,15 @@ use crate::registry::Part;
 use crate::rng::Rng;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "maglev",
-        summary: "by key through a table of 65,537 places (655,373 for more than 300 endpoints): one look, even shares, few keys move",
-        settings: &[],
-    },
-    weighted: true,
     key: Key::Configured,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(Maglev::default()),
+    ..Entry::plain(
+        Part {
+            name: "maglev",
+            summary: "by key through a table of 65,537 places (655,373 for more than 300 endpoints): one look, even shares, few keys move",
+            settings: &[],
+        },
+        |_| Box::new(Maglev::default()),
+    )
 };
 
 /// The paper's sizes: a hundred times the endpoints and more keeps shares within 1 %.

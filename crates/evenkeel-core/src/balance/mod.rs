@@ -115,6 +115,22 @@ pub struct Entry {
     pub make: fn(&PolicySpec) -> Box<dyn Policy>,
 }
 
+impl Entry {
+    /// One that follows the weights, and goes neither by the request nor by how tries ended nor by what endpoints say of
+    /// themselves.
+    const fn plain(part: Part, make: fn(&PolicySpec) -> Box<dyn Policy>) -> Entry {
+        Entry {
+            part,
+            weighted: true,
+            key: Key::Ignored,
+            learns: false,
+            usage: false,
+            reports: false,
+            make,
+        }
+    }
+}
+
 /// Does a policy go by something of the request?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {

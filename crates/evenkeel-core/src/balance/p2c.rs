@@ -3,23 +3,18 @@
 //! Looking at two instead of all keeps most of the benefit of least requests, and a server that looks idle for a moment
 //! is not overrun by everybody at once, because everybody looks at two others.
 
-use super::{Ask, Entry, Group, Key, Policy, draw};
+use super::{Ask, Entry, Group, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
-pub(super) const ENTRY: Entry = Entry {
-    part: Part {
+pub(super) const ENTRY: Entry = Entry::plain(
+    Part {
         name: "p2c",
         summary: "two endpoints by lot with their weights, the one with less in flight per weight",
         settings: &[],
     },
-    weighted: true,
-    key: Key::Ignored,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(P2c),
-};
+    |_| Box::new(P2c),
+);
 
 #[derive(Debug)]
 struct P2c;

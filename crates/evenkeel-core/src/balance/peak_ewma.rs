@@ -9,23 +9,21 @@
 
 use std::time::Duration;
 
-use super::{Ask, Candidate, Ended, Entry, Group, Kept, Key, Policy, draw};
+use super::{Ask, Candidate, Ended, Entry, Group, Kept, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 use crate::time::Time;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "peak_ewma",
-        summary: "two endpoints by lot, the one with the smaller product of answer time (peaks at once, then fading) and requests in flight",
-        settings: &[],
-    },
-    weighted: true,
-    key: Key::Ignored,
     learns: true,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(PeakEwma::default()),
+    ..Entry::plain(
+        Part {
+            name: "peak_ewma",
+            summary: "two endpoints by lot, the one with the smaller product of answer time (peaks at once, then fading) and requests in flight",
+            settings: &[],
+        },
+        |_| Box::new(PeakEwma::default()),
+    )
 };
 
 /// Finagle's default: long enough to remember a slow phase, short enough to forgive it within a minute.

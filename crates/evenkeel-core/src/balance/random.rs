@@ -1,21 +1,19 @@
 //! Any endpoint, all alike, whatever their weights: the plainest policy, and the yardstick for the others.
 
-use super::{Ask, Entry, Group, Key, Policy, draw};
+use super::{Ask, Entry, Group, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "random",
-        summary: "any usable endpoint, all alike; weights count only in that 0 gets nothing",
-        settings: &[],
-    },
     weighted: false,
-    key: Key::Ignored,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(Random),
+    ..Entry::plain(
+        Part {
+            name: "random",
+            summary: "any usable endpoint, all alike; weights count only in that 0 gets nothing",
+            settings: &[],
+        },
+        |_| Box::new(Random),
+    )
 };
 
 #[derive(Debug)]

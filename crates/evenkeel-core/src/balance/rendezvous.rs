@@ -11,17 +11,15 @@ use crate::registry::Part;
 use crate::rng::Rng;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "rendezvous",
-        summary: "by key: each endpoint draws a number from the key, the best gets it; nothing to build, exact by weight",
-        settings: &[],
-    },
-    weighted: true,
     key: Key::Configured,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(Rendezvous),
+    ..Entry::plain(
+        Part {
+            name: "rendezvous",
+            summary: "by key: each endpoint draws a number from the key, the best gets it; nothing to build, exact by weight",
+            settings: &[],
+        },
+        |_| Box::new(Rendezvous),
+    )
 };
 
 #[derive(Debug)]

@@ -10,17 +10,15 @@ use crate::registry::Part;
 use crate::rng::Rng;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "ring_hash",
-        summary: "by key on a ring of hashes; who has over 1.25 times the average in flight passes it on",
-        settings: &[],
-    },
-    weighted: true,
     key: Key::Configured,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(Ring::default()),
+    ..Entry::plain(
+        Part {
+            name: "ring_hash",
+            summary: "by key on a ring of hashes; who has over 1.25 times the average in flight passes it on",
+            settings: &[],
+        },
+        |_| Box::new(Ring::default()),
+    )
 };
 
 /// Points of all endpoints together: with 64 endpoints each has 1024, and its share of the ring is its own within some 3 %.

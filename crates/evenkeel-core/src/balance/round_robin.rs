@@ -7,23 +7,18 @@
 //! Each worker begins at its own place of the cycle, so that several workers do not send their first requests to the
 //! same endpoint.
 
-use super::{Ask, Candidate, Entry, Group, Kept, Key, Policy};
+use super::{Ask, Candidate, Entry, Group, Kept, Policy};
 use crate::registry::Part;
 use crate::rng::Rng;
 
-pub(super) const ENTRY: Entry = Entry {
-    part: Part {
+pub(super) const ENTRY: Entry = Entry::plain(
+    Part {
         name: "round_robin",
         summary: "in turn, by weight, spread as evenly as possible",
         settings: &[],
     },
-    weighted: true,
-    key: Key::Ignored,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(RoundRobin::default()),
-};
+    |_| Box::new(RoundRobin::default()),
+);
 
 #[derive(Debug, Default)]
 pub(super) struct RoundRobin {

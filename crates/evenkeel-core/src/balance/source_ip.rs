@@ -6,15 +6,13 @@ use super::{Entry, Key};
 use crate::registry::Part;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "source_ip",
-        summary: "by the client's address, as rendezvous does it",
-        settings: &[],
-    },
-    weighted: true,
     key: Key::SourceIp,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(Rendezvous),
+    ..Entry::plain(
+        Part {
+            name: "source_ip",
+            summary: "by the client's address, as rendezvous does it",
+            settings: &[],
+        },
+        |_| Box::new(Rendezvous),
+    )
 };

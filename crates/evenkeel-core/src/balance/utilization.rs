@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::draw::Lots;
 use super::round_robin::RoundRobin;
-use super::{Ask, Candidate, Entry, Group, Kept, Key, Policy, draw};
+use super::{Ask, Candidate, Entry, Group, Kept, Policy, draw};
 use crate::registry::{Part, Setting};
 use crate::rng::Rng;
 use crate::settings::{Form, PolicySpec, Used};
@@ -19,33 +19,31 @@ use crate::time::Time;
 use crate::used::Reading;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "utilization",
-        summary: "among endpoints whose reported use is below a ceiling, in turn or by lot",
-        settings: &[
-            Setting {
-                key: "form",
-                default: "round_robin",
-                why: "the evenest of \"round_robin\", \"random\" and \"weighted_random\" (weight × what is left below the ceiling)",
-            },
-            Setting {
-                key: "used",
-                default: "highest",
-                why: "whatever runs out first; or only \"cpu\", \"memory\" or the endpoint's \"own\" measure",
-            },
-            Setting {
-                key: "ceiling",
-                default: "80%",
-                why: "queueing grows steeply beyond it",
-            },
-        ],
-    },
-    weighted: true,
-    key: Key::Ignored,
-    learns: false,
     usage: true,
-    reports: false,
-    make: |spec| Box::new(Utilization::new(spec)),
+    ..Entry::plain(
+        Part {
+            name: "utilization",
+            summary: "among endpoints whose reported use is below a ceiling, in turn or by lot",
+            settings: &[
+                Setting {
+                    key: "form",
+                    default: "round_robin",
+                    why: "the evenest of \"round_robin\", \"random\" and \"weighted_random\" (weight × what is left below the ceiling)",
+                },
+                Setting {
+                    key: "used",
+                    default: "highest",
+                    why: "whatever runs out first; or only \"cpu\", \"memory\" or the endpoint's \"own\" measure",
+                },
+                Setting {
+                    key: "ceiling",
+                    default: "80%",
+                    why: "queueing grows steeply beyond it",
+                },
+            ],
+        },
+        |spec| Box::new(Utilization::new(spec)),
+    )
 };
 
 /// What was read is good for so long.

@@ -1,22 +1,17 @@
 //! Any endpoint, by lot with its weight. Unlike round robin it keeps nothing, so many balancers do not fall into step.
 
-use super::{Ask, Entry, Group, Key, Policy, draw};
+use super::{Ask, Entry, Group, Policy, draw};
 use crate::registry::Part;
 use crate::rng::Rng;
 
-pub(super) const ENTRY: Entry = Entry {
-    part: Part {
+pub(super) const ENTRY: Entry = Entry::plain(
+    Part {
         name: "weighted_random",
         summary: "any usable endpoint, by lot with its weight",
         settings: &[],
     },
-    weighted: true,
-    key: Key::Ignored,
-    learns: false,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(WeightedRandom),
-};
+    |_| Box::new(WeightedRandom),
+);
 
 #[derive(Debug)]
 struct WeightedRandom;

@@ -48,17 +48,16 @@ use crate::rng::Rng;
 use crate::time::Time;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "learned",
-        summary: "of a few endpoints by lot, the one from which this sort of request (route, method, body size) is expected back first; p2c where that is not known",
-        settings: &[],
-    },
-    weighted: true,
     key: Key::Kind,
     learns: true,
-    usage: false,
-    reports: false,
-    make: |_| Box::new(Learner::default()),
+    ..Entry::plain(
+        Part {
+            name: "learned",
+            summary: "of a few endpoints by lot, the one from which this sort of request (route, method, body size) is expected back first; p2c where that is not known",
+            settings: &[],
+        },
+        |_| Box::new(Learner::default()),
+    )
 };
 
 /// Looked at beside `p2c`'s two once something is known: few, so that not all of a herd run to the same one.

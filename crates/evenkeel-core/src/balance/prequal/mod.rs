@@ -30,7 +30,7 @@ use std::time::Duration;
 
 pub use meter::Meter;
 
-use super::{Ask, Candidate, Ended, Entry, Group, Kept, Key, Policy, Report, draw};
+use super::{Ask, Candidate, Ended, Entry, Group, Kept, Policy, Report, draw};
 use crate::registry::{Part, Setting};
 use crate::rng::Rng;
 use crate::settings::PolicySpec;
@@ -39,28 +39,27 @@ use probes::{PLACES_MAX, Probe, Probes};
 use recent::Recent;
 
 pub(super) const ENTRY: Entry = Entry {
-    part: Part {
-        name: "prequal",
-        summary: "of those known to have little in flight, the one with the least latency, by what endpoints report",
-        settings: &[
-            Setting {
-                key: "quantile",
-                default: "84%",
-                why: "the paper's: who has more in flight than so many have is hot and only taken if all are; 0% goes by requests in flight alone",
-            },
-            Setting {
-                key: "pools",
-                default: "1",
-                why: "several do not fall for the same endpoint, but each learns more slowly",
-            },
-        ],
-    },
-    weighted: true,
-    key: Key::Ignored,
     learns: true,
-    usage: false,
     reports: true,
-    make: |spec| Box::new(Prequal::new(spec)),
+    ..Entry::plain(
+        Part {
+            name: "prequal",
+            summary: "of those known to have little in flight, the one with the least latency, by what endpoints report",
+            settings: &[
+                Setting {
+                    key: "quantile",
+                    default: "84%",
+                    why: "the paper's: who has more in flight than so many have is hot and only taken if all are; 0% goes by requests in flight alone",
+                },
+                Setting {
+                    key: "pools",
+                    default: "1",
+                    why: "several do not fall for the same endpoint, but each learns more slowly",
+                },
+            ],
+        },
+        |spec| Box::new(Prequal::new(spec)),
+    )
 };
 
 /// Probes for each pick: two would do to keep a pool of 16 fresh, one is too few (the paper's figure 8).
