@@ -4,14 +4,14 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::{Evenkeel, connect, eventually, get, kill, request};
+use support::{Evenkeel, connect, eventually, get, kill, read_head, request};
 
 /// Keeps every PUT it was sent, with its key; while it hangs it answers nothing but its check.
 struct Storage {
@@ -43,12 +43,7 @@ fn serve(
     hangs: &AtomicBool,
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
+    let head = read_head(&mut reader)?;
     let field = |name: &str| {
         let mut fields = head.lines().filter_map(|line| line.split_once(": "));
         let found = fields.find(|(n, _)| n.eq_ignore_ascii_case(name));

@@ -70,13 +70,22 @@ pub enum WhichPoint {
     Newest(Duration),
 }
 
-/// What a restoration came to.
+/// What an order came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
+pub struct Did {
     /// For people.
     pub words: String,
-    /// Where the data that was there before is now.
+    /// Where the data is that was there before a restoration.
     pub kept_aside: Option<PathBuf>,
+}
+
+impl From<String> for Did {
+    fn from(words: String) -> Did {
+        Did {
+            words,
+            kept_aside: None,
+        }
+    }
 }
 
 /// The powers an agent has. Only [`Host::restore`] and [`Host::verify`] may block; everything else returns at once.
@@ -102,7 +111,7 @@ pub trait Host: Send + Sync + 'static {
     ///
     /// # Errors
     /// For a person.
-    fn restore(&self, service: &str, point: &WhichPoint) -> Result<Restored, String>;
+    fn restore(&self, service: &str, point: &WhichPoint) -> Result<Did, String>;
 }
 
 /// What the agent is told of its own host.

@@ -15,7 +15,7 @@ use evenkeel_core::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use evenkeel_core::time::Time;
 use evenkeel_schema::agent::{FromAgent, Order, VERIFY_DATA, printable};
 
-use super::Restored;
+use super::Did;
 use super::clock::now;
 use super::points::which;
 use super::worker::{Phase, Report, Worker};
@@ -60,31 +60,6 @@ struct Restoring {
     service: ServiceId,
     until: Time,
     exchanging: bool,
-}
-
-/// What came of one.
-pub(super) struct Did {
-    words: String,
-    kept_aside: Option<String>,
-}
-
-impl From<String> for Did {
-    fn from(words: String) -> Did {
-        Did {
-            words,
-            kept_aside: None,
-        }
-    }
-}
-
-impl From<Restored> for Did {
-    fn from(restored: Restored) -> Did {
-        let aside = restored.kept_aside;
-        Did {
-            words: restored.words,
-            kept_aside: aside.map(|path| path.display().to_string()),
-        }
-    }
 }
 
 impl Orders {
@@ -291,7 +266,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn restored(&mut self, result: Result<Restored, String>) {
+    pub(super) fn restored(&mut self, result: Result<Did, String>) {
         let Some(restoring) = self.orders.restoring.take() else {
             return;
         };
@@ -300,7 +275,7 @@ impl Worker {
             Err(_) => "its data could not be restored",
         };
         self.tell(restoring.service, ServiceOrder::Release, why.into());
-        self.finish(&restoring.pending, result.map(Did::from));
+        self.finish(&restoring.pending, result);
     }
 
     fn finish(&mut self, pending: &Pending, result: Result<Did, String>) {
@@ -333,7 +308,7 @@ impl Worker {
             order,
             done,
             words,
-            kept_aside,
+            kept_aside: kept_aside.map(|path| path.display().to_string()),
             fence: self.newest.load(Relaxed),
         };
         self.say_to(line, &done, true);

@@ -101,7 +101,7 @@ impl Worker {
 
     pub(super) fn verified(&mut self, line: u64, order: u64, result: Result<String, String>) {
         self.told.points.verifying = false;
-        let result = result.map(super::orders::Did::from);
+        let result = result.map(super::Did::from);
         self.done(line, order, result);
     }
 }

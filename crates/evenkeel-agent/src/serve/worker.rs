@@ -24,7 +24,7 @@ use super::line::LineSays;
 use super::lines::Open;
 use super::orders::{Orders, Pending};
 use super::tell::Told;
-use super::{Host, Input, Restored, Start};
+use super::{Did, Host, Input, Start};
 use crate::file::{self, Loaded};
 
 /// Reports of tasks waiting to be handled; a task that finds it full waits, the loop never does.
@@ -47,7 +47,7 @@ pub(super) enum Report {
     Fenced(Pending, io::Result<()>),
     /// An action on files and programs ended.
     Acted(Pending, Result<String, String>),
-    Restored(Result<Restored, String>),
+    Restored(Result<Did, String>),
     /// A recovery point was read back, for the order of this number of this line.
     Verified(u64, u64, Result<String, String>),
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_agent::serve::{Host, INPUTS_MAX, Input, KnownPoints, Restored, WhichPoint};
+use evenkeel_agent::serve::{Did, Host, INPUTS_MAX, Input, KnownPoints, WhichPoint};
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceEvent;
@@ -80,7 +80,7 @@ impl Host for AgentHost {
         Ok(format!("recovery point {} is whole", answer.id))
     }
 
-    fn restore(&self, service: &str, point: &WhichPoint) -> Result<Restored, String> {
+    fn restore(&self, service: &str, point: &WhichPoint) -> Result<Did, String> {
         let id = match point {
             WhichPoint::Named(id) => id.clone(),
             WhichPoint::Newest(older_than) => self.newest_whole(service, *older_than)?,
@@ -90,7 +90,7 @@ impl Host for AgentHost {
             Some(aside) => format!("data restored from {id}; what was there before is in {aside}"),
             None => format!("data restored from {id}; there was nothing before"),
         };
-        Ok(Restored {
+        Ok(Did {
             words,
             kept_aside: answer.kept_aside.map(PathBuf::from),
         })
