@@ -8,7 +8,7 @@ use std::time::Duration;
 use evenkeel_core::remote::LinkId;
 use evenkeel_schema::agent::{
     FIRST_FRAME_BYTES_MAX, FRAME_BYTES_MAX, Frames, FromAgent, Hello, Message, PROTOCOL, Refusal,
-    ToAgent, encode, read,
+    ToAgent, encode, printable, read,
 };
 use evenkeel_tls::{Server, words_of_io};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -176,7 +176,7 @@ fn judge(
     let wrong_name = match certified.filter(|_| rules.certificates) {
         None => None,
         Some(names) if names.iter().any(|name| is_of(name, agent)) => return Ok(()),
-        Some(names) => Some(names.join(", ")),
+        Some(names) => Some(printable(&names.join(", "))),
     };
     let shown = hello.token.as_ref().zip(rules.token.as_ref());
     if shown.is_some_and(|(shown, token)| token.matches(&shown.0)) {

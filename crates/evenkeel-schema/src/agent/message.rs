@@ -21,6 +21,8 @@ pub const VERIFY_DATA: &str = "verify_data";
 const ACTIONS_MAX: usize = 64;
 /// A path.
 const PATH_MAX: usize = 4096;
+/// evenkeel's own version, bytes.
+const VERSION_MAX: usize = 64;
 /// Texts for people, bytes: a long sentence.
 const WORDS_MAX: usize = 4096;
 /// A token, as long as the configuration allows with room for its quotes.
@@ -226,7 +228,7 @@ impl Message for FromAgent {
 impl Hello {
     fn validate(&self) -> Result<(), String> {
         name("agent", &self.agent)?;
-        within("version", &self.version, 64)?;
+        version(&self.version)?;
         interval(self.interval_ms)?;
         if let Some(token) = &self.token {
             within("token", &token.0, TOKEN_MAX)?;
@@ -245,7 +247,7 @@ impl Message for ToAgent {
         match self {
             ToAgent::Welcome { node, version, .. } => {
                 within("node", node, 256)?;
-                within("version", version, 64)
+                self::version(version)
             }
             ToAgent::Refused(refusal) => {
                 within("code", &refusal.code, 64)?;
@@ -287,6 +289,15 @@ pub(super) fn within(what: &str, text: &str, max: usize) -> Result<(), String> {
     match text.len() <= max {
         true => Ok(()),
         false => Err(format!("found {what} of {} bytes", text.len())),
+    }
+}
+
+/// It is shown in logs, answers and terminals, also before anybody has shown who he is: nothing in it begins a line.
+fn version(text: &str) -> Result<(), String> {
+    within("version", text, VERSION_MAX)?;
+    match text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        true => Ok(()),
+        false => Err(format!("found version {text:?}, wanted printable ASCII")),
     }
 }
 

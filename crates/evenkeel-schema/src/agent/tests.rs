@@ -124,6 +124,33 @@ fn names_numbers_and_texts_are_checked_before_anybody_acts_on_them() {
 }
 
 #[test]
+fn a_version_begins_no_line_and_moves_no_cursor() {
+    let with = |version: &str| {
+        taken(&FromAgent::Hello(Hello {
+            version: version.into(),
+            ..hello()
+        }))
+    };
+    for good in ["0.1.0", "0.2.0-rc.1+abc", ""] {
+        assert!(with(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "0\n2026-01-01 ERROR fake line",
+        "0\r",
+        "\u{1b}[2J",
+        "0\t1",
+        "0\u{7f}",
+        "0\u{2028}1",
+        "0\u{202e}1",
+    ] {
+        let why = with(bad).unwrap_err();
+        assert!(why.contains("printable ASCII"), "{why}");
+        assert!(why.bytes().all(|b| matches!(b, b' '..=b'~')), "{why:?}");
+    }
+    assert!(with(&"0".repeat(65)).is_err());
+}
+
+#[test]
 fn a_token_is_never_printed() {
     let shown = format!("{:?}", FromAgent::Hello(hello()));
     assert!(
