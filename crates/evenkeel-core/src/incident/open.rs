@@ -86,6 +86,9 @@ impl Open {
             let subject = subjects.get(key)?;
             matches!(subject.phase, Phase::Down | Phase::Suspected).then_some(subject)
         };
+        let proven = |key: &str| subjects.get(key).is_some_and(Subject::is_stopped);
+        self.evidence
+            .retain(|_, (subject, item)| item.source != Source::Company || !proven(subject));
         let mut first = true;
         for subject in keys.iter().filter_map(ill) {
             for item in subject.board.items(now) {
@@ -94,7 +97,8 @@ impl Open {
             for item in known(subject, now) {
                 self.take(subject.spec.key.clone(), item, now);
             }
-            if std::mem::take(&mut first) {
+            // Whose own process is stopped does not fail because others do, however many of them are.
+            if !subject.is_stopped() && std::mem::take(&mut first) {
                 for item in company::evidence(subjects, subject, now) {
                     self.take(subject.spec.key.clone(), item, now);
                 }

@@ -155,6 +155,12 @@ impl Subject {
         self.pid.filter(|_| ready && settled)
     }
 
+    /// Is its own process known to be stopped? Then that is why, whatever others show.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stopped = self.board.get(Evidence::ProcessStopped);
+        stopped.is_some_and(|item| item.present)
+    }
+
     /// May it be compared with: does it serve, or should it?
     pub(crate) fn observable(&self, now: Time) -> bool {
         self.stand(now) != Stand::Away

@@ -337,6 +337,37 @@ fn errors_of_a_whole_pool_point_to_what_it_depends_on() {
 }
 
 #[test]
+fn a_whole_pool_of_stopped_processes_hangs_although_all_of_it_does() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m1")])]);
+    bench.run(5.0);
+    bench.dead.extend(["a1", "a2"].map(String::from));
+    let stopped = |bench: &mut Bench, name: &str| {
+        bench.handle(Event::Observed(Observation {
+            about: About::Endpoint(bench.id(name)),
+            evidence: Evidence::ProcessStopped,
+            present: true,
+            source: Source::Facts,
+            value: "process 7".into(),
+        }));
+    };
+    for second in 0..60 {
+        for name in ["a1", "a2"] {
+            see(&mut bench, name, Evidence::NoAnswer);
+            see(&mut bench, name, Evidence::ConnectTimeout);
+            // What is read of processes comes later than what requests show.
+            if second >= 2 {
+                stopped(&mut bench, name);
+            }
+        }
+        bench.run(1.0);
+        for record in all(&bench).iter().filter(|_| second >= 4) {
+            assert_eq!(record.cause(), Cause::ProcessHung, "{record:#?}");
+        }
+    }
+    assert!(!all(&bench).is_empty());
+}
+
+#[test]
 fn when_nothing_can_be_reached_the_fault_is_ours() {
     let mut bench = begin(vec![
         pool("app", [at("a1", "m1"), at("a2", "m2")]),
