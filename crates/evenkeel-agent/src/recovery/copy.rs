@@ -1,5 +1,6 @@
 //! Copying a tree of files so that the copy is of one moment, and comparing one with what it should be.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -90,7 +91,7 @@ fn one_pass(from: &OwnedFd, to: &OwnedFd, entries: &[Entry]) -> Result<Tree, (St
     Ok(tree)
 }
 
-fn item(path: &str, stat: &Stat) -> Item {
+pub(super) fn item(path: &str, stat: &Stat) -> Item {
     Item {
         path: path.to_owned(),
         mode: stat.st_mode & 0o7777,
@@ -213,32 +214,55 @@ pub(super) fn compare(folder: &OwnedFd, items: &[Item]) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives everything its owner, mode and time back; from the end, so that a folder's time is set after what is in it.
-pub(super) fn dress(folder: &OwnedFd, items: &[Item]) -> io::Result<()> {
+/// Gives everything its owner, mode and time back, and the folder itself those of `root`; from the end, so that a folder's time is set
+/// after what is in it. Owners first: where one can't be set, everything may still be taken away.
+pub(super) fn dress(folder: &OwnedFd, items: &[Item], root: &Item) -> io::Result<()> {
     for item in items.iter().rev() {
         let (above, name) = parent(folder, Path::new(&item.path))?;
-        let owner = (Some(Uid::from_raw(item.uid)), Some(Gid::from_raw(item.gid)));
-        // Only root may give away; for anybody else it was theirs before.
-        let _ = rustix::fs::chownat(&above, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW);
-        if item.target.is_some() {
-            continue;
-        }
-        rustix::fs::chmodat(
-            &above,
-            name,
-            Mode::from_raw_mode(item.mode),
-            AtFlags::empty(),
-        )?;
-        let time = Timespec {
-            tv_sec: item.modified_s,
-            tv_nsec: i64::try_from(item.modified_ns).unwrap_or(0),
-        };
-        let times = Timestamps {
-            last_access: time,
-            last_modification: time,
-        };
-        rustix::fs::utimensat(&above, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        own(&above, name, item)?;
     }
+    own(folder, OsStr::new("."), root)?;
+    for item in items.iter().rev().filter(|item| item.target.is_none()) {
+        let (above, name) = parent(folder, Path::new(&item.path))?;
+        mode_and_time(&above, name, item)?;
+    }
+    mode_and_time(folder, OsStr::new("."), root)
+}
+
+/// Only root may give away. What is ours and was ours needs no gift; its group is then as near as we may come.
+fn own(above: &OwnedFd, name: &OsStr, item: &Item) -> io::Result<()> {
+    let owner = (Some(Uid::from_raw(item.uid)), Some(Gid::from_raw(item.gid)));
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let Err(error) = rustix::fs::chownat(above, name, owner.0, owner.1, flags) else {
+        return Ok(());
+    };
+    if rustix::fs::statat(above, name, flags)?.st_uid == item.uid {
+        return Ok(());
+    }
+    let shown = match item.path.as_str() {
+        "" => "the folder itself",
+        path => path,
+    };
+    Err(odd(&format!(
+        "{shown} belongs to user {} (group {}), and evenkeel, which runs as user {}, could not give it to them: {error}; restore with evenkeel running as root, or copy the point's data by hand",
+        item.uid,
+        item.gid,
+        rustix::process::geteuid().as_raw()
+    )))
+}
+
+fn mode_and_time(above: &OwnedFd, name: &OsStr, item: &Item) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(item.mode);
+    rustix::fs::chmodat(above, name, mode, AtFlags::empty())?;
+    let time = Timespec {
+        tv_sec: item.modified_s,
+        tv_nsec: i64::try_from(item.modified_ns).unwrap_or(0),
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    rustix::fs::utimensat(above, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(())
 }
 

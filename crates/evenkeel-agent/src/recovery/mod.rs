@@ -43,6 +43,8 @@ pub struct Restored {
     pub point: Point,
     /// Where the data that was there before is now; `None` if there was none.
     pub kept_aside: Option<PathBuf>,
+    /// What failed when the data was restored already, for a person.
+    pub warnings: Vec<String>,
 }
 
 impl Points {
@@ -51,8 +53,30 @@ impl Points {
         Points { folder }
     }
 
-    /// The whole points of a service, newest first.
+    /// The whole points of a service, newest first. What says to be another than its folder's name is none: a name is followed.
     pub fn list(&self, service: &str) -> Vec<Point> {
+        let found = self.found(service).into_iter();
+        let mut points: Vec<Point> = found
+            .filter(|(path, point)| is_named(path, point))
+            .map(|(_, point)| point)
+            .collect();
+        points.sort_by(|a, b| (b.made_ms, &b.id).cmp(&(a.made_ms, &a.id)));
+        points
+    }
+
+    /// What [`Points::list`] passes over because its manifest names another point, for a person.
+    pub fn misnamed(&self, service: &str) -> Vec<String> {
+        let found = self.found(service).into_iter();
+        let wrong = found.filter(|(path, point)| !is_named(path, point));
+        wrong
+            .map(|(path, point)| {
+                let (path, id) = (path.display(), &point.id);
+                format!("{path} is passed over as a recovery point: its manifest says {id:?}; if it was renamed, give it that name back, else take it away")
+            })
+            .collect()
+    }
+
+    fn found(&self, service: &str) -> Vec<(PathBuf, Point)> {
         let entries = fs::read_dir(self.folder.join(service));
         let paths = entries
             .into_iter()
@@ -60,11 +84,9 @@ impl Points {
             .flatten()
             .map(|entry| entry.path());
         let whole = paths.filter(|path| path.extension().is_none_or(|end| end != PARTIAL));
-        let mut points: Vec<Point> = whole
-            .filter_map(|path| Manifest::head(&path).ok())
-            .collect();
-        points.sort_by(|a, b| (b.made_ms, &b.id).cmp(&(a.made_ms, &a.id)));
-        points
+        whole
+            .filter_map(|path| Manifest::head(&path).ok().map(|point| (path, point)))
+            .collect()
     }
 
     /// Makes a point of what is in `source`, and reads it back. `now_ms` is since 1970.
@@ -220,6 +242,11 @@ impl Points {
             ),
         })
     }
+}
+
+fn is_named(path: &Path, point: &Point) -> bool {
+    path.file_name()
+        .is_some_and(|name| name == point.id.as_str())
 }
 
 fn open(path: &Path) -> Result<std::os::fd::OwnedFd, String> {

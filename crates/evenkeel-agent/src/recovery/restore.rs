@@ -4,16 +4,19 @@
 //! The point is copied beside the directory, compared, and exchanged with it in one step of the file system; then what was there before
 //! gets a name that says so. The copy's name has its inode in it: whoever comes after a death and finds a folder of that name sees by
 //! the folder's own inode whether the exchange was made. If not, it is a copy and goes; if so, it is the old data and gets its name.
+//!
+//! Up to the exchange everything that fails is an error and only the copy goes. After it nothing is an error and nothing goes: the
+//! restoration is done, and what failed then is told beside it.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, FileType, RenameFlags, Stat, renameat_with, statat};
 
 use super::copy::{self, copy_tree};
-use super::manifest::Manifest;
+use super::manifest::{Item, Manifest};
 use super::{Points, Restored, open, sync_folder};
 
 const RESTORING: &str = "restoring";
@@ -35,16 +38,25 @@ impl Points {
         let point = self.check(&path)?;
         let (above, name) = place(directory).ok_or("the root of a disk can't be replaced")?;
         let said = |e: io::Error| format!("{}: {e}", directory.display());
-        let new = new_beside(above, name, now_ms).map_err(said)?;
-        let whole = fill(&path, &new).and_then(|()| {
-            let aside = above.join(format!("{name}.{BEFORE}-{now_ms}"));
-            let kept = exchange(directory, &new, &aside).map_err(said)?;
-            Ok(kept.then_some(aside))
-        });
+        let (new, made) = new_beside(above, name, now_ms).map_err(|e| {
+            let shown = directory.display();
+            format!("{shown}: no folder for the copy could be made beside it: {e}")
+        })?;
+        let aside = above.join(format!("{name}.{BEFORE}-{now_ms}"));
+        let live = statat(rustix::fs::CWD, directory, AtFlags::SYMLINK_NOFOLLOW);
+        let live = live
+            .ok()
+            .filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+        let whole = fill(&path, &new, &copy::item("", live.as_ref().unwrap_or(&made)))
+            .and_then(|()| exchange(directory, &new, &aside).map_err(said));
         match whole {
-            Ok(kept_aside) => Ok(Restored { point, kept_aside }),
+            Ok((kept_aside, warnings)) => Ok(Restored {
+                point,
+                kept_aside,
+                warnings,
+            }),
             Err(why) => {
-                let _ = fs::remove_dir_all(new);
+                discard(&new, &made);
                 Err(why)
             }
         }
@@ -69,23 +81,9 @@ impl Points {
             let Ok(found) = fs::symlink_metadata(&path) else {
                 continue;
             };
-            let (what, done) = if inode.is_some_and(|inode| inode != found.ino()) {
-                let aside = above.join(format!("{name}.{BEFORE}-{ms}"));
-                let what = format!(
-                    "the data was exchanged; what was there before is in {}",
-                    aside.display()
-                );
-                (what, rename_new(&path, &aside))
-            } else {
-                let what = format!("{} is as it was", directory.display());
-                (what, fs::remove_dir_all(&path))
-            };
-            said.push(match done {
-                Ok(()) => format!("a restoration was interrupted: {what}"),
-                Err(e) => format!(
-                    "a restoration was interrupted: {what}; {}: {e}",
-                    path.display()
-                ),
+            said.push(match inode.is_some_and(|inode| inode != found.ino()) {
+                true => name_aside(&path, &above.join(format!("{name}.{BEFORE}-{ms}"))),
+                false => take_copy(&path, directory),
             });
         }
         said
@@ -97,14 +95,56 @@ fn place(directory: &Path) -> Option<(&Path, &str)> {
     Some((directory.parent()?, directory.file_name()?.to_str()?))
 }
 
-/// An empty folder whose name has its inode.
-fn new_beside(above: &Path, name: &str, now_ms: u64) -> io::Result<PathBuf> {
+/// The exchange was made before the death; says so.
+fn name_aside(path: &Path, aside: &Path) -> String {
+    let what = "a restoration was interrupted: the data was exchanged; what was there before is in";
+    match rename_new(path, aside) {
+        Ok(()) => format!("{what} {}", aside.display()),
+        Err(e) => {
+            let (path, aside) = (path.display(), aside.display());
+            format!("{what} {path}: it could not be renamed to {aside}: {e}")
+        }
+    }
+}
+
+/// The exchange was not made before the death; says so.
+fn take_copy(path: &Path, directory: &Path) -> String {
+    let directory = directory.display();
+    let what = format!("a restoration was interrupted: {directory} is as it was");
+    match fs::remove_dir_all(path) {
+        Ok(()) => what,
+        Err(e) => {
+            let path = path.display();
+            format!("{what}; the copy {path} could not be taken away: {e}")
+        }
+    }
+}
+
+/// An empty folder whose name has its inode, for nobody else as long as it is filled; and how it would be otherwise.
+fn new_beside(above: &Path, name: &str, now_ms: u64) -> io::Result<(PathBuf, Stat)> {
     let first = above.join(format!("{name}.{RESTORING}-{now_ms}"));
     fs::create_dir(&first)?;
-    let inode = fs::symlink_metadata(&first)?.ino();
-    let new = above.join(format!("{name}.{RESTORING}-{now_ms}-{inode}"));
-    rename_new(&first, &new)?;
-    Ok(new)
+    let named = statat(rustix::fs::CWD, &first, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(io::Error::from)
+        .and_then(|made| {
+            let inode = made.st_ino;
+            fs::set_permissions(&first, fs::Permissions::from_mode(0o700))?;
+            let new = above.join(format!("{name}.{RESTORING}-{now_ms}-{inode}"));
+            rename_new(&first, &new)?;
+            Ok((new, made))
+        });
+    if named.is_err() {
+        let _ = fs::remove_dir(first);
+    }
+    named
+}
+
+/// Takes the copy away; what has its name without being it is the old data, and stays.
+fn discard(new: &Path, made: &Stat) {
+    let found = fs::symlink_metadata(new);
+    if found.is_ok_and(|found| (found.dev(), found.ino()) == (made.st_dev, made.st_ino)) {
+        let _ = fs::remove_dir_all(new);
+    }
 }
 
 /// Never over something.
@@ -119,29 +159,47 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     .map_err(io::Error::from)
 }
 
-/// The two change places, and what was in `directory` is `aside` then; false: there was nothing.
-fn exchange(directory: &Path, new: &Path, aside: &Path) -> io::Result<bool> {
+/// The two change places; says where what was in `directory` is then (`None`: there was nothing), and what failed after the exchange.
+///
+/// An error means that nothing was exchanged.
+fn exchange(
+    directory: &Path,
+    new: &Path,
+    aside: &Path,
+) -> io::Result<(Option<PathBuf>, Vec<String>)> {
     let here = rustix::fs::CWD;
-    let exists = rustix::fs::statat(here, directory, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    let exists = statat(here, directory, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     let flags = match exists {
         true => RenameFlags::EXCHANGE,
         false => RenameFlags::NOREPLACE,
     };
     renameat_with(here, new, here, directory, flags)?;
-    if exists {
-        rename_new(new, aside)?;
+    // From here on `new` is the old data.
+    let mut warnings = Vec::new();
+    let kept = exists.then(|| match rename_new(new, aside) {
+        Ok(()) => aside.to_owned(),
+        Err(e) => {
+            let (new_shown, aside) = (new.display(), aside.display());
+            warnings.push(format!("the data was restored, and what was there before is in {new_shown}: it could not be renamed to {aside}: {e}"));
+            new.to_owned()
+        }
+    });
+    if let Some(Err(e)) = directory.parent().map(sync_folder) {
+        let shown = directory.display();
+        warnings.push(format!("{shown} was restored, but it is not sure that the disk has it: {e}; look after the disk and run `sync`, and after a power failure see which data is there"));
     }
-    if let Some(above) = directory.parent() {
-        sync_folder(above)?;
-    }
-    Ok(exists)
+    Ok((kept, warnings))
 }
 
-fn fill(point: &Path, new: &Path) -> Result<(), String> {
+/// `root` is what the folder itself becomes.
+fn fill(point: &Path, new: &Path, root: &Item) -> Result<(), String> {
     let manifest = Manifest::read(point).map_err(|e| format!("{}: {e}", point.display()))?;
     let (from, to) = (open(&point.join("data"))?, open(new)?);
     copy_tree(&from, &to).map_err(|e| format!("{}: {e}", new.display()))?;
     rustix::fs::syncfs(&to).map_err(|e| io::Error::from(e).to_string())?;
     copy::compare(&to, &manifest.items).map_err(|e| format!("{}: {e}", new.display()))?;
-    copy::dress(&to, &manifest.items).map_err(|e| format!("{}: {e}", new.display()))
+    copy::dress(&to, &manifest.items, root).map_err(|e| {
+        let (point, new) = (point.display(), new.display());
+        format!("the copy {new} of {point}: {e}")
+    })
 }

@@ -247,6 +247,14 @@ fn what_changed_meanwhile_is_copied_again_and_data_that_never_stands_still_refus
     );
 }
 
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
 #[test]
 fn a_full_disk_refuses_the_point_and_keeps_those_before() {
     if !rustix::process::geteuid().is_root() {
@@ -261,12 +269,6 @@ fn a_full_disk_refuses_the_point_and_keeps_those_before() {
         .status();
     if !mounted.unwrap().success() {
         return;
-    }
-    struct Unmount(PathBuf);
-    impl Drop for Unmount {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg(&self.0).status();
-        }
     }
     let _unmount = Unmount(disk.clone());
     bed.make(0).unwrap();
@@ -364,4 +366,139 @@ fn folders_that_only_look_like_a_restoration_are_nobodys_business() {
     let before = bed.beside();
     assert_eq!(Points::finish_restoration(&bed.data()), [""; 0]);
     assert_eq!(bed.beside(), before);
+}
+
+#[test]
+fn old_data_whose_new_name_is_taken_stays_where_it_is_told() {
+    let bed = Bed::new();
+    let point = bed.make(0).unwrap();
+    fs::write(bed.data().join("a"), "newer").unwrap();
+    let taken = bed.folder.path().join(format!("data.before-restore-{NOW}"));
+    fs::create_dir(&taken).unwrap();
+    let restored = bed.points.restore("s", &point.id, &bed.data(), NOW);
+    let restored = restored.unwrap();
+    assert_eq!(fs::read_to_string(bed.data().join("a")).unwrap(), "alpha");
+    let aside = restored.kept_aside.unwrap();
+    assert_eq!(fs::read_to_string(aside.join("a")).unwrap(), "newer");
+    let said = restored.warnings.join("\n");
+    assert!(said.contains(aside.to_str().unwrap()), "{said}");
+    // The next start neither takes it away nor says that it is where it is not.
+    let said = Points::finish_restoration(&bed.data()).join("\n");
+    assert!(said.contains(aside.to_str().unwrap()), "{said}");
+    assert_eq!(fs::read_to_string(aside.join("a")).unwrap(), "newer");
+}
+
+/// Restores beside a name of each length; a restoration is either done, with the newer data where it says, or refused with no trace.
+fn names_of_all_lengths(folder: &Path) -> usize {
+    let points = Points::new(folder.join("recovery"));
+    let mut told = 0;
+    for length in 215..=255 {
+        let above = folder.join(length.to_string());
+        let data = above.join("d".repeat(length));
+        fs::create_dir_all(&data).unwrap();
+        fs::write(data.join("a"), "alpha").unwrap();
+        let service = format!("s{length}");
+        let id = points.make(&service, &data, NOW).unwrap().id;
+        fs::write(data.join("a"), "newer").unwrap();
+        match points.restore(&service, &id, &data, NOW) {
+            Ok(restored) => {
+                let aside = restored.kept_aside.unwrap();
+                assert_eq!(fs::read_to_string(aside.join("a")).unwrap(), "newer");
+                assert_eq!(fs::read_to_string(data.join("a")).unwrap(), "alpha");
+                told += restored.warnings.len();
+            }
+            Err(why) => {
+                assert!(why.contains("beside it"), "{length}: {why}");
+                assert_eq!(fs::read_to_string(data.join("a")).unwrap(), "newer");
+                assert_eq!(fs::read_dir(&above).unwrap().count(), 1, "{length}");
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn no_length_of_a_name_loses_the_old_data() {
+    let folder = tempfile::tempdir().unwrap();
+    names_of_all_lengths(folder.path());
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // Its inodes are short: the copy's name fits where the one for the old data is too long.
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=8m", "none"]);
+    if mount.arg(&disk).status().unwrap().success() {
+        let _unmount = Unmount(disk.clone());
+        assert!(names_of_all_lengths(&disk) > 0);
+    }
+}
+
+#[test]
+fn the_folder_of_the_data_keeps_its_owner_mode_and_time() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let marks = |path: &Path| {
+        let is = fs::metadata(path).unwrap();
+        (is.uid(), is.gid(), is.mode(), is.mtime(), is.mtime_nsec())
+    };
+    for mode in [0o700, 0o2770, 0o755] {
+        let bed = Bed::new();
+        let point = bed.make(0).unwrap();
+        if rustix::process::geteuid().is_root() {
+            chown(bed.data(), Some(12_345), Some(23_456)).unwrap();
+        }
+        fs::set_permissions(bed.data(), fs::Permissions::from_mode(mode)).unwrap();
+        let before = marks(&bed.data());
+        let restored = bed.points.restore("s", &point.id, &bed.data(), NOW);
+        assert_eq!(marks(&bed.data()), before);
+        assert_eq!(marks(&restored.unwrap().kept_aside.unwrap()), before);
+    }
+}
+
+#[test]
+fn what_cannot_be_given_to_its_owner_is_not_restored() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let bed = Bed::new();
+    let point = bed.make(0).unwrap();
+    // All is theirs now, but the point says that it was root's.
+    let mut own = Command::new("chown");
+    own.args(["-R", "65534"]).arg(bed.folder.path());
+    assert!(own.status().unwrap().success());
+    // A thread of Linux has its own user.
+    let as_they = |id: &str| {
+        let they = rustix::process::Uid::from_raw(65_534);
+        rustix::thread::set_thread_res_uid(they, they, they).unwrap();
+        bed.points.restore("s", id, &bed.data(), NOW)
+    };
+    let restore = |id: &str| std::thread::scope(|s| s.spawn(|| as_they(id)).join().unwrap());
+    let why = restore(&point.id).unwrap_err();
+    assert!(why.contains("belongs to user 0"), "{why}");
+    assert_eq!(bed.beside(), ["data", "recovery"]);
+
+    // What was theirs comes back.
+    let point = bed.make(1).unwrap();
+    assert!(own.status().unwrap().success());
+    restore(&point.id).unwrap();
+}
+
+#[test]
+fn a_point_that_says_to_be_another_is_passed_over_and_told() {
+    let bed = Bed::new();
+    let good = bed.make(0).unwrap();
+    let bad = bed.make(1).unwrap();
+    let path = bed.folder.path().join("recovery/s").join(&bad.id);
+    let text = fs::read_to_string(path.join("manifest")).unwrap();
+    let text = text.replace(&bad.id, "../../data");
+    fs::write(path.join("manifest"), text).unwrap();
+    assert_eq!(bed.points.list("s"), [good]);
+    let said = bed.points.misnamed("s");
+    assert!(
+        said.len() == 1 && said[0].contains(path.to_str().unwrap()),
+        "{said:?}"
+    );
+    bed.points.prune("s", 0);
+    assert!(bed.data().join("a").exists());
 }

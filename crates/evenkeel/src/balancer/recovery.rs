@@ -105,6 +105,9 @@ impl Recovery {
             format!("service {service} has no data in the configuration any more")
         })?;
         let restored = self.points.restore(service, id, &data.directory, now().0)?;
+        for warning in &restored.warnings {
+            tracing::error!(target: "evenkeel::recovery", service, "{service}: {warning}");
+        }
         Ok(answer(&restored.point, restored.kept_aside))
     }
 
@@ -115,6 +118,9 @@ impl Recovery {
             if !lock(&self.shown).points.contains_key(service) {
                 for found in Points::finish_restoration(&data.directory) {
                     tracing::error!(target: "evenkeel::recovery", service, "{service}: {found}");
+                }
+                for found in self.points.misnamed(service) {
+                    tracing::warn!(target: "evenkeel::recovery", service, "{service}: {found}");
                 }
             }
             let newest = self.refresh(service).map(|point| WallTime(point.made_ms));
