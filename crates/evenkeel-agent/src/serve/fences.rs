@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel_core::id::Epoch;
-use evenkeel_core::remote::Fences;
+use evenkeel_core::remote::{Fences, calendar};
+use evenkeel_core::time::WallTime;
 
 const FILE_NAME: &str = "fences.json";
 /// Beside the services: what holds for all of them. No service can be called so.
@@ -30,10 +31,14 @@ impl Kept {
 
     /// What was kept; nothing where nothing ever was. What can't be read is set aside, and said.
     ///
-    /// `floor` is what no order decided until now is above.
-    pub(super) fn load(&self, floor: Epoch) -> Fences {
+    /// Of what is more than a day ahead of `now` it is said, and not believed. The file stays as it is until an order is taken: perhaps
+    /// it is this host's clock that is wrong, and set right before the next start.
+    pub(super) fn load(&self, now: WallTime) -> Fences {
         let why = match self.read() {
-            Ok(fences) => return fences,
+            Ok(mut fences) => {
+                self.cap(&mut fences, now);
+                return fences;
+            }
             Err(why) => why,
         };
         let aside = self.0.with_extension("json.damaged");
@@ -46,12 +51,29 @@ impl Kept {
             "{}: {why} ({kept}); it says which orders were taken already, so none is taken that was decided before now",
             self.0.display()
         );
-        let fences = Fences::lost(floor);
+        let fences = Fences::lost(calendar(now));
         // At once: whoever comes after this process must not find nothing and take everything.
         if let Err(error) = self.store(&fences) {
             tracing::error!("{}: can't be written: {error}", self.0.display());
         }
         fences
+    }
+
+    fn cap(&self, fences: &mut Fences, now: WallTime) {
+        let wrong = fences.cap(now);
+        if wrong.is_empty() {
+            return;
+        }
+        let whose: Vec<_> = wrong
+            .iter()
+            .map(|service| service.as_deref().unwrap_or("all services"))
+            .collect();
+        tracing::warn!(
+            "{}: the fence of {} is more than a day ahead of this host's clock and is not believed; orders are taken that are decided \
+             from now on. An order of a balancer with a wrong clock was taken, or this host's clock is wrong",
+            self.0.display(),
+            whose.join(", ")
+        );
     }
 
     fn read(&self) -> Result<Fences, String> {

@@ -119,8 +119,8 @@ impl Worker {
             return Err("too many orders wait already".into());
         }
         let fence = Epoch(order.fence);
-        let admitted = self.fences.admit(&spec.name, fence);
-        admitted.map_err(|stale| stale.to_string())?;
+        let admitted = self.fences.admit(&spec.name, fence, now().wall);
+        admitted.map_err(|unfit| unfit.to_string())?;
         self.newest.fetch_max(order.fence, Relaxed);
         Ok(Arc::new(spec))
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use evenkeel_core::engine::{Command, Configure, Engine, Event, ServiceTransition};
 use evenkeel_core::id::{Epoch, ServiceId};
-use evenkeel_core::remote::{Fences, calendar};
+use evenkeel_core::remote::Fences;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
 use evenkeel_core::time::Time;
@@ -90,7 +90,7 @@ impl Worker {
     pub(super) fn start(start: Start) -> Worker {
         let now = now();
         let kept = Kept::new(&start.loaded.config.agent.state_dir);
-        let fences = kept.load(calendar(now.wall));
+        let fences = kept.load(now.wall);
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let seed = now.at.as_nanos() ^ u64::from(std::process::id()).rotate_left(40);
         let mut worker = Worker {

@@ -77,6 +77,8 @@ pub(crate) struct Known {
     heard: Option<WallTime>,
     /// The newest fence given to it, or that it has seen.
     fence: u64,
+    /// What it says it has seen is far ahead of our clock, and that was logged.
+    fence_ahead: bool,
     pub(crate) messages: u64,
     pub(crate) refused: u64,
 }
@@ -155,6 +157,7 @@ impl Agents {
             points: TheirPoints::default(),
             heard: None,
             fence: 0,
+            fence_ahead: false,
             messages: 0,
             refused: 0,
         })
@@ -285,8 +288,7 @@ impl Driver {
                 kept_aside,
                 fence,
             } => {
-                let known = self.agents.known(agent);
-                known.fence = known.fence.max(fence);
+                self.agents.known(agent).has_seen(agent, fence, now().wall);
                 let words = printable(&words);
                 let kept_aside = kept_aside.map(|path| printable(&path));
                 let did = Did { words, kept_aside };

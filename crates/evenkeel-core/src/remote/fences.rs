@@ -12,22 +12,40 @@ use crate::time::WallTime;
 /// Services of one agent: more than any host runs.
 pub const SERVICES_MAX: usize = 1000;
 
-/// An order that is too old.
+/// Further ahead of the calendar no fence is believed, in milliseconds: clocks of hosts differ by seconds, seldom by hours, and a
+/// fence of the far future, once taken, would refuse every order after it.
+const AHEAD_MS: u64 = 86_400_000;
+
+/// An order that is not taken because of its fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stale {
-    /// What it carries.
-    pub fence: Epoch,
-    /// The newest seen.
-    pub newest: Epoch,
+pub enum Unfit {
+    /// It is too old.
+    Stale {
+        /// What it carries.
+        fence: Epoch,
+        /// The newest seen.
+        newest: Epoch,
+    },
+    /// It is of a time that is far from having come.
+    Ahead {
+        /// What it carries.
+        fence: Epoch,
+    },
 }
 
-impl std::fmt::Display for Stale {
+impl std::fmt::Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Stale { fence, newest } = self;
-        write!(
-            f,
-            "stale: it carries fence {fence}, and {newest} was taken already"
-        )
+        match self {
+            Unfit::Stale { fence, newest } => write!(
+                f,
+                "stale: it carries fence {fence}, and {newest} was taken already"
+            ),
+            Unfit::Ahead { fence } => write!(
+                f,
+                "it carries fence {fence}, which is more than a day ahead of this host's clock: the clock of whoever sent it or what \
+                 it keeps of fences must be wrong, or this host's clock is"
+            ),
+        }
     }
 }
 
@@ -37,9 +55,18 @@ pub fn calendar(now: WallTime) -> Epoch {
     Epoch(now.0 << 12)
 }
 
-/// The fence of an order to an agent that has seen, or was given, `newest`: greater, also where a clock was set back.
+/// Is it more than a day ahead of the calendar, so that it can be no fence of what was decided?
+pub fn ahead(fence: Epoch, now: WallTime) -> bool {
+    fence > calendar(WallTime(now.0.saturating_add(AHEAD_MS)))
+}
+
+/// The fence of an order to an agent that has seen, or was given, `newest`: greater, also where a clock was set back. One that is too
+/// far [`ahead`] is passed over, since no agent would take what follows it.
 pub fn following(newest: Epoch, now: WallTime) -> Epoch {
-    calendar(now).max(Epoch(newest.0.saturating_add(1)))
+    match ahead(newest, now) {
+        true => calendar(now),
+        false => calendar(now).max(Epoch(newest.0.saturating_add(1))),
+    }
 }
 
 /// All of an agent's.
@@ -74,6 +101,21 @@ impl Fences {
             .map(|(service, fence)| (service, *fence))
     }
 
+    /// Those that are too far [`ahead`] were never taken in order, and refuse everything: as where they are lost, nothing that was
+    /// decided until now is taken. Whose they were is returned; `None` = the floor.
+    pub fn cap(&mut self, now: WallTime) -> Vec<Option<Arc<str>>> {
+        let floor = Some((None, &mut self.floor)).into_iter();
+        let services = self.services.iter_mut();
+        let all = floor.chain(services.map(|(service, fence)| (Some(service.clone()), fence)));
+        let wrong = all.filter(|(_, fence)| ahead(**fence, now));
+        wrong
+            .map(|(whose, fence)| {
+                *fence = calendar(now);
+                whose
+            })
+            .collect()
+    }
+
     /// What nothing may be at or below, whichever service it is for. It is kept with the others: without it the next life would
     /// take what this one refuses.
     pub fn floor(&self) -> Epoch {
@@ -86,15 +128,18 @@ impl Fences {
         newest.unwrap_or_default().max(self.floor)
     }
 
-    /// Takes an order's fence, unless it is stale.
+    /// Takes an order's fence at this moment, unless it is unfit.
     ///
     /// # Errors
-    /// It is not newer than the newest seen of this service.
-    pub fn admit(&mut self, service: &Arc<str>, fence: Epoch) -> Result<(), Stale> {
+    /// It is not newer than the newest seen of this service, or too far [`ahead`].
+    pub fn admit(&mut self, service: &Arc<str>, fence: Epoch, now: WallTime) -> Result<(), Unfit> {
+        if ahead(fence, now) {
+            return Err(Unfit::Ahead { fence });
+        }
         let newest = self.services.get(service).copied().unwrap_or_default();
         let newest = newest.max(self.floor);
         if fence <= newest {
-            return Err(Stale { fence, newest });
+            return Err(Unfit::Stale { fence, newest });
         }
         self.services.insert(service.clone(), fence);
         Ok(())

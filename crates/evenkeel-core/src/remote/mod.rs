@@ -8,5 +8,5 @@ mod roster;
 mod tests;
 
 pub use dial::{Dial, Happened};
-pub use fences::{Fences, SERVICES_MAX, Stale, calendar, following};
+pub use fences::{Fences, SERVICES_MAX, Unfit, ahead, calendar, following};
 pub use roster::{AGENTS_MAX, LinkId, Roster, SILENCE_MAX, Verdict};

@@ -57,52 +57,105 @@ fn a_connection_that_held_makes_the_next_loss_a_first_one_and_a_refusal_does_not
     assert!(short <= Duration::from_millis(130), "{short:?}");
 }
 
+/// When orders arrive that say nothing of the time.
+const NOW: WallTime = WallTime(1_800_000_000_000);
+const DAY_MS: u64 = 86_400_000;
+
+#[test]
+fn a_fence_of_the_far_future_is_refused_and_locks_nobody_out() {
+    let mut fences = Fences::default();
+    let api = name("api");
+    let tomorrow = calendar(WallTime(NOW.0 + DAY_MS));
+    for fence in [Epoch(u64::MAX), Epoch(tomorrow.0 + 1)] {
+        let unfit = fences.admit(&api, fence, NOW).unwrap_err();
+        assert_eq!(unfit, Unfit::Ahead { fence });
+        let words = unfit.to_string();
+        assert!(words.contains(&fence.to_string()), "{words}");
+        assert!(words.contains("clock"), "{words}");
+    }
+    assert_eq!(fences.newest(), Epoch::default(), "nothing is left of it");
+    assert_eq!(fences.admit(&api, calendar(NOW), NOW), Ok(()));
+    assert_eq!(fences.admit(&api, tomorrow, NOW), Ok(()), "a wrong hour");
+}
+
+#[test]
+fn an_agent_that_kept_a_fence_of_the_far_future_takes_what_is_decided_from_now_on() {
+    let (api, db) = (name("api"), name("db"));
+    let kept = [(api.clone(), Epoch(u64::MAX)), (db.clone(), Epoch(7))];
+    let mut fences = Fences::carried(kept, Epoch(u64::MAX));
+    assert_eq!(fences.cap(NOW), [None, Some(api.clone())]);
+    assert_eq!(fences.newest(), calendar(NOW));
+    assert!(fences.admit(&api, calendar(NOW), NOW).is_err());
+    let next = following(fences.newest(), NOW);
+    assert_eq!(fences.admit(&api, next, NOW), Ok(()));
+    assert_eq!(fences.admit(&db, next, NOW), Ok(()));
+    assert_eq!(fences.cap(NOW), []);
+}
+
+#[test]
+fn a_fence_of_the_far_future_is_not_followed() {
+    assert_eq!(following(Epoch(u64::MAX), NOW), calendar(NOW));
+    let tomorrow = calendar(WallTime(NOW.0 + DAY_MS));
+    assert_eq!(following(tomorrow, NOW), Epoch(tomorrow.0 + 1));
+    assert!(!ahead(tomorrow, NOW) && ahead(Epoch(tomorrow.0 + 1), NOW));
+}
+
 #[test]
 fn an_order_is_taken_once_and_none_that_is_older() {
     let mut fences = Fences::default();
     let (api, db) = (name("api"), name("db"));
-    assert_eq!(fences.admit(&api, Epoch(5)), Ok(()));
-    let stale = fences.admit(&api, Epoch(5)).unwrap_err();
-    assert_eq!(stale.newest, Epoch(5));
-    assert!(fences.admit(&api, Epoch(4)).is_err());
-    assert_eq!(fences.admit(&db, Epoch(4)), Ok(()), "each service its own");
-    assert_eq!(fences.admit(&api, Epoch(6)), Ok(()));
+    assert_eq!(fences.admit(&api, Epoch(5), NOW), Ok(()));
+    let (fence, newest) = (Epoch(5), Epoch(5));
+    assert_eq!(
+        fences.admit(&api, fence, NOW),
+        Err(Unfit::Stale { fence, newest })
+    );
+    assert!(fences.admit(&api, Epoch(4), NOW).is_err());
+    assert_eq!(
+        fences.admit(&db, Epoch(4), NOW),
+        Ok(()),
+        "each service its own"
+    );
+    assert_eq!(fences.admit(&api, Epoch(6), NOW), Ok(()));
     assert_eq!(fences.newest(), Epoch(6));
 
     let kept = fences
         .iter()
         .map(|(service, fence)| (service.clone(), fence));
     let mut after = Fences::carried(kept.collect::<Vec<_>>(), fences.floor());
-    assert!(after.admit(&api, Epoch(6)).is_err(), "over a restart too");
+    assert!(
+        after.admit(&api, Epoch(6), NOW).is_err(),
+        "over a restart too"
+    );
 }
 
 #[test]
 fn an_agent_that_lost_its_fences_takes_nothing_that_was_decided_before() {
     let mut fences = Fences::lost(Epoch(100));
     assert_eq!(fences.newest(), Epoch(100));
-    assert!(fences.admit(&name("api"), Epoch(100)).is_err());
-    assert_eq!(fences.admit(&name("api"), Epoch(101)), Ok(()));
+    assert!(fences.admit(&name("api"), Epoch(100), NOW).is_err());
+    assert_eq!(fences.admit(&name("api"), Epoch(101), NOW), Ok(()));
 }
 
 #[test]
 fn what_a_floor_refuses_is_refused_after_the_next_restart_too() {
     let mut fences = Fences::lost(Epoch(100));
-    fences.admit(&name("api"), Epoch(101)).unwrap();
+    fences.admit(&name("api"), Epoch(101), NOW).unwrap();
     let kept = fences
         .iter()
         .map(|(service, fence)| (service.clone(), fence));
     let mut after = Fences::carried(kept.collect::<Vec<_>>(), fences.floor());
-    assert!(after.admit(&name("db"), Epoch(100)).is_err());
-    assert_eq!(after.admit(&name("db"), Epoch(101)), Ok(()));
+    assert!(after.admit(&name("db"), Epoch(100), NOW).is_err());
+    assert_eq!(after.admit(&name("db"), Epoch(101), NOW), Ok(()));
 }
 
 #[test]
 fn a_service_that_was_forgotten_and_came_back_takes_no_old_order() {
     let mut fences = Fences::default();
-    fences.admit(&name("api"), Epoch(7)).unwrap();
+    fences.admit(&name("api"), Epoch(7), NOW).unwrap();
     fences.retain(|service| service != "api");
-    assert!(fences.admit(&name("api"), Epoch(7)).is_err());
-    assert_eq!(fences.admit(&name("api"), Epoch(8)), Ok(()));
+    assert!(fences.admit(&name("api"), Epoch(7), NOW).is_err());
+    assert_eq!(fences.admit(&name("api"), Epoch(8), NOW), Ok(()));
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Driver {
         }
         known.version = hello.version;
         known.actions = hello.actions;
-        known.fence = known.fence.max(hello.fence);
+        known.has_seen(&agent, hello.fence, now.wall);
     }
 
     fn let_in(

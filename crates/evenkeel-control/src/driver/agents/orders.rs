@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::id::Epoch;
-use evenkeel_core::remote::{LinkId, following};
+use evenkeel_core::remote::{LinkId, ahead, following};
+use evenkeel_core::time::WallTime;
 use evenkeel_schema::agent::{Order, ToAgent};
 
-use super::{Answer, Did, Waiting, Wish};
+use super::{Answer, Did, Known, Waiting, Wish};
 use crate::clock::now;
 use crate::driver::Driver;
 
@@ -95,6 +96,25 @@ impl Driver {
             tracing::warn!(target: "evenkeel::agents", agent = &**agent, "agent {agent} did not do what was ordered: {why}");
         }
         (waiting.answer)(self, result);
+    }
+}
+
+impl Known {
+    /// The newest fence it has seen, as it says. One that is far ahead of our clock is passed over, which is said once: an order
+    /// that follows it no agent would take.
+    pub(super) fn has_seen(&mut self, agent: &str, fence: u64, now: WallTime) {
+        let is_ahead = ahead(Epoch(fence), now);
+        if !is_ahead {
+            self.fence = self.fence.max(fence);
+        } else if !self.fence_ahead {
+            tracing::warn!(
+                target: "evenkeel::agents", agent,
+                "agent {agent} says it has taken an order with fence {fence}, which is more than a day ahead of this host's clock, and is \
+                 not believed: a clock is wrong here, there, or on another balancer that gives it orders. If it refuses orders as \
+                 stale once the clocks are right, restart it"
+            );
+        }
+        self.fence_ahead = is_ahead;
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evenkeel_core::engine::Event;
 use evenkeel_core::id::Epoch;
 use evenkeel_core::recover::actions::{Hand, find, supervisors_order};
-use evenkeel_core::remote::{Fences, LinkId};
+use evenkeel_core::remote::{Fences, LinkId, Unfit};
 use evenkeel_core::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 
 use super::{Errand, Said, World};
@@ -66,9 +66,11 @@ impl World {
     }
 
     fn admit(&mut self, host: &str, order: &Ordered) -> Result<(), Refusal> {
+        let now = self.scene.now;
         let Some(known) = self.hosts.get_mut(host) else {
             return Err(Refusal::Other("no such host"));
         };
+        let wall = known.now(now).wall;
         let named = known.spec.services.iter().any(|s| s.name == order.service);
         let allowed = known.spec.allow.contains(&order.action);
         let Some(agent) = known.agent.as_mut() else {
@@ -80,8 +82,11 @@ impl World {
         if agent.busy.contains(&order.service) {
             return Err(Refusal::Other("something is being done to it already"));
         }
-        let admitted = agent.fences.admit(&order.service, order.fence);
-        admitted.map_err(|_| Refusal::Stale)
+        let admitted = agent.fences.admit(&order.service, order.fence, wall);
+        admitted.map_err(|unfit| match unfit {
+            Unfit::Stale { .. } => Refusal::Stale,
+            Unfit::Ahead { .. } => Refusal::Other("its fence is far ahead"),
+        })
     }
 
     /// One at a time, so that an older state of them never follows a newer one. Some disks are full.
