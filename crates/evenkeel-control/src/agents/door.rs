@@ -15,8 +15,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
+use super::quiet::{Line, Quiet};
 use super::{Said, link};
 use crate::Tls;
+use crate::clock::now;
 
 /// Strangers greeted at once: agents that all come back after a restart take turns of some milliseconds.
 const GREETED_MAX: usize = 64;
@@ -79,6 +81,7 @@ pub(crate) struct AgentDoor {
     links: Arc<Semaphore>,
     last: AtomicU64,
     pub(crate) refusals: Refusals,
+    quiet: Mutex<Quiet>,
     pub(super) said: mpsc::Sender<Said>,
 }
 
@@ -91,6 +94,7 @@ impl AgentDoor {
             links: Arc::new(Semaphore::new(AGENTS_MAX + GREETED_MAX)),
             last: AtomicU64::new(0),
             refusals: Refusals::default(),
+            quiet: Mutex::default(),
             said,
         }
     }
@@ -121,6 +125,25 @@ impl AgentDoor {
     /// It is not a stranger any more, or is gone.
     pub(super) fn greeted(&self, id: LinkId) {
         self.greeting().remove(&id);
+    }
+
+    /// Somebody showed what is not good: counted each time, and logged so that nobody can fill the log with it.
+    pub(super) fn refused(&self, from: SocketAddr, why: &str) {
+        self.refusals.credentials.fetch_add(1, Relaxed);
+        let quiet = self.quiet.lock();
+        let mut quiet = quiet.unwrap_or_else(PoisonError::into_inner);
+        let line = quiet.refused(from.ip(), now().at);
+        drop(quiet);
+        let (whence, not_logged) = match line {
+            Line::Nothing => return,
+            Line::One(count) => ("", count),
+            Line::Common(count) => (", one of very many addresses,", count),
+        };
+        let more = match not_logged {
+            0 => String::new(),
+            count => format!(" (and {count} before it that were not logged)"),
+        };
+        tracing::warn!(target: "evenkeel::agents", "an agent at {from}{whence} was refused: {why}{more}");
     }
 
     fn greeting(&self) -> MutexGuard<'_, BTreeMap<LinkId, Arc<Notify>>> {

@@ -104,8 +104,7 @@ async fn greet(door: &AgentDoor, stream: TcpStream, from: SocketAddr) -> Option<
             tracing::debug!(target: "evenkeel::agents", "somebody at {from} who is no agent: {why}");
         }
         Stranger::Refused(wire, refusal) => {
-            door.refusals.credentials.fetch_add(1, Relaxed);
-            tracing::warn!(target: "evenkeel::agents", "an agent at {from} was refused: {}", refusal.why);
+            door.refused(from, &refusal.why);
             turn_away(wire, refusal).await;
         }
     }

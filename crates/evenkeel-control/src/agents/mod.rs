@@ -6,6 +6,7 @@
 
 mod door;
 mod link;
+mod quiet;
 
 use std::net::SocketAddr;
 
