@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER: &str = "\
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     /// Who serves, in what state, since when and why
     Status {
         /// Only this pool
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         pool: Option<String>,
         #[command(flatten)]
         admin: Admin,
@@ -57,6 +59,7 @@ pub(crate) enum Command {
     /// Sessions by endpoint: those that are not over, of which a request came since the balancer began
     Sessions {
         /// Only this pool
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         pool: Option<String>,
         #[command(flatten)]
         admin: Admin,
@@ -64,6 +67,7 @@ pub(crate) enum Command {
     /// What the policy `learned` expects of each endpoint for each sort of request, how good that is, and whether it goes by it
     Learned {
         /// Only this pool
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         pool: Option<String>,
         #[command(flatten)]
         admin: Admin,
@@ -71,6 +75,7 @@ pub(crate) enum Command {
     /// How much of the time and of the requests was good, and what is left of the error budget
     Availability {
         /// Only this pool
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         pool: Option<String>,
         /// Ask the model of another fleet: endpoints=N, needed=N, crews=N (repairs at once), mttf=TIME, mttr=TIME; what is left out is as measured
         #[arg(long, value_name = "endpoints=4,crews=1", value_parser = what_if)]
@@ -138,6 +143,7 @@ pub(crate) enum Command {
     /// Send a test message to all who are told of a pool (notify in its recovery), and say what became of it
     Notify {
         /// The pool
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         pool: String,
         #[command(flatten)]
         admin: Admin,
@@ -145,10 +151,13 @@ pub(crate) enum Command {
     /// Carry out an action on a service: restart, reload_service, kill_hung, relieve_memory, free_disk, rollback_release, run
     Act {
         /// The service
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         service: String,
         /// The action
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         action: String,
         /// run: which of the service's commands
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         command: Option<String>,
         #[command(flatten)]
         admin: Admin,
@@ -158,11 +167,13 @@ pub(crate) enum Command {
     /// List recovery points, look whether one is whole, or go back to one
     RecoveryPoints {
         /// Only this service's; AGENT/SERVICE for one of another host
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         service: Option<String>,
         /// What to do with one
         #[arg(value_enum)]
         action: Option<PointAction>,
         /// Which one, from the list
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: Option<String>,
         #[command(flatten)]
         admin: Admin,
@@ -182,7 +193,7 @@ pub(crate) enum PointAction {
 #[derive(Debug, Args)]
 pub(crate) struct Drill {
     /// What to do to it; --list tells them
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present = "list", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) scenario: Option<String>,
     /// The configuration that is running
     #[arg(required_unless_present = "list")]
@@ -226,6 +237,7 @@ pub(crate) struct Replay {
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
     /// A file with a scenario, or the name of one that comes with evenkeel; without it they are listed
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) scenario: Option<String>,
     /// Only this policy; can be given several times
     #[arg(long, value_name = "NAME")]
@@ -353,6 +365,32 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_that_is_named_is_empty() {
+        for line in [
+            "status _",
+            "sessions _",
+            "learned _",
+            "availability _",
+            "notify _",
+            "act _ restart",
+            "act api _",
+            "act api run _",
+            "recovery-points _",
+            "recovery-points u1 verify _",
+            "drill _ lb.toml",
+            "simulate _",
+        ] {
+            let with = |word: &str| {
+                let words = line.split(' ').map(|w| if w == "_" { word } else { w });
+                Cli::try_parse_from(["evenkeel"].into_iter().chain(words))
+            };
+            let refused = with("").unwrap_err().to_string();
+            assert!(refused.contains("a value is required"), "{line}: {refused}");
+            assert!(with("x").is_ok(), "{line}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The client of the admin API that every control command uses: one request over TCP, TLS or a unix socket.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use evenkeel_schema::Mistake;
@@ -23,6 +25,8 @@ const DEFAULT_ADMIN: &str = "http://127.0.0.1:9440";
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Far more than any answer: a wrong address may lead to anything.
 const ANSWER_MAX: usize = 64 << 20;
+/// Far more than any token, for the same reason.
+const TOKEN_FILE_MAX: u64 = 64 << 10;
 
 /// Where the admin API is and what to show it.
 pub(crate) struct Client {
@@ -309,13 +313,23 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
-fn read_token(file: &PathBuf) -> Result<String, Problem> {
-    match std::fs::read_to_string(file) {
+fn read_token(file: &Path) -> Result<String, Problem> {
+    let wrong = |why: &str| {
+        let shown = file.display();
+        Problem::new(End::Usage, format!("evenkeel: --token-file {shown}: {why}"))
+    };
+    let mut bytes = Vec::new();
+    let open = File::open(file).map_err(|e| wrong(&e.to_string()))?;
+    let read = open.take(TOKEN_FILE_MAX + 1).read_to_end(&mut bytes);
+    let read = read.map_err(|e| wrong(&e.to_string()))?;
+    if read as u64 > TOKEN_FILE_MAX {
+        return Err(wrong(
+            "found more than 64 KiB, wanted a file that holds nothing but the token",
+        ));
+    }
+    match String::from_utf8(bytes) {
         Ok(text) => Ok(text.trim().to_owned()),
-        Err(e) => Err(Problem::new(
-            End::Usage,
-            format!("evenkeel: --token-file {}: {e}", file.display()),
-        )),
+        Err(_) => Err(wrong("found bytes that are no text, wanted the token")),
     }
 }
 
@@ -351,6 +365,23 @@ fn place(url: &str) -> Result<Place, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_file_is_read_to_its_bound_and_no_further() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        let with = |bytes: &[u8]| {
+            std::fs::write(&file, bytes).unwrap();
+            read_token(&file).map_err(|problem| problem.message)
+        };
+        assert_eq!(with(b" a-token\n"), Ok("a-token".into()));
+        let full = [b' '; TOKEN_FILE_MAX as usize];
+        assert_eq!(with(&full), Ok(String::new()));
+        assert!(with(&[&full[..], b"x"].concat()).is_err_and(|why| why.contains("64 KiB")));
+        assert!(with(b"\xff").is_err_and(|why| why.contains("no text")));
+        let endless = read_token(Path::new("/dev/zero")).map_err(|problem| problem.message);
+        assert!(endless.is_err_and(|why| why.contains("/dev/zero: found more than 64 KiB")));
+    }
 
     #[test]
     fn an_admin_place_is_http_or_a_unix_socket() {
