@@ -37,6 +37,16 @@ pub fn exchange(current: &Path, previous: &Path) -> Result<String, String> {
         // What it leads to must be there, or the service could not start again.
         std::fs::metadata(path).map_err(|e| format!("{} leads nowhere: {e}", path.display()))?;
     }
+    let targets = [current, previous].map(|path| std::fs::canonicalize(path).ok());
+    if targets[0] == targets[1] {
+        return Err(format!(
+            "{} and {} lead to the same release, {}: there is nothing to go back to; let {} lead to one that is good",
+            current.display(),
+            previous.display(),
+            std::fs::read_link(current).unwrap_or_default().display(),
+            previous.display()
+        ));
+    }
     rustix::fs::renameat_with(&folder, a, &folder, b, RenameFlags::EXCHANGE)
         .map_err(|e| format!("{} and {}: {e}", current.display(), previous.display()))?;
     let target = std::fs::read_link(current).unwrap_or_default();

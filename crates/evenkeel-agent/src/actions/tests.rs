@@ -187,6 +187,12 @@ fn releases_change_places_at_once_and_back() {
     assert_eq!(leads(), Path::new("1"));
     exchange(&at("current"), &at("previous")).unwrap();
     assert_eq!(leads(), Path::new("2"));
+    fs::remove_file(at("previous")).unwrap();
+    symlink("2", at("previous")).unwrap();
+    let why = exchange(&at("current"), &at("previous")).unwrap_err();
+    assert!(why.contains("nothing to go back to"), "{why}");
+    fs::remove_file(at("previous")).unwrap();
+    symlink("1", at("previous")).unwrap();
     fs::remove_dir(at("1")).unwrap();
     let why = exchange(&at("current"), &at("previous")).unwrap_err();
     assert!(why.contains("leads nowhere"), "{why}");

@@ -27,6 +27,9 @@ const SETTLE: Duration = Duration::from_millis(1500);
 /// Cured by the same action so short a time ago, it was not cured.
 const RELAPSE: Duration = Duration::from_secs(300);
 
+/// Whoever rests no longer than this is waited for without a word.
+const RESTS_LONG: Duration = Duration::from_secs(15);
+
 /// What came of choosing.
 #[derive(Clone, Debug)]
 pub(crate) enum Choice {
@@ -37,8 +40,8 @@ pub(crate) enum Choice {
         /// Whether more than one was to choose from, and why this one.
         why: String,
     },
-    /// Something may be possible then.
-    Wait(Time),
+    /// Something may be possible then; why not now, where that is long.
+    Wait(Time, Option<String>),
     /// Nothing; why not, for each that would treat it.
     Nothing(Vec<String>),
 }
@@ -46,12 +49,14 @@ pub(crate) enum Choice {
 /// An action that is not to be taken.
 enum Obstacle {
     Until(Time),
+    /// It was done to it before.
+    Rests(Time),
     Because(String),
 }
 
 /// `since` = when this subject was first seen sick, of late: it may have been on its way back before, or waited for a person.
 pub(crate) fn choose(case: &Case<'_>, since: Time, history: &History, now: Now) -> Choice {
-    let (mut wait, mut reasons) = (Time::NEVER, Vec::new());
+    let (mut wait, mut reasons) = ((Time::NEVER, None), Vec::new());
     let mut fitting: Vec<(&'static Action, f64)> = Vec::new();
     for action in ACTIONS.iter().copied() {
         let fit = fit(case, action);
@@ -60,7 +65,9 @@ pub(crate) fn choose(case: &Case<'_>, since: Time, history: &History, now: Now) 
         }
         match obstacle(case, action, since, history, now) {
             None => fitting.push((action, fit)),
-            Some(Obstacle::Until(at)) => wait = wait.min(at),
+            Some(Obstacle::Until(at)) if at < wait.0 => wait = (at, None),
+            Some(Obstacle::Rests(at)) if at < wait.0 => wait = (at, rests(action, at, now)),
+            Some(Obstacle::Until(_) | Obstacle::Rests(_)) => (),
             Some(Obstacle::Because(why)) => reasons.push(format!("{}: {why}", action.part.name)),
         }
     }
@@ -82,7 +89,7 @@ pub(crate) fn choose(case: &Case<'_>, since: Time, history: &History, now: Now) 
             cause: treated(case, action),
             why: words(case, action, *fit, fitting.len(), history),
         },
-        None if wait != Time::NEVER => Choice::Wait(wait),
+        None if wait.0 != Time::NEVER => Choice::Wait(wait.0, wait.1),
         None if reasons.is_empty() => Choice::Nothing(vec![match case.scope {
             Scope::Us => "the fault is most probably evenkeel's own".to_owned(),
             _ => format!("nothing that is known treats {}", cause.name()),
@@ -171,8 +178,22 @@ fn obstacle(
         _ => begun + SETTLE,
     };
     let rested = history.rested(&case.subject, case.patient(), action, now);
-    let at = ready.max(rested);
-    (at > now.at).then_some(Obstacle::Until(at))
+    match ready.max(rested) {
+        at if at <= now.at => None,
+        at if rested > ready => Some(Obstacle::Rests(at)),
+        at => Some(Obstacle::Until(at)),
+    }
+}
+
+/// What a person is told of an action that rests, unless that is over at once.
+fn rests(action: &Action, until: Time, now: Now) -> Option<String> {
+    let left = until.since(now.at);
+    (left > RESTS_LONG).then(|| {
+        let (name, left) = (action.part.name, left.as_secs());
+        format!(
+            "{name}: fits, and was done here not long ago; it rests for another {left} s, and a person may order it now"
+        )
+    })
 }
 
 /// What is not the service's fault is not treated at the service.

@@ -334,15 +334,15 @@ impl Planner {
             return Time::NEVER;
         };
         match choose(case, since, &plan.history, now) {
-            Choice::Wait(at) => at,
+            Choice::Wait(at, None) => at,
+            Choice::Wait(at, Some(why)) => self.call_person(case, vec![why], now).min(at),
             Choice::Nothing(reasons) => self.call_person(case, reasons, now),
             Choice::Take { action, cause, why } => {
                 let (at, _) = plan.history.budget(case.settings.max_actions_per_hour, now);
                 if at > now.at {
-                    let most = case.settings.max_actions_per_hour;
+                    let (most, name) = (case.settings.max_actions_per_hour, action.part.name);
                     let why = format!(
-                        "{}: {most} actions were taken within the hour, which is max_actions_per_hour",
-                        action.part.name
+                        "{name}: {most} actions were taken within the hour, which is max_actions_per_hour"
                     );
                     return self.call_person(case, vec![why], now).min(at);
                 }

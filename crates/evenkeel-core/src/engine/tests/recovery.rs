@@ -330,6 +330,26 @@ fn a_bad_release_is_rolled_back_and_restarted() {
 }
 
 #[test]
+fn while_what_fits_rests_a_person_is_told_so_and_it_is_done_when_it_has_rested() {
+    let mut bench = begin(allowing(&["rollback_release"]));
+    ship(&mut bench, "s1");
+    bench.run(3.0);
+    bench.dead.clear();
+    bench.run(30.0);
+    ship(&mut bench, "s1");
+    bench.run(15.0);
+    let newest = bench.engine.incidents().remove(0);
+    assert_eq!(bench.orders.len(), 1, "{newest:#?}");
+    let told = newest.person.first().map_or("", |why| why.as_str());
+    assert!(told.starts_with("rollback_release: fits"), "{newest:#?}");
+    for _ in 0..600 {
+        bench.run(1.0);
+        see(&mut bench, "s1", Evidence::ErrorStatus);
+    }
+    assert!(bench.orders.len() > 1, "{:#?}", bench.engine.incidents());
+}
+
+#[test]
 fn a_rollback_that_does_not_help_is_taken_back() {
     let mut bench = begin(allowing(&["rollback_release"]));
     ship(&mut bench, "s1");

@@ -120,7 +120,8 @@ fn to_try(status: &Value, place: &Place, program: &str) -> Vec<Line> {
 fn to_break(place: &Place, evenkeel: &dyn Fn(&str) -> String) -> Vec<Line> {
     let a1 = place.ports.samples[0];
     let releases = place.folder.join("a1/releases");
-    let current = shell_word(&releases.join("current").display().to_string());
+    let link = |name: &str| shell_word(&releases.join(name).display().to_string());
+    let (current, previous) = (link("current"), link("previous"));
     let mut lines = vec![("", String::new())];
     if let Some(disks) = &place.disks {
         let junk = disks.join("a1/disk/cache/junk");
@@ -137,7 +138,11 @@ fn to_break(place: &Place, evenkeel: &dyn Fn(&str) -> String) -> Vec<Line> {
         ),
         (
             "ship a1 a bad release: it is rolled back",
-            format!("ln -sfn bad {current} && {}", evenkeel("act a1 restart")),
+            // A rollback has made `previous` the bad one: the second time there is something to go back to again.
+            format!(
+                "ln -sfn good {previous}; ln -sfn bad {current} && {}",
+                evenkeel("act a1 restart")
+            ),
         ),
     ]);
     lines
