@@ -252,6 +252,11 @@ impl Incident {
         self.opened
     }
 
+    /// Its first sign, on this process's clock.
+    pub(super) fn began(&self) -> Time {
+        self.first_sign.at
+    }
+
     /// Its first sign.
     pub fn first_sign(&self) -> WallTime {
         self.first_sign.wall

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ use super::words::Phase;
 const MOVED: f64 = 0.005;
 /// Present evidence older than so much of its worth gives way to its absence.
 const WORTH_KEPT: f64 = 0.1;
+
+/// A release that was read this long after the first sign may be what that was a sign of.
+const RELEASE_READ: Duration = Duration::from_millis(2500);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Open {
@@ -52,7 +56,7 @@ impl Open {
         let mut open = Open::new(Incident::resume(record, now));
         open.judge_at = Time::NEVER;
         for kept in &record.evidence {
-            let age = std::time::Duration::from_millis(now.wall.0.saturating_sub(kept.at.0));
+            let age = Duration::from_millis(now.wall.0.saturating_sub(kept.at.0));
             let item = Item {
                 evidence: kept.evidence,
                 present: kept.present,
@@ -92,6 +96,9 @@ impl Open {
         let mut first = true;
         for subject in keys.iter().filter_map(ill) {
             for item in subject.board.items(now) {
+                if self.came_after(item) {
+                    continue;
+                }
                 self.take(subject.spec.key.clone(), item.clone(), now);
             }
             for item in known(subject, now) {
@@ -104,6 +111,26 @@ impl Open {
                 }
             }
         }
+    }
+
+    /// What changed when the fault was there already did not bring it about. A release is read every second or so, and may have
+    /// changed a little before.
+    fn came_after(&self, item: &Item) -> bool {
+        let began = self.incident.began();
+        item.present
+            && match item.evidence {
+                Evidence::ConfigChanged => item.at > began,
+                Evidence::ReleaseChanged => item.at > began + RELEASE_READ,
+                _ => false,
+            }
+    }
+
+    /// When a symptom was seen last: what is known is weighed as it was worth then, so that the reasons for a fault do not fade
+    /// while it is being cured, and those that fade slowly do not come to look like it.
+    fn seen(&self, now: Time) -> Time {
+        let items = self.evidence.values().map(|(_, item)| item);
+        let symptoms = items.filter(|i| i.present && i.evidence.entry().class.is_symptom());
+        symptoms.map(|item| item.at).max().unwrap_or(now).min(now)
     }
 
     /// Does it last: is somebody down or suspected, or was it never judged?
@@ -130,12 +157,13 @@ impl Open {
             .values()
             .map(|(_, item)| item.clone())
             .collect();
-        let posterior = reasoner.posterior(&items, now.at);
+        let seen = self.seen(now.at);
+        let posterior = reasoner.posterior(&items, seen);
         let mut moved = self.posterior.iter().zip(&posterior);
         let causes = match moved.any(|(a, b)| (a - b).abs() > MOVED) || self.posterior.is_empty() {
             true => {
                 self.posterior = posterior;
-                reasoner.rank(&items, now.at)
+                reasoner.rank(&items, seen)
             }
             false => self.incident.causes().to_vec(),
         };

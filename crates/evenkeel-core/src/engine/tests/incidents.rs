@@ -458,6 +458,56 @@ fn of(bench: &Bench, key: &str) -> Record {
 }
 
 #[test]
+fn a_reload_after_the_first_sign_is_not_blamed_for_what_was_there_before() {
+    let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
+    bench.run(30.0);
+    bench.dead.insert("a1".into());
+    for _ in 0..3 {
+        see(&mut bench, "a1", Evidence::ConnectionRefused);
+        bench.run(1.0);
+    }
+    let before = only(&bench).cause();
+    let mut moved = at("a1", "m1");
+    moved.target = Target::Address(Address::Unix("/elsewhere".into()));
+    bench.configure(vec![pool("app", [moved, at("a2", "m2")])]);
+    for _ in 0..5 {
+        see(&mut bench, "a1", Evidence::ConnectionRefused);
+        bench.run(1.0);
+    }
+    let record = only(&bench);
+    assert_eq!(record.cause(), before, "{record:#?}");
+    assert_ne!(record.cause(), Cause::BadConfig);
+}
+
+#[test]
+fn the_reasons_for_a_fault_do_not_fade_while_it_is_waited_for() {
+    let held = |a1| {
+        let mut pool = pool("app", [a1, at("a2", "m2")]);
+        pool.failover.hold = Duration::from_secs(90);
+        vec![pool]
+    };
+    let mut bench = begin(held(at("a1", "m1")));
+    bench.run(5.0);
+    let mut moved = at("a1", "m1");
+    moved.target = Target::Address(Address::Unix("/elsewhere".into()));
+    bench.configure(held(moved));
+    bench.run(120.0);
+    bench.dead.insert("a1".into());
+    for _ in 0..5 {
+        see(&mut bench, "a1", Evidence::ConnectTimeout);
+        bench.run(1.0);
+    }
+    let then = only(&bench);
+    bench.dead.clear();
+    bench.run(80.0);
+    let now = only(&bench);
+    assert_eq!(now.state(), "down", "{now:#?}");
+    assert_eq!(now.cause(), then.cause(), "{now:#?}");
+    let of = |record: &Record| record.causes[0].probability;
+    assert!((of(&now) - of(&then)).abs() < 0.1, "{then:#?} {now:#?}");
+}
+
+#[test]
 fn what_its_pool_needs_and_the_pool_are_two_incidents_although_on_one_machine() {
     let bench = store_hangs();
     let app = of(&bench, "app/a1");
