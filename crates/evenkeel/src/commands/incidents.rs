@@ -239,17 +239,18 @@ fn happened(incident: &IncidentStatus) -> String {
         incident.first_sign,
         age_of(&incident.first_sign)
     );
-    if let Some(ms) = incident.times_ms.detect {
-        text += &format!("; it was known to be a fault {} later", time(ms));
+    match incident.times_ms.detect {
+        Some(0) => text += "; it was known to be a fault at once",
+        Some(ms) => text += &format!("; it was known to be a fault {} later", time(ms)),
+        None => (),
     }
+    let ended = match incident.harmed {
+        true => "Everything served again",
+        false => "It was averted",
+    };
     match (incident.times_ms.restore, &incident.closed) {
-        (Some(ms), Some(_)) => text += &format!(". Everything served again after {}.", time(ms)),
-        (Some(ms), None) => {
-            text += &format!(
-                ". Everything serves again since {}, and is watched.",
-                time(ms)
-            );
-        }
+        (Some(ms), Some(_)) => text += &format!(". {ended} after {}.", time(ms)),
+        (Some(ms), None) => text += &format!(". {ended} after {}, and is watched.", time(ms)),
         _ => text += ". It is not over.",
     }
     text
