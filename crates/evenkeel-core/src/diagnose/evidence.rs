@@ -157,7 +157,7 @@ pub const EVIDENCE: &[EvidenceEntry] = &[
     e(E::HeartbeatMissed, "heartbeats stopped", "heartbeats come", Connection, SEEN, 0.01, &[(Gone, 0.97), (Unreachable, 0.95), (Stuck, 0.5), (Busy, 0.1)]),
     e(E::Stalled, "requests wait and no byte comes", "no request waits for its first byte", Answer, SEEN, 0.003, &[(Stuck, 0.95), (Slow, 0.15), (Unreachable, 0.9)]),
     e(E::SlowAnswers, "much slower than its peers", "as fast as its peers", Answer, SEEN, 0.01, &[(Slow, 0.9)]),
-    e(E::CpuHigh, "its processors are busy", "its processors have time", Resources, READ, 0.02, &[(Busy, 0.95)]),
+    e(E::CpuHigh, "it does not get the processor time it needs", "it gets the processor time it needs", Resources, READ, 0.02, &[(Busy, 0.95)]),
     e(E::LoadHigh, "the load of its machine is high", "the load of its machine is low", Resources, 60, 0.03, &[(Busy, 0.7)]),
     e(E::MemoryHigh, "memory is nearly used up", "there is memory left", Resources, READ, 0.03, &[(Cramped, 0.95)]),
     e(E::MemoryGrowing, "its memory grows and grows", "its memory does not grow", Resources, 60, 0.02, &[]),

@@ -1,6 +1,6 @@
 //! What facts of a machine and of a service say of why it fails: numbers become evidence here, by thresholds with reasons.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::facts::{DiskFacts, Facts, MachineFacts, ProcessState, ServiceFacts};
 use crate::time::{Now, Time};
 
 use super::ledger::Ledger;
+use super::memory::{Growth, Memory};
 use super::signs::{About, Observation};
 
 /// Of what there is: a little headroom is what keeps things working, so "high" is before "none left".
@@ -26,20 +27,8 @@ const WAITING_PERMILLE: u32 = 200;
 const MEMORY_PRESSURE_PERMILLE: u32 = 100;
 /// All work was held up by a disk for so much of the time.
 const DISK_PRESSURE_PERMILLE: u32 = 400;
-/// Memory is looked at this often for its trend …
-const TREND_EVERY: Duration = Duration::from_secs(5);
-/// … over so many looks: half a minute.
-const TREND_LOOKS: usize = 7;
-/// Memory that grew at so many readings in a row (one a second), and much, is soon used up …
-const STEEP_LOOKS: usize = 5;
-/// … but not while a process warms up: every one takes memory at its start, also the one that follows a crash.
-const WARM_UP: Duration = Duration::from_secs(10);
-/// Below this share of its limit memory is not short any more.
-const RELIEVED_PERMILLE: u64 = 800;
 /// What an action has exchanged is read within this after its end.
 const READ_WITHIN: Duration = Duration::from_secs(3);
-/// Growth by less than this is the warming up of caches.
-const GROWTH_BYTES_MIN: u64 = 16 << 20;
 /// Services whose past is kept: more than any machine runs.
 const SERVICES_MAX: usize = 10_000;
 
@@ -49,15 +38,8 @@ pub(super) struct Past(BTreeMap<Arc<str>, Before>);
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Before {
-    pid: u32,
-    /// When this process was first read.
-    since: Time,
     oom_kills: Option<u64>,
-    memory: VecDeque<(Time, u64)>,
-    /// Its memory at the last readings.
-    recent: VecDeque<u64>,
-    /// Its memory is nearly used up and grew until then.
-    ails: bool,
+    memory: Memory,
     /// What `release.current` led to.
     release: Option<PathBuf>,
 }
@@ -74,9 +56,9 @@ impl Ledger {
             }
             let before = self.past.0.entry(service.name.clone()).or_default();
             let mut said = Vec::with_capacity(10);
-            let steep = steep(before, service.pid, service.memory_bytes, now.at);
-            let ails = ails_of_memory(service, before);
-            say_process(service, before, steep, &mut said, now.at);
+            let grows = before.memory.read(service, now.at);
+            let ails = before.memory.ails();
+            say_process(service, before, grows, &mut said);
             say_resources(service, &facts.machine, &mut said);
             let full = ails_of_disk(&service.disks);
             for key in self.services.get(&service.name).into_iter().flatten() {
@@ -129,14 +111,9 @@ type Said = Vec<(Evidence, bool, String)>;
 fn say_process(
     service: &ServiceFacts,
     before: &mut Before,
-    steep: Option<u64>,
+    grows: Option<Growth>,
     said: &mut Said,
-    at: Time,
 ) {
-    if before.pid != service.pid {
-        before.pid = service.pid;
-        before.memory.clear();
-    }
     let stopped = service.process == ProcessState::Stopped;
     let value = format!("process {}", service.pid);
     said.push((Evidence::ProcessStopped, stopped, value));
@@ -153,83 +130,14 @@ fn say_process(
         before.oom_kills = Some(kills);
         said.push((Evidence::OutOfMemoryKill, more, String::new()));
     }
-    if let Some(growth) = growth(before, service.memory_bytes, at).or(steep) {
-        let value = match growth.max(steep.unwrap_or(0)) {
-            0 => String::new(),
-            bytes => format!("{} MiB more within half a minute", bytes >> 20),
-        };
-        let grows = growth > 0 || steep.is_some() || before.ails;
-        said.push((Evidence::MemoryGrowing, grows, value));
+    if let Some(growth) = grows {
+        said.push((Evidence::MemoryGrowing, growth.grows, growth.said));
     }
     if let (Some(open), Some(max)) = (service.descriptors, service.descriptors_max) {
         let value = format!("{open} of {max}");
         let high = is_high(u64::from(open), max);
         said.push((Evidence::DescriptorsFull, high, value));
     }
-}
-
-/// By how much its memory grew at every look of the last half minute; 0 = it did not; `None` = not long enough known.
-fn growth(before: &mut Before, bytes: u64, at: Time) -> Option<u64> {
-    let looks = &mut before.memory;
-    if looks
-        .back()
-        .is_none_or(|(last, _)| at.since(*last) >= TREND_EVERY)
-    {
-        looks.push_back((at, bytes));
-    }
-    if looks.len() > TREND_LOOKS {
-        looks.pop_front();
-    }
-    if looks.len() < TREND_LOOKS {
-        return None;
-    }
-    let (first, last) = (looks.front()?.1, looks.back()?.1);
-    let steady = looks
-        .iter()
-        .zip(looks.iter().skip(1))
-        .all(|(a, b)| b.1 > a.1);
-    let grown = last.saturating_sub(first);
-    let much = grown >= GROWTH_BYTES_MIN && grown >= first / 20;
-    Some(if steady && much { grown } else { 0 })
-}
-
-/// By how much its memory grew at every single one of the last readings, if that was so much that it will be used up soon.
-fn steep(before: &mut Before, pid: u32, bytes: u64, at: Time) -> Option<u64> {
-    if before.pid != pid {
-        before.since = at;
-        before.recent.clear();
-        before.ails = false;
-    }
-    let looks = &mut before.recent;
-    looks.push_back(bytes);
-    if looks.len() > STEEP_LOOKS {
-        looks.pop_front();
-    }
-    let grows = looks.iter().zip(looks.iter().skip(1)).all(|(a, b)| b > a);
-    let first = *looks.front()?;
-    let grown = bytes.saturating_sub(first);
-    let much = grown >= GROWTH_BYTES_MIN && grown >= first / 10;
-    let warm = at.since(before.since) >= WARM_UP;
-    (warm && looks.len() == STEEP_LOOKS && grows && much).then_some(grown)
-}
-
-/// Its limit is nearly reached, and it grew on the way there: until it has clearly come down again.
-fn ails_of_memory(service: &ServiceFacts, before: &mut Before) -> Option<String> {
-    let limit = service.memory_limit.as_ref()?;
-    let used = service.memory_bytes;
-    let share =
-        |permille: u64| u128::from(used) * 1000 >= u128::from(limit.max) * u128::from(permille);
-    let looks = before.recent.iter().zip(before.recent.iter().skip(1));
-    let grew = before.recent.len() == STEEP_LOOKS && looks.clone().all(|(a, b)| b >= a);
-    let grew = grew && before.recent.front() < before.recent.back();
-    before.ails = match before.ails {
-        false => share(HIGH_PERMILLE) && grew,
-        true => share(RELIEVED_PERMILLE),
-    };
-    let (used, max) = (used >> 20, limit.max >> 20);
-    before
-        .ails
-        .then(|| format!("uses {used} of {max} MiB of memory, and it grows"))
 }
 
 /// A disk is full where evenkeel may make room.
@@ -330,38 +238,6 @@ fn is_high(used: u64, max: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn memory_that_grows_at_every_look_is_a_trend_and_jitter_is_none() {
-        let mut before = Before::default();
-        let mut last = None;
-        for n in 0..10u64 {
-            let at = Time::from_millis(n * 5000);
-            last = growth(&mut before, (100 + 10 * n) << 20, at);
-            assert_eq!(last.is_some(), n >= 6, "look {n}");
-        }
-        assert_eq!(last, Some(60 << 20));
-        let down = growth(&mut before, 100 << 20, Time::from_millis(60_000));
-        assert_eq!(down, Some(0));
-    }
-
-    #[test]
-    fn what_a_process_takes_at_its_start_is_no_leak() {
-        let mut before = Before {
-            pid: 1,
-            ..Before::default()
-        };
-        let mut read = |pid, second: u64| {
-            let bytes = (20 + 20 * second) << 20;
-            let steep = steep(&mut before, pid, bytes, Time::from_millis(1000 * second));
-            before.pid = pid;
-            steep.is_some()
-        };
-        let grows: Vec<bool> = (0..12).map(|second| read(2, second)).collect();
-        assert_eq!(grows.iter().position(|grows| *grows), Some(10), "{grows:?}");
-        assert!((12..22).all(|second| !read(3, second)), "a new process");
-        assert!(read(3, 22));
-    }
 
     #[test]
     fn a_disk_is_full_before_its_last_byte() {

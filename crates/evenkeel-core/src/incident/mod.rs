@@ -16,6 +16,7 @@ mod facts;
 mod grouping;
 mod ledger;
 mod machine;
+mod memory;
 mod open;
 mod record;
 mod redone;
