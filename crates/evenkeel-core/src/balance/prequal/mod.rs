@@ -35,7 +35,7 @@ use crate::registry::{Part, Setting};
 use crate::rng::Rng;
 use crate::settings::PolicySpec;
 use crate::time::Time;
-use probes::{PLACES_MAX, Probe, Probes};
+use probes::{PLACE, PLACE_BITS, PLACES_MAX, Probe, Probes};
 use recent::Recent;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -84,8 +84,7 @@ const REPORTS_FOR: Duration = Duration::from_secs(60);
 const NEAR: f64 = 1.4;
 /// The lowest bits of a rank: a probe's place, before it the how-manieth it is, before that whether its endpoint was not drawn
 /// first at this very pick. A number of single precision leaves so many.
-const PLACE: u64 = PLACES_MAX as u64 - 1;
-const CAME: u64 = 0xff_ffff << 4;
+const CAME: u64 = 0xff_ffff << PLACE_BITS;
 const OTHER: u64 = 1 << 28;
 /// Fewer probes are no choice.
 const CHOICE_MIN: usize = 2;
@@ -270,15 +269,16 @@ impl Prequal {
                 true => 0,
                 false => OTHER,
             };
-            let came = probe.came << 4 & CAME;
+            let came = probe.came << PLACE_BITS & CAME;
             rank[place] = draw::order(f64::from(seen.in_flight)) | other | came | place as u64;
         }
         // If all are hot, the fastest that is not takes for ever, and nobody is too slow.
         let near = fastest * NEAR;
+        let len = self.pools[pool].len();
         let eligible = |(takes, rank): (&f64, &u64)| if *takes <= near { *rank } else { u64::MAX };
-        let best = takes
+        let best = takes[..len]
             .iter()
-            .zip(&rank)
+            .zip(&rank[..len])
             .map(eligible)
             .fold(u64::MAX, u64::min);
         (fitting >= CHOICE_MIN).then_some((best & PLACE) as usize)

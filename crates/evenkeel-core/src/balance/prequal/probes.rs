@@ -8,7 +8,10 @@ use std::time::Duration;
 use crate::time::Time;
 
 /// Places in a pool, at most: sixteen choices are nearly as good as all.
-pub(super) const PLACES_MAX: usize = 16;
+pub(super) const PLACES_MAX: usize = 1 << PLACE_BITS;
+/// A place is the lowest bits of what probes are ranked by.
+pub(super) const PLACE_BITS: u32 = 4;
+pub(super) const PLACE: u64 = PLACES_MAX as u64 - 1;
 /// What was said longer ago says nothing any more.
 pub(super) const AGE_MAX: Duration = Duration::from_secs(1);
 
@@ -115,15 +118,11 @@ impl Probes {
         self.first(|probe| probe.came)
     }
 
-    /// The place of the one of which this is least.
+    /// The place of the one of which this is least, which no number of what ever came is too large for.
     fn first(&self, number: impl Fn(&Probe) -> u64) -> usize {
-        let (mut first, mut least) = (0, u64::MAX);
-        for (place, probe) in self.iter().enumerate() {
-            let number = number(probe);
-            first = if number < least { place } else { first };
-            least = least.min(number);
-        }
-        first
+        let places = self.iter().enumerate();
+        let ranked = places.map(|(place, probe)| number(probe) << PLACE_BITS | place as u64);
+        ranked.min().map_or(0, |least| (least & PLACE) as usize)
     }
 
     pub(super) fn remove(&mut self, at: usize) {
