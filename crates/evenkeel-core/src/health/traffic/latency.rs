@@ -11,6 +11,11 @@
 //! - in three windows one after the other, and not while it ramps: caches are cold then. A window in which we ourselves were
 //!   asleep says nothing, neither for nor against it.
 //!
+//! Half a minute is long where there is nothing to weigh. So of each second, too, and that is enough in five one after the
+//! other: nine in ten of its answers take over `latency_factor` times as long as nine in ten of the others', and 50 ms more.
+//! Neither cheap and expensive requests nor some that wait for something look like that, and no pause of a garbage
+//! collector is as long.
+//!
 //! A pool that is slow as a whole loses nobody: there are no faster peers.
 
 use std::collections::BTreeMap;
@@ -22,7 +27,7 @@ use crate::id::EndpointId;
 use crate::times::Spread;
 
 use super::window::{Counts, deviation};
-use super::{By, Finding, Place, Rule, Scene, Sentence};
+use super::{By, Finding, Place, Rule, Scene, Sentence, Track};
 
 /// Fewer answers, of it or of the others, say nothing.
 const ANSWERS_MIN: u64 = 20;
@@ -32,12 +37,23 @@ const SLOWER_MIN: Duration = Duration::from_millis(10);
 const BEYOND_CHANCE: f64 = 4.0;
 /// Windows in a row.
 const WINDOWS: u32 = 3;
+/// Of a second less is enough, since it is nearly all of them and five times.
+const ANSWERS_A_SECOND: u64 = 10;
+/// Clients notice it.
+const CRAWLS_MIN: Duration = Duration::from_millis(50);
+/// Seconds in a row.
+const SECONDS: u32 = 5;
 
-/// The rule's memory: windows in a row in which an endpoint was too slow.
+/// The rule's memory: windows, and seconds, in a row in which an endpoint was too slow.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Latency {
-    slow: BTreeMap<EndpointId, u32>,
+    slow: InARow,
+    #[serde(default)]
+    crawls: InARow,
 }
+
+/// How often one after the other each was found.
+type InARow = BTreeMap<EndpointId, u32>;
 
 impl Rule for Latency {
     fn name(&self) -> &'static str {
@@ -47,44 +63,88 @@ impl Rule for Latency {
     fn look(&mut self, scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let factor = scene.settings.latency_factor.value();
         if factor <= 0.0 {
-            return self.slow.clear();
+            return *self = Latency::default();
         }
         // What was answered while we slept was answered as late as we woke, by whom it happened to be.
-        if !scene.closes || scene.dozed {
-            return;
+        if scene.closes && !scene.dozed {
+            let slow = |own: &Spread, others: &Spread| {
+                let (median, theirs) = too_slow(own, others, factor)?;
+                Some(format!(
+                    "half of its answers take over {}, its peers' {}, in {WINDOWS} windows of 10 s ({} and {} answers in the last)",
+                    show(median),
+                    show(theirs),
+                    own.total(),
+                    others.total()
+                ))
+            };
+            compare(
+                scene,
+                findings,
+                &mut self.slow,
+                WINDOWS,
+                |track| &track.window,
+                slow,
+            );
         }
-        let mut all = Spread::default();
-        scene.counted().for_each(|one| all.add(&one.track.window));
-        for endpoint in scene.counted() {
-            if endpoint.place != Place::Judged {
-                continue;
-            }
-            let others = all.since(&endpoint.track.window);
-            let slow = self.slow.entry(endpoint.id).or_default();
-            let own = &endpoint.track.window;
-            match too_slow(own, &others, factor).filter(|_| !endpoint.ramps) {
-                None => *slow = 0,
-                Some(_) if *slow + 1 < WINDOWS => *slow += 1,
-                Some((median, theirs)) => {
-                    *slow = 0;
-                    findings.push(Finding {
-                        endpoint: endpoint.id,
-                        sentence: Sentence::Eject(By::Latency),
-                        why: format!(
-                            "half of its answers take over {}, its peers' {}, in {WINDOWS} windows of 10 s ({} and {} answers in the last)",
-                            show(median),
-                            show(theirs),
-                            own.total(),
-                            others.total()
-                        ),
-                    });
-                }
-            }
+        if scene.reads && !scene.dozed_of_late {
+            let crawls = |own: &Spread, others: &Spread| {
+                let (most, theirs) = crawls(own, others, factor)?;
+                Some(format!(
+                    "nine in ten of its answers take over {}, of its peers' at most {}, in {SECONDS} seconds one after the other",
+                    show(most),
+                    show(theirs)
+                ))
+            };
+            compare(
+                scene,
+                findings,
+                &mut self.crawls,
+                SECONDS,
+                |track| &track.second,
+                crawls,
+            );
         }
     }
 
     fn forget(&mut self, endpoint: EndpointId) {
         self.slow.remove(&endpoint);
+        self.crawls.remove(&endpoint);
+    }
+}
+
+/// Each against the others: who is found so often in a row is to be ejected.
+fn compare(
+    scene: &Scene<'_>,
+    findings: &mut Vec<Finding>,
+    found: &mut InARow,
+    enough: u32,
+    of: fn(&Track) -> &Spread,
+    why: impl Fn(&Spread, &Spread) -> Option<String>,
+) {
+    let mut all = Spread::default();
+    scene.counted().for_each(|one| all.add(of(one.track)));
+    for endpoint in scene.counted() {
+        if endpoint.place != Place::Judged {
+            continue;
+        }
+        let own = of(endpoint.track);
+        let times = found.entry(endpoint.id).or_default();
+        let why = match endpoint.ramps {
+            true => None,
+            false => why(own, &all.since(own)),
+        };
+        match why {
+            None => *times = 0,
+            Some(_) if *times + 1 < enough => *times += 1,
+            Some(why) => {
+                *times = 0;
+                findings.push(Finding {
+                    endpoint: endpoint.id,
+                    sentence: Sentence::Eject(By::Latency),
+                    why,
+                });
+            }
+        }
     }
 }
 
@@ -101,6 +161,16 @@ fn too_slow(own: &Spread, others: &Spread, factor: f64) -> Option<(Duration, Dur
     };
     let certain = deviation(beyond(own), beyond(others)) >= BEYOND_CHANCE;
     (median > bar && certain).then_some((median, theirs))
+}
+
+/// What nearly all of its answers take at least, and nearly all of theirs at most, if that is far apart.
+fn crawls(own: &Spread, others: &Spread, factor: f64) -> Option<(Duration, Duration)> {
+    if own.total() < ANSWERS_A_SECOND || others.total() < ANSWERS_A_SECOND {
+        return None;
+    }
+    let theirs = others.quantile(900)?;
+    let bar = theirs.mul_f64(factor).max(theirs + CRAWLS_MIN);
+    (own.over(bar) * 10 >= own.total() * 9).then_some((bar, theirs))
 }
 
 /// Two digits are as exact as the buckets.

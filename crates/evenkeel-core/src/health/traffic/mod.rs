@@ -148,6 +148,9 @@ struct Track {
     window: Spread,
     recent: Spread,
     counts: Window,
+    /// How long answers took between the last two readings of times.
+    #[serde(default)]
+    second: Spread,
     /// Its times as last read, and as they were when the window began.
     times: Spread,
     began: Spread,
@@ -181,6 +184,8 @@ impl Track {
             self.counts.add(seen, at);
         }
         if let Some(times) = &look.measured.times {
+            let before = if first { times } else { &self.times };
+            self.second = times.since(before);
             self.times.clone_from(times);
             if first {
                 self.began.clone_from(times);
@@ -198,6 +203,7 @@ impl Track {
     /// What was seen before means nothing any more.
     fn restart(&mut self) {
         self.counts.clear();
+        self.second = Spread::default();
         self.window = Spread::default();
         self.recent = Spread::default();
         self.began.clone_from(&self.times);
@@ -222,10 +228,14 @@ struct Scene<'a> {
     now: Time,
     /// Who looks was asleep since the look before.
     overslept: bool,
+    /// Times were read, as once a second.
+    reads: bool,
     /// An exact window ends here.
     closes: bool,
     /// Who looks was asleep in it, and what answers took then was his own doing.
     dozed: bool,
+    /// Or was so since times were read.
+    dozed_of_late: bool,
     endpoints: Vec<Seen<'a>>,
 }
 
@@ -317,8 +327,10 @@ pub struct Traffic {
     #[serde(with = "crate::keep::parts")]
     rules: Vec<Box<dyn Rule>>,
     closes_at: Time,
-    /// Who looks was asleep in the present window.
+    /// Who looks was asleep in the present window, or since times were read.
     dozed: bool,
+    #[serde(default)]
+    dozed_of_late: bool,
 }
 
 impl Default for Traffic {
@@ -328,6 +340,7 @@ impl Default for Traffic {
             rules: RULES.iter().map(|entry| (entry.make)()).collect(),
             closes_at: Time::ZERO,
             dozed: false,
+            dozed_of_late: false,
         }
     }
 }
@@ -353,11 +366,16 @@ impl Traffic {
             }
         }
         // Times are read once a second: a window ends with a reading of them.
-        let read = looks.iter().any(|look| look.measured.times.is_some());
-        let closes = read && now >= self.closes_at;
+        let reads = looks.iter().any(|look| look.measured.times.is_some());
+        let closes = reads && now >= self.closes_at;
         let overslept = now.since(since) > OVERSLEPT;
-        self.dozed |= overslept || looks.iter().any(|look| look.excused);
-        let dozed = self.dozed;
+        let asleep = overslept || looks.iter().any(|look| look.excused);
+        self.dozed |= asleep;
+        self.dozed_of_late |= asleep;
+        let (dozed, dozed_of_late) = (self.dozed, self.dozed_of_late);
+        if reads {
+            self.dozed_of_late = false;
+        }
         if closes {
             self.closes_at = now + WINDOW;
             self.dozed = false;
@@ -376,8 +394,10 @@ impl Traffic {
             probe_convinces: matches!(check, CheckKind::Http { .. }),
             now,
             overslept,
+            reads,
             closes,
             dozed,
+            dozed_of_late,
             endpoints: looks.iter().map(seen).collect(),
         };
         let mut findings = Vec::new();

@@ -268,6 +268,42 @@ fn ten_times_slower_is_ejected_after_three_windows_and_twice_as_slow_never() {
 }
 
 #[test]
+fn who_crawls_is_ejected_after_five_seconds_and_who_did_so_for_four_is_not() {
+    let crawl = |seconds: u64| {
+        let mut stage = Stage::new(&[CALM; 3], 1);
+        stage.run(20);
+        let since = stage.now;
+        stage.manners[2].median_us = 400_000;
+        stage.run(seconds);
+        stage.manners[2] = CALM;
+        stage.run(20);
+        (stage, since)
+    };
+    let (stage, since) = crawl(10);
+    assert!(stage.after(since).unwrap() <= Duration::from_secs(7));
+    let (_, who, sentence, why) = &stage.found[0];
+    assert_eq!((*who, *sentence), (2, Sentence::Eject(By::Latency)));
+    assert!(
+        why.starts_with("nine in ten of its answers take over "),
+        "{why}"
+    );
+    let (stage, _) = crawl(4);
+    assert!(stage.found.is_empty(), "{:?}", stage.found);
+}
+
+#[test]
+fn what_was_answered_while_we_slept_makes_nobody_crawl() {
+    let mut stage = Stage::new(&[CALM; 3], 1);
+    stage.run(20);
+    stage.manners[2].median_us = 400_000;
+    for _ in 0..12 {
+        stage.sweep(600);
+        stage.sweep(400);
+    }
+    assert!(stage.found.is_empty(), "{:?}", stage.found);
+}
+
+#[test]
 fn a_pool_that_is_slow_or_fails_as_a_whole_loses_nobody() {
     let mut stage = Stage::new(&[CALM; 3], 1);
     stage.run(20);

@@ -128,7 +128,7 @@ pub static OUTLIER: TableDef = TableDef {
     keys: &[
         Key::new("consecutive_failures", Kind::Number(0, 1_000_000), "5", "connect failures, resets, time-outs, 502 503 504 of the endpoint; 0 = never"),
         Key::new("success_rate_stdev", Kind::DecimalOr0(500, 20_000), "1.9", "z of its failure rate against the pooled rate of the others, in 6 windows of 10 s in a row, or at once where chance is out of the question; with at least 20 requests, 5 failures and a rate 5 points above; 0 = never"),
-        Key::new("latency_factor", Kind::DecimalOr0(1_500, 1_000_000), "3.0", "its median so many times (and 10 ms) above the others', in 3 windows of 10 s in a row; 0 = never"),
+        Key::new("latency_factor", Kind::DecimalOr0(1_500, 1_000_000), "3.0", "its median so many times (and 10 ms) above the others', in 3 windows of 10 s in a row, or nine in ten of its answers for 5 s; 0 = never"),
         Key::new("base_ejection", Kind::Duration(SHORT, LONG), "\"30s\"", "the first ejection's length; the n-th in a row takes n times as long"),
         Key::new("max_ejection", Kind::Share(0, 100), "\"50%\"", "of the pool; at least one may be ejected, never fewer than min_healthy left"),
         Key::new("min_healthy", Kind::Number(0, 65_536), "1", "never fewer left"),
