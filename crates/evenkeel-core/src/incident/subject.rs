@@ -17,6 +17,8 @@ use super::words::Phase;
 
 /// Serving again, it is watched for this long: longer than the first pauses of a service that ends again and again.
 const VERIFY: Duration = Duration::from_secs(3);
+/// Who was slow, for this long: who still crawls is found after seven seconds.
+const VERIFY_SLOW: Duration = Duration::from_secs(8);
 /// One sign alone is forgotten after this.
 const SUSPICION: Duration = Duration::from_secs(5);
 /// A service that is ready as soon as it runs may need this long until its port answers.
@@ -232,10 +234,18 @@ impl Subject {
             (Stand::Well, _) => Phase::Normal,
         };
         if phase == Phase::Verifying && self.phase != Phase::Verifying {
-            self.verify_until = now + VERIFY;
+            self.verify_until = now + self.verified_after(now);
         }
         self.phase = phase;
         phase
+    }
+
+    fn verified_after(&self, now: Time) -> Duration {
+        let slow = |item: &Item| item.present && item.evidence == Evidence::SlowAnswers;
+        match self.board.items(now).any(slow) {
+            true => VERIFY_SLOW,
+            false => VERIFY,
+        }
     }
 
     /// Is it about to stop serving?

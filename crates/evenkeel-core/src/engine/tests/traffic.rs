@@ -21,6 +21,8 @@ struct Traffic {
     silent: Option<&'static str>,
     /// Of ten requests at a2, so many fail.
     failing: u64,
+    /// What an answer of a2 takes.
+    takes: Duration,
     sweeps: u64,
 }
 
@@ -45,6 +47,7 @@ fn traffic(spec: PoolSpec) -> Traffic {
         times: BTreeMap::new(),
         silent: None,
         failing: 0,
+        takes: Duration::from_millis(3),
         sweeps: 0,
     }
 }
@@ -68,7 +71,11 @@ impl Traffic {
                     lane.settled += 10;
                     lane.failures += failed;
                     lane.successes += 10 - failed;
-                    (0..10).for_each(|_| times.observe(Duration::from_millis(3)));
+                    let takes = match name {
+                        "a2" => self.takes,
+                        _ => Duration::from_millis(3),
+                    };
+                    (0..10).for_each(|_| times.observe(takes));
                 }
             }
             let measured = Measured {
@@ -145,6 +152,32 @@ fn a_silent_endpoint_is_suspected_and_a_failed_probe_ejects_it_with_the_evidence
         view.why
     );
     assert_eq!(view.ejections[By::Stall as usize], 1);
+}
+
+#[test]
+fn who_comes_back_and_still_crawls_is_in_the_same_incident() {
+    let mut spec = spec();
+    spec.outlier.base_ejection = Duration::from_secs(2);
+    (spec.failover.hold, spec.failover.ramp) = (Duration::ZERO, Duration::ZERO);
+    let mut traffic = traffic(spec);
+    traffic.run(30);
+    traffic.takes = Duration::from_millis(400);
+    let mut outs = 0;
+    let mut was = State::Up;
+    for _ in 0..600 {
+        traffic.sweep();
+        let state = traffic.bench.states("app")[1];
+        outs += u32::from(state == State::Down && was != State::Down);
+        was = state;
+    }
+    assert!(outs >= 2, "ejected again: {outs}");
+    let records = traffic.bench.engine.incidents();
+    assert_eq!(records.len(), 1, "{records:#?}");
+    assert!(records[0].closed.is_none());
+    traffic.takes = Duration::from_millis(3);
+    traffic.run(400);
+    let records = traffic.bench.engine.incidents();
+    assert!(records.len() == 1 && records[0].closed.is_some());
 }
 
 #[test]
