@@ -49,10 +49,12 @@ pub fn exchange(current: &Path, previous: &Path) -> Result<String, String> {
     }
     rustix::fs::renameat_with(&folder, a, &folder, b, RenameFlags::EXCHANGE)
         .map_err(|e| format!("{} and {}: {e}", current.display(), previous.display()))?;
-    let target = std::fs::read_link(current).unwrap_or_default();
+    let [now, before] = [current, previous].map(|p| std::fs::read_link(p).unwrap_or_default());
     Ok(format!(
-        "{} leads to {} now",
+        "the links changed places: {} leads to {} now, and what it led to before, {}, is {}; the same action once more takes that back",
         current.display(),
-        target.display()
+        now.display(),
+        before.display(),
+        previous.display()
     ))
 }

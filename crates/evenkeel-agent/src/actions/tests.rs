@@ -183,8 +183,15 @@ fn releases_change_places_at_once_and_back() {
     symlink("2", at("current")).unwrap();
     symlink("1", at("previous")).unwrap();
     let leads = || fs::read_link(at("current")).unwrap();
-    exchange(&at("current"), &at("previous")).unwrap();
+    let said = exchange(&at("current"), &at("previous")).unwrap();
     assert_eq!(leads(), Path::new("1"));
+    for words in [
+        "current leads to 1 now",
+        "before, 2, is",
+        "once more takes that back",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     exchange(&at("current"), &at("previous")).unwrap();
     assert_eq!(leads(), Path::new("2"));
     fs::remove_file(at("previous")).unwrap();
