@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::account::what_if::Question;
 use evenkeel_core::diagnose::Cause;
+use evenkeel_core::incident::Labeller;
 use evenkeel_schema::admin::{
     ActionAnswer, ActionRequest, Availabilities, Availability, EndpointStatus, ErrorAnswer,
     ErrorCode, HeartbeatAnswer, HeartbeatRequest, IncidentStatus, Incidents, NotifyAnswer,
@@ -85,7 +86,8 @@ pub(crate) enum Ask {
     Incident(u64, Answer<Outcome<IncidentStatus>>),
     Label {
         id: u64,
-        cause: Cause,
+        /// What it was, and who says so.
+        said: (Cause, Labeller),
         answer: Answer<Outcome<IncidentStatus>>,
     },
     Change(Change, Answer<Outcome<RevisionAnswer>>),

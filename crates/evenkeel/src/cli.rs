@@ -119,6 +119,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Say what an incident really was
+    Label {
+        /// Its number
+        incident: u64,
+        /// The cause, by its name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        cause: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Run a recorded journal through the same engine: what was decided and why, and whether it is decided again, byte for byte
     Replay(Replay),
     /// The policies on a simulated fleet: response times, errors and shares; what theory says of it beside that
@@ -375,6 +385,7 @@ mod tests {
             "learned _",
             "availability _",
             "notify _",
+            "label 1 _",
             "act _ restart",
             "act api _",
             "act api run _",

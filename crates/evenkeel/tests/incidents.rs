@@ -127,6 +127,71 @@ fn a_stopped_service_is_hung() {
     assert_eq!(cause(&closed), "process_hung", "{closed:#}");
 }
 
+/// What a new user saw: a person's cure praised as evenkeel's, the present hidden behind what was long over, no commands.
+#[test]
+fn what_a_person_cures_is_told_as_theirs_after_how_it_is_now_and_with_commands_to_be_copied() {
+    let (a1, a2) = (free_port(), free_port());
+    let services = format!("{}{}", supervised("a1", a1), supervised("a2", a2));
+    let off = "[pool.app.recovery]\nmode = \"off\"\n";
+    let evenkeel = Evenkeel::run(&format!("{}{services}", app(&[], off)));
+    evenkeel.until("app", "a1", "up");
+    evenkeel.until("app", "a2", "up");
+    let explain = |what: &str| {
+        let (code, story, err) = evenkeel.command(&["explain", what]);
+        assert_eq!(code, 0, "{story}{err}");
+        story
+    };
+    assert!(explain("app/a1").starts_with("Now: app/a1 is up for "));
+    freeze(pid(&evenkeel, "a1"));
+    let web = evenkeel.address("web");
+    until(&evenkeel, "it is hung", |i| {
+        let _ = get(web, "/");
+        cause(i) == "process_hung" && i["state"] == "down"
+    });
+    let story = explain("app/a1");
+    assert!(story.starts_with("Now: app/a1 is down for "), "{story}");
+    for words in [
+        "\nIncident 1: app/a1  down",
+        "What clients noticed: ",
+        " requests to pool app meanwhile",
+        "evenkeel act a1 restart",
+        "evenkeel act a1 kill_hung",
+        "evenkeel drain app/a1",
+        "evenkeel label 1 CAUSE",
+    ] {
+        assert!(story.contains(words), "{words:?} is missing:\n{story}");
+    }
+    let (code, _, err) = evenkeel.command(&["act", "a1", "kill_hung"]);
+    assert_eq!(code, 0, "{err}");
+    let closed = until(&evenkeel, "it is closed", |i| i["state"] == "closed");
+    let mine = &closed["actions"][0];
+    assert_eq!(
+        (&mine["by"], &mine["outcome"]),
+        (&"operator".into(), &"cured".into()),
+        "{closed:#}"
+    );
+    assert_eq!(
+        closed["times_ms"]["decide"],
+        Value::Null,
+        "nothing was decided here"
+    );
+    let story = explain("app/a1");
+    for words in [
+        "No incident of it is open",
+        "a person asked for kill_hung of app/a1: done, and after that everything served again",
+    ] {
+        assert!(story.contains(words), "{words:?} is missing:\n{story}");
+    }
+    let (code, said, err) = evenkeel.command(&["label", "1", "process_hung"]);
+    assert!(code == 0 && said.contains("as you said"), "{said}{err}");
+    assert!(explain("1").contains("A person said it was process_hung."));
+    let (code, _, err) = evenkeel.command(&["explain", "99"]);
+    assert!(
+        code != 0 && err.contains("`evenkeel incidents` lists them"),
+        "{err}"
+    );
+}
+
 #[test]
 fn a_port_that_somebody_else_has_is_taken() {
     let (evenkeel, port) = two_services();

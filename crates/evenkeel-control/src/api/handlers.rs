@@ -196,7 +196,8 @@ pub(super) async fn label(call: Call) -> Outcome<Response> {
     let request: LabelRequest = parse_request(&call.body)?;
     let id = incident_number(&call)?;
     let cause = request.cause().unwrap_or(Cause::Unknown);
-    let label = |answer| Ask::Label { id, cause, answer };
+    let said = (cause, request.by().unwrap_or_default());
+    let label = |answer| Ask::Label { id, said, answer };
     let incident = call.asker.ask(label).await??;
     Ok(json(StatusCode::OK, &incident))
 }
@@ -205,7 +206,7 @@ fn incident_number(call: &Call) -> Outcome<u64> {
     let text = name(call, 2);
     text.parse().map_err(|_| {
         let message = format!("found {text:.40?}, wanted the number of an incident");
-        let hint = "GET /v1/incidents lists them";
+        let hint = "`evenkeel incidents` lists them";
         ErrorAnswer::new(ErrorCode::BadRequest, message, hint)
     })
 }

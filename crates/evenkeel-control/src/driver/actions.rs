@@ -1,6 +1,7 @@
 //! An operator's word that an action be carried out on a service: the same hands as a plan's, without its choosing. What the
 //! supervisor does is an order to it; files and programs are the host's, off the loop.
 
+use evenkeel_core::engine::Event;
 use evenkeel_core::recover::actions::{ACTIONS, Action, Hand, find, supervisors_order};
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceOrder;
@@ -62,11 +63,17 @@ impl Driver {
                 let order = supervisors_order(name_of);
                 let running = view.pid;
                 let why = format!("{name_of}, an operator's word");
+                self.asked(name, name_of, None);
                 self.tell_service(service, order, why);
                 let done = match running {
                     Some(pid) => format!("process {pid} was told: {}", action.part.summary),
                     None => "it does not run: nothing was done".to_owned(),
                 };
+                let told = match running {
+                    Some(pid) => Ok(format!("process {pid} was told")),
+                    None => Err(done.clone()),
+                };
+                self.asked(name, name_of, Some(told));
                 let _ = answer.send(Ok(acted(name, name_of, done)));
             }
             (Hand::Host, name_of) if name_of != "restore_data" => {
@@ -75,6 +82,21 @@ impl Driver {
             _ => return Err(Box::new((not_here(&request.action), answer))),
         }
         Ok(())
+    }
+
+    /// What a person wants stands in the incident it is about, if there is one.
+    pub(super) fn asked(
+        &mut self,
+        service: &str,
+        action: &str,
+        ended: Option<Result<String, String>>,
+    ) {
+        let (service, action) = (service.into(), action.into());
+        self.event(Event::Asked {
+            service,
+            action,
+            ended,
+        });
     }
 
     /// The agent judges by its own host's word.
@@ -87,7 +109,10 @@ impl Driver {
     ) {
         let (service, action) = (name.to_owned(), action.part.name);
         let why = "an operator's word".to_owned();
-        let answered = Box::new(move |_: &mut Driver, result: Result<Did, String>| {
+        self.asked(name, action, None);
+        let answered = Box::new(move |driver: &mut Driver, result: Result<Did, String>| {
+            let words = result.as_ref().map(|did| did.words.clone());
+            driver.asked(&service, action, Some(words.map_err(Clone::clone)));
             let done = result.map(|did| acted(&service, action, did.words));
             let _ = answer.send(done.map_err(|why| {
                 let hint = "the agent's own log has it too; `allow` in its file says what may be asked of its host";
@@ -113,6 +138,7 @@ impl Driver {
         let service = spec.name.to_string();
         let (host, reports) = (self.host.clone(), self.reports.clone());
         let written = self.under_way(&service, name_of, command.as_deref());
+        self.asked(&service, name_of, None);
         tokio::spawn(async move {
             noted(written).await;
             let acting = move || host.act(&spec, name_of, command.as_deref());
@@ -136,6 +162,7 @@ impl Driver {
             answer,
         } = acted;
         self.not_under_way(&service, &action);
+        self.asked(&service, &action, Some(result.clone()));
         match &result {
             Ok(done) => {
                 tracing::warn!(target: "evenkeel::recovery", service, action, "{service}: {action}: {done}")

@@ -2,7 +2,7 @@
 
 use evenkeel_core::diagnose::Cause;
 use evenkeel_core::engine::Event;
-use evenkeel_core::incident::{IncidentChange, News, Record};
+use evenkeel_core::incident::{Actor, IncidentChange, Labeller, News, Record};
 use evenkeel_schema::admin::{ErrorAnswer, ErrorCode, IncidentStatus, Incidents};
 use evenkeel_store::Durability;
 
@@ -53,7 +53,7 @@ impl Driver {
         found.ok_or_else(|| {
             let newest = self.engine.incidents().first().map(|record| record.id);
             let hint = match newest {
-                Some(newest) => format!("the newest is {newest}; GET /v1/incidents lists them"),
+                Some(newest) => format!("the newest is {newest}; `evenkeel incidents` lists them"),
                 None => "there was none so far".to_owned(),
             };
             let message = format!("there is no incident {id}");
@@ -61,9 +61,17 @@ impl Driver {
         })
     }
 
-    pub(super) fn label(&mut self, id: u64, cause: Cause) -> Outcome<IncidentStatus> {
+    pub(super) fn label(
+        &mut self,
+        id: u64,
+        (cause, by): (Cause, Labeller),
+    ) -> Outcome<IncidentStatus> {
         let incident = self.incident(id)?.id;
-        self.event(Event::Label { incident, cause });
+        self.event(Event::Label {
+            incident,
+            cause,
+            by,
+        });
         self.incident(incident)
     }
 }
@@ -83,8 +91,12 @@ fn log(record: &Record, news: &News) {
                     (_, detail) => detail,
                 };
                 let colon = if more.is_empty() { "" } else { ": " };
+                let (whose, is) = match last.by {
+                    Actor::Evenkeel => ("action", " is"),
+                    Actor::Operator => ("a person asked for", ", which is"),
+                };
                 format!(
-                    "action {} of {} is {outcome}{colon}{more}",
+                    "{whose} {} of {}{is} {outcome}{colon}{more}",
                     last.action, last.target
                 )
             }

@@ -390,8 +390,8 @@ impl Driver {
             Ask::Beats(beats, answer) => drop(answer.send(self.beats(&beats))),
             Ask::Incidents(answer) => drop(answer.send(self.incidents())),
             Ask::Incident(id, answer) => drop(answer.send(self.incident(id))),
-            Ask::Label { id, cause, answer } => {
-                let done = self.label(id, cause);
+            Ask::Label { id, said, answer } => {
+                let done = self.label(id, said);
                 self.answer_once_written(answer, done);
             }
             Ask::Change(change, answer) => self.ask_change(change, Some(answer)),

@@ -45,6 +45,7 @@ impl Driver {
                 let why = format!("its data is restored from {id}");
                 // No need to wait for the note: the service has to end first.
                 drop(self.under_way(&name, "restore_data", Some(&id)));
+                self.asked(&name, "restore_data", None);
                 self.tell_service(service, ServiceOrder::Hold, why);
                 self.restoring = Some(Restoring {
                     service,
@@ -177,6 +178,8 @@ impl Driver {
                 tracing::error!(target: "evenkeel::recovery", service = name, point = id, "{name}: data not restored from {id}: {why}")
             }
         }
+        let asked = result.as_ref().map(|_| why.clone());
+        self.asked(&name, "restore_data", Some(asked.map_err(Clone::clone)));
         self.tell_service(service, ServiceOrder::Release, why);
         self.not_under_way(&name, "restore_data");
         let _ = answer.send(result.map_err(|why| recovery_failed(&why)));

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use evenkeel_core::counters::{EndpointShared, Lane};
+use evenkeel_core::counters::{Counter, EndpointShared, LATENCY_BOUNDS_S, Lane, RouteWorker};
 use evenkeel_core::engine::Event;
 use evenkeel_core::health::traffic::Measured;
 use evenkeel_core::id::EndpointId;
+use evenkeel_core::incident::Noticed;
 use evenkeel_core::table::PoolTable;
 use evenkeel_core::time::Time;
 
@@ -20,6 +21,10 @@ use super::redo::Told;
 /// How long answers take is read this often: eighty-five numbers a worker and endpoint.
 const TIMES_EVERY: Duration = Duration::from_secs(1);
 
+/// The first bucket of those that took longer than a second, which a person notices as slow.
+const SLOW_FROM: usize = 10;
+const _: () = assert!(LATENCY_BOUNDS_S[SLOW_FROM - 1] == 1.0);
+
 /// What the sweep before saw.
 #[derive(Debug, Default)]
 pub(super) struct Swept {
@@ -28,6 +33,8 @@ pub(super) struct Swept {
     lanes: BTreeMap<EndpointId, Vec<Lane>>,
     at: Time,
     times_at: Time,
+    /// What clients noticed of each pool since the beginning.
+    noticed: BTreeMap<Arc<str>, Noticed>,
     /// Not swept, but counted here.
     pub(super) paths: Paths,
     pub(super) redo: Told,
@@ -53,6 +60,36 @@ impl Driver {
                     since,
                     endpoints,
                 });
+            }
+        }
+        self.sweep_noticed();
+    }
+
+    /// What clients noticed: of routes and retries, by pool.
+    fn sweep_noticed(&mut self) {
+        let counters = self.host.counters();
+        let mut all: BTreeMap<&str, Noticed> = BTreeMap::new();
+        for (label, workers) in &counters.routes {
+            let of_pool = all.entry(label.pool.as_str()).or_default();
+            *of_pool = workers.iter().map(noticed).fold(*of_pool, Noticed::plus);
+        }
+        for (pool, workers) in &counters.pools {
+            if let Some(of_pool) = all.get_mut(pool.as_str()) {
+                of_pool.retried = workers.sum(|w| w.retries.value());
+            }
+        }
+        for name in self
+            .tables
+            .values()
+            .map(|t| t.name.clone())
+            .collect::<Vec<_>>()
+        {
+            let now = all.get(&*name).copied().unwrap_or_default();
+            let before = self.swept.noticed.insert(name.clone(), now);
+            let noticed = now.since(before.unwrap_or_default());
+            if !noticed.is_nothing() {
+                let pool = name;
+                self.event(Event::Noticed { pool, noticed });
             }
         }
     }
@@ -106,10 +143,24 @@ impl Driver {
         self.swept.lanes.retain(|id, _| there.contains(id));
         self.checks.retain(|id, _| there.contains(id));
         self.swept.paths.keep(&there);
+        let names: BTreeSet<_> = self.tables.values().map(|t| t.name.clone()).collect();
+        self.swept.noticed.retain(|pool, _| names.contains(pool));
         self.forget_sessions();
     }
 }
 
 fn lanes(shared: &EndpointShared) -> Vec<Lane> {
     shared.workers.iter().map(|worker| worker.lane()).collect()
+}
+
+/// What one worker counted of one route.
+fn noticed(worker: &RouteWorker) -> Noticed {
+    let classes = worker.by_class.iter().map(Counter::value);
+    let slow = worker.seconds.buckets().into_iter();
+    Noticed {
+        requests: classes.sum(),
+        failed: worker.by_class[5].value(),
+        retried: 0,
+        slow: slow.skip(SLOW_FROM).sum(),
+    }
 }

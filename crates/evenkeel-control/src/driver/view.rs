@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use evenkeel_core::balance::stays_near;
 use evenkeel_core::engine::{AgentView, BeatsView, EndpointView, Engine, PoolView, ServiceView};
 use evenkeel_core::prevent::Filling;
+use evenkeel_core::recover::actions;
 use evenkeel_core::settings::Protocol;
 use evenkeel_core::table::State;
 use evenkeel_core::time::WallTime;
@@ -219,6 +220,8 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
         failures: workers.sum(|w| w.failures.value()),
         service: match service {
             Some(s) => Some(EndpointService {
+                name: Some(s.spec.name.to_string()),
+                actions: actions::of(s.spec),
                 pid: s.pid,
                 restarts: u64::from(s.restarts),
                 facts: facts.service(&s),
@@ -246,6 +249,8 @@ pub(super) fn endpoint(engine: &Engine, view: &EndpointView<'_>, facts: &Newest)
 fn unseen(service: &str, since: WallTime) -> Option<EndpointService> {
     let (agent, _) = service.split_once('/')?;
     Some(EndpointService {
+        name: Some(service.to_owned()),
+        actions: Vec::new(),
         pid: None,
         restarts: 0,
         facts: None,

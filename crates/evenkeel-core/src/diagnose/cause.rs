@@ -89,6 +89,8 @@ pub struct CauseEntry {
     pub scope: Scope,
     /// What a person can do about it.
     pub advice: &'static str,
+    /// And once it is over, so that it does not come again.
+    pub afterwards: &'static str,
     /// How probable each condition is under this cause; others have their leak.
     pub conditions: &'static [(Condition, f64)],
     /// How probable each kind of evidence is under this cause by itself; others have their leak.

@@ -32,7 +32,8 @@ impl Engine {
             }
         }
         let subjects = self.subjects(&services);
-        self.ledger.configure(subjects, self.now);
+        let overtaken = self.ledger.configure(subjects, self.now);
+        self.planner.overtaken(&overtaken);
         let running = std::mem::take(&mut self.running);
         let (all, mut ctx) = self.supervision();
         all.configure(services, running, &mut ctx);

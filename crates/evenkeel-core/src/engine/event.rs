@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::health::traffic::Measured;
 use crate::health::{Beat, Order};
 use crate::id::{EndpointId, Epoch, PoolId, ServiceId};
-use crate::incident::{Observation, Record};
+use crate::incident::{Labeller, Noticed, Observation, Record};
 use crate::observe::{Contact, Failure};
 use crate::recover::CarriedRecovery;
 use crate::settings::{PoolSpec, ServiceSpec};
@@ -69,12 +69,21 @@ pub enum Event {
     Configure(Configure),
     /// Something was seen that may say why something fails.
     Observed(Observation),
-    /// A person says what an incident was.
+    /// Somebody who knows says what an incident was.
     Label {
         /// Its number.
         incident: u64,
         /// What it was.
         cause: Cause,
+        /// Who.
+        by: Labeller,
+    },
+    /// What clients of a pool noticed since this was told last; only sent when there is anything.
+    Noticed {
+        /// Its name.
+        pool: Arc<str>,
+        /// What.
+        noticed: Noticed,
     },
     /// A host name was looked up. `None` keeps what is known of it: an outage of the name service is no reason to forget.
     Resolved {
@@ -151,6 +160,15 @@ pub enum Event {
         endpoint: EndpointId,
         /// 0–256.
         weight: Option<u32>,
+    },
+    /// A person wants an action on a service, or that has ended. What it is made of comes as other events.
+    Asked {
+        /// Its name.
+        service: Arc<str>,
+        /// What.
+        action: Arc<str>,
+        /// What came of it; `None` = it begins.
+        ended: Option<Result<String, String>>,
     },
     /// Something happened to a supervised service.
     Service {

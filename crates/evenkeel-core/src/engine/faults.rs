@@ -6,15 +6,15 @@ use std::sync::Arc;
 use crate::address::{Address, Target};
 use crate::diagnose::{Evidence, Source};
 use crate::health::traffic::By;
-use crate::health::{DecidedBy, Endpoint, Sign};
+use crate::health::{DecidedBy, Endpoint, Order, Sign};
 use crate::id::EndpointId;
 use crate::incident::{About, Observation, Record, SubjectSpec};
 use crate::observe::Failure;
 use crate::settings::{PoolSpec, ServiceSpec};
 use crate::table::State;
 
-use super::Engine;
 use super::command::{Command, Remark, ServiceTransition, Switch, Transition};
+use super::{Engine, Event};
 
 impl Engine {
     /// Every incident, newest first.
@@ -155,6 +155,52 @@ impl Engine {
             self.ledger.failed(failure, self.now);
         }
         self.sign(failure.endpoint, Sign::Failed(failure));
+    }
+
+    /// What people say and want, and what became of their requests.
+    pub(super) fn told(&mut self, said: Event) {
+        match said {
+            Event::Order { endpoint, order } => self.order(endpoint, order),
+            Event::Weight { endpoint, weight } => self.weigh(endpoint, weight),
+            Event::Asked {
+                service,
+                action,
+                ended,
+            } => self.asked(&service, &action, ended.as_ref()),
+            Event::Label {
+                incident,
+                cause,
+                by,
+            } => drop(self.ledger.label(incident, cause, by, self.now)),
+            Event::Noticed { pool, noticed } => {
+                self.ledger.noticed(&pool, noticed, self.now.at);
+            }
+            Event::Redone {
+                pool,
+                redone,
+                given_up,
+            } => self.ledger.redone(&pool, redone, given_up, self.now),
+            _ => {}
+        }
+    }
+
+    /// A person's word on an endpoint.
+    fn order(&mut self, endpoint: EndpointId, order: Order) {
+        let overtaken = self.ledger.ordered(endpoint, order, self.now);
+        self.planner.overtaken(&overtaken);
+        self.sign(endpoint, Sign::Order(order));
+    }
+
+    /// A person wants this weight.
+    pub(super) fn weight_asked(&mut self, endpoint: EndpointId, weight: Option<u32>) {
+        let overtaken = self.ledger.weighed(endpoint, weight, self.now);
+        self.planner.overtaken(&overtaken);
+    }
+
+    /// A person wants an action on a service, or that has ended.
+    fn asked(&mut self, service: &str, action: &Arc<str>, ended: Option<&Result<String, String>>) {
+        let overtaken = self.ledger.asked(service, action, ended, self.now);
+        self.planner.overtaken(&overtaken);
     }
 
     /// A graceful end: nothing that ends now is a fault.

@@ -136,17 +136,11 @@ impl Engine {
             Event::Configure(configure) => self.configure(configure),
             Event::Incidents(records) => self.ledger.carry(records, now),
             Event::Observed(seen) => self.ledger.observed(&seen, now),
-            Event::Label { incident, cause } => drop(self.ledger.label(incident, cause, now)),
             Event::Resolved {
                 endpoint,
                 target,
                 address,
             } => self.resolved(endpoint, &target, address.as_ref()),
-            Event::Redone {
-                pool,
-                redone,
-                given_up,
-            } => self.ledger.redone(&pool, redone, given_up, now),
             Event::Probed {
                 endpoint,
                 epoch,
@@ -168,8 +162,12 @@ impl Engine {
                 since,
                 endpoints,
             } => self.measured(pool, &endpoints, since),
-            Event::Order { endpoint, order } => self.sign(endpoint, Sign::Order(order)),
-            Event::Weight { endpoint, weight } => self.weigh(endpoint, weight),
+            said @ (Event::Order { .. }
+            | Event::Weight { .. }
+            | Event::Asked { .. }
+            | Event::Label { .. }
+            | Event::Noticed { .. }
+            | Event::Redone { .. }) => self.told(said),
             Event::Service { service, event } => self.on_service(service, event),
             Event::Agent { agent, news } => self.on_agent(&agent, news),
             Event::Facts(facts) => self.on_facts(&facts),
@@ -230,6 +228,7 @@ impl Engine {
 
     fn weigh(&mut self, endpoint: EndpointId, weight: Option<u32>) {
         let weight = weight.map(|weight| weight.min(256));
+        self.weight_asked(endpoint, weight);
         self.sign(endpoint, Sign::Weight(weight));
     }
 

@@ -1,6 +1,7 @@
 //! What the engine promises, each told as one small story.
 
 mod agents;
+mod asked;
 mod beats;
 mod bench;
 mod incidents;

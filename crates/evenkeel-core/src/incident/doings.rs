@@ -4,7 +4,7 @@ use crate::time::{Now, Time};
 
 use super::machine::{Incident, Step, ms};
 use super::record::ActionRecord;
-use super::words::Outcome;
+use super::words::{Actor, Outcome};
 
 /// Actions kept of one incident: a service that is restarted for ever must not fill the memory.
 pub(super) const ACTIONS_MAX: usize = 50;
@@ -20,9 +20,7 @@ impl Incident {
     ) -> Option<Step> {
         // What was done before and is followed by this did not help.
         self.give_up(target, now);
-        if self.actions.len() >= ACTIONS_MAX {
-            self.actions.remove(0);
-        }
+        self.make_room();
         if self.acted.is_none() {
             self.acted = Some(now.at);
             self.times.decide = Some(ms(now.at.since(self.opened.at)));
@@ -30,6 +28,7 @@ impl Incident {
         let record = ActionRecord {
             action: action.to_owned(),
             target: target.to_owned(),
+            by: Actor::Evenkeel,
             why,
             outcome: if advised {
                 Outcome::Advised
@@ -53,7 +52,11 @@ impl Incident {
         now: Now,
     ) -> Option<Step> {
         let (record, started) = self.unjudged(action, target)?;
+        if record.outcome == Outcome::Overtaken && record.ended.is_some() {
+            return None; // what comes of it now is the later one's
+        }
         record.outcome = match done {
+            _ if record.outcome == Outcome::Overtaken => Outcome::Overtaken,
             true => Outcome::Watched,
             false => Outcome::Failed,
         };
@@ -76,10 +79,10 @@ impl Incident {
         now: Now,
     ) -> Option<Step> {
         let (record, _) = self.unjudged(action, target)?;
-        record.outcome = if cured {
-            Outcome::Cured
-        } else {
-            Outcome::Failed
+        record.outcome = match cured {
+            _ if record.outcome == Outcome::Overtaken => Outcome::Overtaken,
+            true => Outcome::Cured,
+            false => Outcome::Failed,
         };
         if !detail.is_empty() {
             record.detail = detail;
@@ -88,11 +91,27 @@ impl Incident {
         Some(Step::Acted)
     }
 
-    /// The newest such action that is under way or being watched.
+    /// Everything serves again and the incident is over: what was done last has cured it.
+    pub(super) fn credit(&mut self) {
+        for (record, _) in &mut self.actions {
+            let lasts = record.by == Actor::Operator && record.outcome == Outcome::Running;
+            if lasts || record.outcome == Outcome::Watched {
+                record.outcome = Outcome::Cured;
+            }
+        }
+    }
+
+    pub(super) fn make_room(&mut self) {
+        if self.actions.len() >= ACTIONS_MAX {
+            self.actions.remove(0);
+        }
+    }
+
+    /// The newest such action of our own that is under way or being watched, or was until something else was done.
     fn unjudged(&mut self, action: &str, target: &str) -> Option<(&mut ActionRecord, Time)> {
         let open = |(a, _): &&mut (ActionRecord, Time)| {
-            let running = matches!(a.outcome, Outcome::Running | Outcome::Watched);
-            a.action == action && a.target == target && running
+            let own = a.by == Actor::Evenkeel && a.action == action && a.target == target;
+            own && !a.outcome.is_known()
         };
         let found = self.actions.iter_mut().rev().find(open);
         found.map(|(record, started)| (record, *started))
@@ -102,7 +121,10 @@ impl Incident {
         for (record, _) in &mut self.actions {
             let running = matches!(record.outcome, Outcome::Running | Outcome::Watched);
             if record.target == target && running {
-                record.outcome = Outcome::Failed;
+                record.outcome = match record.by {
+                    Actor::Evenkeel => Outcome::Failed,
+                    Actor::Operator => Outcome::Overtaken,
+                };
                 record.ended.get_or_insert(now.wall);
             }
         }

@@ -80,6 +80,7 @@ impl Ledger {
         self.active.insert(key.clone());
         let (pool, phase) = (subject.spec.pool.clone(), subject.phase);
         let key = key.clone();
+        self.look_back(id, pool.as_ref());
         let news = self.news.entry(id).or_default();
         if !news.contains(&News::Opened) {
             news.push(News::Joined(key.clone()));

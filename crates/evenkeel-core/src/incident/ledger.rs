@@ -13,10 +13,11 @@ use crate::time::{Now, Time};
 use super::company::Subjects;
 use super::facts::Past;
 use super::machine::{Input, Step};
+use super::noticed::Late;
 use super::open::Open;
 use super::record::Record;
 use super::subject::{Stand, Subject, SubjectSpec};
-use super::words::Phase;
+use super::words::{Labeller, Phase};
 
 /// Incidents remembered after they are over; about a megabyte in memory.
 pub(super) const CLOSED_MAX: usize = 1000;
@@ -79,6 +80,8 @@ pub struct Ledger {
     #[serde(skip)]
     reasoner: Reasoner,
     pub(super) past: Past,
+    /// What clients noticed of late.
+    pub(super) late: Late,
     pub(super) touched: BTreeSet<Arc<str>>,
     /// Not normal.
     pub(super) active: BTreeSet<Arc<str>>,
@@ -114,12 +117,15 @@ impl Ledger {
         }
     }
 
-    /// The configuration: all subjects there are.
-    pub fn configure(&mut self, specs: Vec<SubjectSpec>, now: Now) {
+    /// The configuration: all subjects there are. The incidents that it touches before everything served again.
+    pub fn configure(&mut self, specs: Vec<SubjectSpec>, now: Now) -> Vec<u64> {
         self.born.get_or_insert(now.at);
         let mut old = std::mem::take(&mut self.subjects);
         self.endpoints.clear();
         self.services.clear();
+        let overtaken = self.reloaded(touched_by(&specs, &old), now);
+        self.late
+            .configure(specs.iter().filter_map(|spec| spec.pool.clone()).collect());
         for spec in specs {
             let key = spec.key.clone();
             if let Some(endpoint) = spec.endpoint {
@@ -146,6 +152,7 @@ impl Ledger {
         if !std::mem::replace(&mut self.configured, true) {
             self.adopt(now);
         }
+        overtaken
     }
 
     /// A subject that was there before.
@@ -188,16 +195,16 @@ impl Ledger {
         self.open.len()
     }
 
-    /// A person says what an incident was. False: there is no such incident.
-    pub fn label(&mut self, id: u64, cause: Cause, now: Now) -> bool {
+    /// Somebody says what an incident was. False: there is no such incident.
+    pub fn label(&mut self, id: u64, cause: Cause, by: Labeller, now: Now) -> bool {
         if self.open.contains_key(&id) {
-            self.tell(id, Input::Label(cause), now);
+            self.tell(id, Input::Label(cause, by), now);
             return true;
         }
         let Some(record) = self.closed.iter_mut().find(|record| record.id == id) else {
             return false;
         };
-        record.label = Some(cause);
+        (record.label, record.labelled_by) = (Some(cause), by);
         self.changes.push(IncidentChange {
             record: record.clone(),
             news: vec![News::Labelled],
@@ -442,4 +449,17 @@ impl Ledger {
         }
         changes
     }
+}
+
+/// The incidents whose subjects a configuration changes, takes away or starts again, each with one of those.
+fn touched_by(specs: &[SubjectSpec], old: &Subjects) -> BTreeMap<u64, Arc<str>> {
+    let new: BTreeMap<&str, &SubjectSpec> = specs.iter().map(|spec| (&*spec.key, spec)).collect();
+    let touched = old.values().rev().filter(|subject| {
+        let same = new.get(&*subject.spec.key);
+        let same = same.is_some_and(|spec| spec.fingerprint == subject.spec.fingerprint);
+        !same || subject.is_given_up()
+    });
+    touched
+        .filter_map(|subject| Some((subject.incident?, subject.spec.key.clone())))
+        .collect()
 }

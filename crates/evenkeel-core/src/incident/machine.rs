@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::diagnose::{Cause, Ranked};
 use crate::time::{Now, Time, WallTime};
 
+use super::asked::Asked;
+use super::noticed::Noticed;
 use super::record::{ActionRecord, EvidenceRecord, Record, SubjectRecord, TimesMs};
-use super::words::{Outcome, Phase, Reach};
+use super::words::{Actor, Labeller, Outcome, Phase, Reach};
 
 /// Reasons told why a person is needed.
 const REASONS_MAX: usize = 24;
@@ -72,10 +74,12 @@ pub enum Input {
         /// Why not.
         detail: String,
     },
+    /// A person wants something done, or it has ended.
+    Asked(Asked),
     /// Nothing is left that could be done, for these reasons.
     NeedsPerson(Vec<String>),
-    /// A person says what it was.
-    Label(Cause),
+    /// Somebody who knows says what it was.
+    Label(Cause, Labeller),
 }
 
 /// What came of it.
@@ -107,7 +111,7 @@ pub struct Incident {
     first_sign: Now,
     pub(super) opened: Now,
     pub(super) acted: Option<Time>,
-    restored: Option<Now>,
+    pub(super) restored: Option<Now>,
     closed: Option<WallTime>,
     subjects: BTreeMap<Arc<str>, (Option<Arc<str>>, Phase)>,
     causes: Vec<Ranked>,
@@ -115,6 +119,8 @@ pub struct Incident {
     pub(super) actions: Vec<(ActionRecord, Time)>,
     pub(super) times: TimesMs,
     label: Option<Cause>,
+    labelled_by: Labeller,
+    pub(super) clients: BTreeMap<Arc<str>, Noticed>,
     person: Vec<String>,
     /// Somebody of it did not serve.
     harmed: bool,
@@ -146,6 +152,8 @@ impl Incident {
                 ..TimesMs::default()
             },
             label: None,
+            labelled_by: Labeller::default(),
+            clients: BTreeMap::new(),
             person: Vec::new(),
             harmed: false,
             merged: BTreeSet::new(),
@@ -162,7 +170,8 @@ impl Incident {
             let pool = subject.pool.as_deref().map(Arc::from);
             (Arc::from(subject.key.as_str()), (pool, subject.phase))
         });
-        let started = record.actions.first().map(|a| on_the_clock(a.started).at);
+        let mut own = record.actions.iter().filter(|a| a.by == Actor::Evenkeel);
+        let started = own.next().map(|a| on_the_clock(a.started).at);
         let actions = record.actions.iter().cloned().map(|mut action| {
             let started = on_the_clock(action.started).at;
             if action.outcome == Outcome::Running {
@@ -186,6 +195,12 @@ impl Incident {
             actions: actions.collect(),
             times: record.times,
             label: record.label,
+            labelled_by: record.labelled_by,
+            clients: record
+                .clients
+                .iter()
+                .map(|(pool, of)| (pool.as_str().into(), *of))
+                .collect(),
             person: record.person.clone(),
             harmed: record.harmed,
             merged: record.merged.iter().copied().collect(),
@@ -224,9 +239,10 @@ impl Incident {
                 cured,
                 detail,
             } => self.action_judged(action, &target, cured, detail, now),
+            Input::Asked(asked) => self.asked(asked, now),
             Input::NeedsPerson(reasons) => self.needs_person(reasons),
-            Input::Label(cause) => {
-                self.label = Some(cause);
+            Input::Label(cause, by) => {
+                (self.label, self.labelled_by) = (Some(cause), by);
                 Some(Step::Labelled)
             }
         }
@@ -262,6 +278,12 @@ impl Incident {
         self.first_sign.wall
     }
 
+    /// Is one of them in this pool?
+    pub(super) fn is_of(&self, pool: &str) -> bool {
+        let mut pools = self.subjects.values().map(|(pool, _)| pool.as_deref());
+        pools.any(|of| of == Some(pool))
+    }
+
     /// Its subjects' keys.
     pub fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
         self.subjects.keys()
@@ -279,7 +301,14 @@ impl Incident {
         self.actions.extend(other.actions);
         self.actions.sort_by_key(|(_, started)| *started);
         self.restored = None;
-        self.label = self.label.or(other.label);
+        if self.label.is_none() {
+            (self.label, self.labelled_by) = (other.label, other.labelled_by);
+        }
+        for (pool, of) in other.clients {
+            // Both counted the requests of the time they were both open.
+            let known = self.clients.entry(pool).or_default();
+            *known = known.max(of);
+        }
         self.merged.extend(other.merged);
         self.merged.insert(other.id);
         while self.merged.len() > MERGED_MAX {
@@ -310,6 +339,12 @@ impl Incident {
             actions: self.actions.iter().map(|(a, _)| a.clone()).collect(),
             times: self.times,
             label: self.label,
+            labelled_by: self.labelled_by,
+            clients: self
+                .clients
+                .iter()
+                .map(|(pool, of)| (pool.to_string(), *of))
+                .collect(),
             person: self.person.clone(),
             harmed: self.harmed,
             merged: self.merged.iter().copied().collect(),
@@ -335,11 +370,7 @@ impl Incident {
                 self.restored.get_or_insert(now);
                 self.restore_time();
                 self.closed = Some(now.wall);
-                for (action, _) in &mut self.actions {
-                    if action.outcome == Outcome::Watched {
-                        action.outcome = Outcome::Cured;
-                    }
-                }
+                self.credit();
                 Step::Closed
             }
             Phase::Verifying if self.restored.is_none() => {

@@ -10,6 +10,7 @@
 //!            Record: what is logged, stored, shown, and carried over a restart
 //! ```
 
+mod asked;
 mod company;
 mod doings;
 mod facts;
@@ -17,6 +18,7 @@ mod grouping;
 mod ledger;
 mod machine;
 mod memory;
+mod noticed;
 mod open;
 mod record;
 mod redone;
@@ -26,10 +28,12 @@ mod switched;
 mod troubled;
 mod words;
 
+pub use asked::Asked;
 pub use ledger::{IncidentChange, Ledger, News};
 pub use machine::{Incident, Input, Step};
+pub use noticed::Noticed;
 pub use record::{ActionRecord, EvidenceRecord, Record, SubjectRecord, TimesMs};
 pub use signs::{About, Observation, of_failure};
 pub use subject::SubjectSpec;
 pub(crate) use troubled::SubjectView;
-pub use words::{Outcome, Phase, Reach};
+pub use words::{Actor, Labeller, Outcome, Phase, Reach};

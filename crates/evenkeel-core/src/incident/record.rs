@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::diagnose::{Cause, Evidence, Ranked, Scope, Source};
 use crate::time::WallTime;
 
-use super::words::{Outcome, Phase, Reach};
+use super::noticed::Noticed;
+use super::words::{Actor, Labeller, Outcome, Phase, Reach};
 
 /// Something that is or was part of the fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct ActionRecord {
     pub action: String,
     /// To whom.
     pub target: String,
+    /// Who wanted it.
+    pub by: Actor,
     /// Why this one.
     pub why: String,
     /// How it ended.
@@ -98,8 +101,12 @@ pub struct Record {
     pub person: Vec<String>,
     /// How long its steps took.
     pub times: TimesMs,
-    /// What a person says it was.
+    /// What somebody who knows says it was.
     pub label: Option<Cause>,
+    /// Who said that.
+    pub labelled_by: Labeller,
+    /// What clients of each of its pools noticed, by the pool's name.
+    pub clients: Vec<(String, Noticed)>,
     /// Numbers of others that turned out to be the same fault and became part of it: given once, so never again.
     pub merged: Vec<u64>,
 }

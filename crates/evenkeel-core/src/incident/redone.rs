@@ -11,7 +11,7 @@ use crate::time::Now;
 use super::ledger::{IncidentChange, Ledger, News};
 use super::machine::Input;
 use super::record::{ActionRecord, Record};
-use super::words::Outcome;
+use super::words::{Actor, Outcome};
 
 const ACTION: &str = "redo";
 const WHY: &str = "clients were promised it";
@@ -41,6 +41,7 @@ impl Ledger {
             record.actions.push(ActionRecord {
                 action: ACTION.to_owned(),
                 target: pool.to_string(),
+                by: Actor::Evenkeel,
                 why: WHY.to_owned(),
                 detail,
                 outcome: match given_up {

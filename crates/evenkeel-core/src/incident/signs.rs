@@ -187,7 +187,10 @@ impl Ledger {
             done,
             detail: detail.to_owned(),
         };
+        // Supervision had given it up: that it is started again is a person's doing, which stands there already.
+        let given_up = transition.from == ServiceState::Failed;
         let input = match transition.to {
+            ServiceState::Starting if given_up && self.is_asked(id) => return,
             ServiceState::Starting if waited => Input::ActionStarted {
                 action,
                 target,

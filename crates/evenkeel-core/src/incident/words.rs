@@ -79,6 +79,56 @@ impl Reach {
     }
 }
 
+/// Who wanted an action.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Actor {
+    /// The recovery, or supervision.
+    #[default]
+    Evenkeel,
+    /// A person.
+    Operator,
+}
+
+impl Actor {
+    /// Both.
+    pub const ALL: [Actor; 2] = [Actor::Evenkeel, Actor::Operator];
+
+    /// The word in API and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Actor::Evenkeel => "evenkeel",
+            Actor::Operator => "operator",
+        }
+    }
+}
+
+/// Who said what an incident was.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Labeller {
+    /// A person, who has found out.
+    #[default]
+    Operator,
+    /// A drill, which made it happen.
+    Drill,
+}
+
+impl Labeller {
+    /// Both.
+    pub const ALL: [Labeller; 2] = [Labeller::Operator, Labeller::Drill];
+
+    /// The word in API and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Labeller::Operator => "operator",
+            Labeller::Drill => "drill",
+        }
+    }
+}
+
 /// How an action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
@@ -94,17 +144,23 @@ pub enum Outcome {
     Advised,
     /// evenkeel was replaced in the middle of it, and nobody knows how far it came.
     Interrupted,
+    /// Before it was known whether it helped, something else was done.
+    Overtaken,
+    /// It is done, and had nothing to cure.
+    Done,
 }
 
 impl Outcome {
     /// All.
-    pub const ALL: [Outcome; 6] = [
+    pub const ALL: [Outcome; 8] = [
         Outcome::Running,
         Outcome::Watched,
         Outcome::Cured,
         Outcome::Failed,
         Outcome::Advised,
         Outcome::Interrupted,
+        Outcome::Overtaken,
+        Outcome::Done,
     ];
 
     /// The word in API, log and records.
@@ -116,7 +172,17 @@ impl Outcome {
             Outcome::Failed => "failed",
             Outcome::Advised => "advised",
             Outcome::Interrupted => "interrupted",
+            Outcome::Overtaken => "overtaken",
+            Outcome::Done => "done",
         }
+    }
+
+    /// Will nothing that is seen later change it?
+    pub(crate) const fn is_known(self) -> bool {
+        !matches!(
+            self,
+            Outcome::Running | Outcome::Watched | Outcome::Overtaken
+        )
     }
 }
 

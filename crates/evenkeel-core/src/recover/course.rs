@@ -102,6 +102,8 @@ pub(crate) struct Course {
     /// Is the endpoint drained, or its load lowered, by this?
     pub(crate) withheld: bool,
     pub(crate) relieved: bool,
+    /// A person did something about it meanwhile: whether this helped cannot be known any more.
+    pub(crate) overtaken: bool,
 }
 
 impl Course {
@@ -133,6 +135,7 @@ impl Course {
             undoing: None,
             withheld: false,
             relieved: false,
+            overtaken: false,
         }
     }
 

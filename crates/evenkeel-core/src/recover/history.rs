@@ -65,8 +65,8 @@ impl History {
         self.tried.push((patient, tried));
     }
 
-    /// The newest of this action for this subject ended.
-    pub(crate) fn ended(&mut self, subject: &str, action: &str, end: End, now: Now) {
+    /// The newest of this action for this subject ended. It counts where whether it helped can be known.
+    pub(crate) fn ended(&mut self, subject: &str, action: &str, end: End, counts: bool, now: Now) {
         let open = |(_, t): &&mut (Arc<str>, Tried)| {
             t.end == End::Open && &*t.subject == subject && t.action.name() == action
         };
@@ -75,8 +75,8 @@ impl History {
         };
         tried.end = end;
         tried.ended = Some(now.wall);
-        let counts = self.cures.entry((tried.cause, tried.action)).or_default();
-        if end != End::Interrupted {
+        if counts {
+            let counts = self.cures.entry((tried.cause, tried.action)).or_default();
             counts.tried = counts.tried.saturating_add(1);
             counts.cured = counts.cured.saturating_add(u32::from(end == End::Cured));
         }

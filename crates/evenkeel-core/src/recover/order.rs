@@ -48,11 +48,19 @@ pub enum End {
     Failed,
     /// evenkeel was replaced in the middle of it.
     Interrupted,
+    /// The fault is gone after it and after what a person did about it: whose merit that is nobody knows.
+    Overtaken,
 }
 
 impl End {
     /// All.
-    pub const ALL: [End; 4] = [End::Open, End::Cured, End::Failed, End::Interrupted];
+    pub const ALL: [End; 5] = [
+        End::Open,
+        End::Cured,
+        End::Failed,
+        End::Interrupted,
+        End::Overtaken,
+    ];
 
     /// The word in records.
     pub const fn name(self) -> &'static str {
@@ -61,6 +69,7 @@ impl End {
             End::Cured => "cured",
             End::Failed => "failed",
             End::Interrupted => "interrupted",
+            End::Overtaken => "overtaken",
         }
     }
 }

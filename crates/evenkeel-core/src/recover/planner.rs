@@ -133,6 +133,14 @@ impl Planner {
         self.wakeup = Some(now.at);
     }
 
+    /// A person did something about these incidents: whether our own action helps is not to be known any more.
+    pub(crate) fn overtaken(&mut self, incidents: &[u64]) {
+        let courses = self.pools.values_mut().filter_map(|p| p.course.as_mut());
+        for course in courses.filter(|course| incidents.contains(&course.incident)) {
+            course.overtaken = true;
+        }
+    }
+
     /// The course of this subject.
     pub(crate) fn course(&self, subject: &str) -> Option<&Course> {
         let mut courses = self.pools.values().filter_map(|p| p.course.as_ref());
@@ -286,9 +294,15 @@ impl Planner {
         let Some(course) = plan.course.take() else {
             return;
         };
-        let end = if cured { End::Cured } else { End::Failed };
+        let end = match (cured, course.overtaken) {
+            (true, false) => End::Cured,
+            (true, true) => End::Overtaken,
+            (false, _) => End::Failed,
+        };
         let name = course.action;
-        plan.history.ended(&course.subject, name.name(), end, now);
+        let counts = !course.overtaken;
+        plan.history
+            .ended(&course.subject, name.name(), end, counts, now);
         self.todo.push(Do::Note(plan.history.record(pool.clone())));
         if course.withheld {
             self.todo

@@ -2,7 +2,8 @@
 
 use evenkeel_core::diagnose::{Cause, Evidence, Ranked, Reason, Scope, Source};
 use evenkeel_core::incident::{
-    ActionRecord, EvidenceRecord, Outcome, Phase, Reach, Record, SubjectRecord, TimesMs,
+    ActionRecord, Actor, EvidenceRecord, Labeller, Noticed, Outcome, Phase, Reach, Record,
+    SubjectRecord, TimesMs,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +33,14 @@ pub struct IncidentStatus {
     pub actions: Vec<ActionStatus>,
     /// How long its steps took.
     pub times_ms: TimesStatus,
-    /// What a person says it was.
+    /// What it was, as somebody said who knows.
     pub label: Option<String>,
+    /// Who said so: `operator` or `drill`; absent while nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_by: Option<String>,
+    /// What clients of its pools noticed from the first sign until it was over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<NoticedStatus>,
     /// Where each subject is.
     #[serde(default)]
     pub phases: Vec<PhaseStatus>,
@@ -94,7 +101,8 @@ pub struct ActionStatus {
     pub action: String,
     /// To whom.
     pub target: String,
-    /// `running`, `watched`, `cured`, `failed`, `advised` (shown, not done) or `interrupted`.
+    /// `running`, `watched`, `cured`, `failed`, `advised` (shown, not done), `interrupted`, `overtaken` (something else was done
+    /// before it was known whether it helped) or `done` (there was nothing for it to cure).
     pub outcome: String,
     /// When it began.
     pub started: Stamp,
@@ -106,6 +114,16 @@ pub struct ActionStatus {
     /// What was done, or why it could not be.
     #[serde(default)]
     pub detail: String,
+    /// Who wanted it: `evenkeel` or `operator`.
+    #[serde(default = "evenkeel")]
+    pub by: String,
+}
+
+impl ActionStatus {
+    /// Did a person want it?
+    pub fn is_asked(&self) -> bool {
+        self.by == Actor::Operator.name()
+    }
 }
 
 /// [`IncidentStatus::times_ms`]: `null` = not yet, or never.
@@ -119,6 +137,21 @@ pub struct TimesStatus {
     pub act: Option<u64>,
     /// From the first sign until everything served again.
     pub restore: Option<u64>,
+}
+
+/// One of [`IncidentStatus::clients`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticedStatus {
+    /// Whose clients.
+    pub pool: String,
+    /// Requests that were answered, or were not.
+    pub requests: u64,
+    /// Of those, answered with 5xx after all tries.
+    pub failed: u64,
+    /// Further tries, after one had failed.
+    pub retried: u64,
+    /// Of the requests, those that took longer than a second.
+    pub slow: u64,
 }
 
 /// One of [`IncidentStatus::phases`].
@@ -157,6 +190,9 @@ pub type Incidents = Vec<IncidentStatus>;
 pub struct LabelRequest {
     /// What it was, by the name of a cause.
     pub cause: String,
+    /// Who says so: `operator`, or `drill` if it was made to happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl LabelRequest {
@@ -164,12 +200,24 @@ impl LabelRequest {
     pub fn cause(&self) -> Option<Cause> {
         Cause::named(&self.cause)
     }
+
+    /// Who says so; `None` only if it was not validated.
+    pub fn by(&self) -> Option<Labeller> {
+        let said = self.by.as_deref();
+        said.map_or(Some(Labeller::Operator), |by| {
+            known(&Labeller::ALL, Labeller::name, by)
+        })
+    }
 }
 
 impl Request for LabelRequest {
     const EXAMPLE: &'static str = r#"{"cause":"bad_release"}"#;
 
     fn validate(&self) -> Result<(), String> {
+        if self.by().is_none() {
+            let found: String = self.by.iter().flat_map(|by| by.chars()).take(40).collect();
+            return Err(format!("found by {found:?}, wanted operator or drill"));
+        }
         if self.cause().is_some() {
             return Ok(());
         }
@@ -201,7 +249,9 @@ impl From<Record> for IncidentStatus {
                 act: record.times.act,
                 restore: record.times.restore,
             },
+            label_by: record.label.map(|_| record.labelled_by.name().to_owned()),
             label: record.label.map(|cause| cause.name().to_owned()),
+            clients: record.clients.into_iter().map(noticed).collect(),
             phases: record.subjects.into_iter().map(phase).collect(),
             reach: reach_name(record.reach).to_owned(),
             first_sign: Stamp(record.first_sign),
@@ -219,6 +269,8 @@ impl IncidentStatus {
     /// out; a scope, phase or outcome not known here is taken for the plainest.
     pub fn into_record(self) -> Record {
         let label = self.label.as_deref().and_then(Cause::named);
+        let by = self.label_by.as_deref();
+        let by = by.and_then(|by| known(&Labeller::ALL, Labeller::name, by));
         Record {
             id: self.id,
             subjects: self.phases.into_iter().map(subject).collect(),
@@ -243,9 +295,15 @@ impl IncidentStatus {
             harmed: self.harmed,
             person: self.person,
             label,
+            labelled_by: by.unwrap_or_default(),
+            clients: self.clients.into_iter().map(clients).collect(),
             merged: self.merged,
         }
     }
+}
+
+fn evenkeel() -> String {
+    Actor::Evenkeel.name().to_owned()
 }
 
 const fn yes() -> bool {
@@ -326,6 +384,7 @@ fn action(record: ActionRecord) -> ActionStatus {
         ended: record.ended.map(Stamp),
         why: record.why,
         detail: record.detail,
+        by: record.by.name().to_owned(),
     }
 }
 
@@ -337,9 +396,30 @@ fn acted(status: ActionStatus) -> ActionRecord {
         outcome: outcome.unwrap_or(Outcome::Failed),
         started: status.started.0,
         ended: status.ended.map(|at| at.0),
+        by: known(&Actor::ALL, Actor::name, &status.by).unwrap_or_default(),
         why: status.why,
         detail: status.detail,
     }
+}
+
+fn noticed((pool, of): (String, Noticed)) -> NoticedStatus {
+    NoticedStatus {
+        pool,
+        requests: of.requests,
+        failed: of.failed,
+        retried: of.retried,
+        slow: of.slow,
+    }
+}
+
+fn clients(status: NoticedStatus) -> (String, Noticed) {
+    let noticed = Noticed {
+        requests: status.requests,
+        failed: status.failed,
+        retried: status.retried,
+        slow: status.slow,
+    };
+    (status.pool, noticed)
 }
 
 fn phase(record: SubjectRecord) -> PhaseStatus {
@@ -425,6 +505,7 @@ mod tests {
             merged: vec![4],
             person: vec!["restart: not in `allow`".to_owned()],
             actions: vec![ActionRecord {
+                by: Actor::Operator,
                 why: "the only one that fits".to_owned(),
                 detail: String::new(),
                 action: "restart".into(),
@@ -439,6 +520,16 @@ mod tests {
                 ..TimesMs::default()
             },
             label: Some(Cause::BadRelease),
+            labelled_by: Labeller::Drill,
+            clients: vec![(
+                "app".into(),
+                Noticed {
+                    requests: 200,
+                    failed: 1,
+                    retried: 7,
+                    slow: 2,
+                },
+            )],
         }
     }
 
@@ -446,7 +537,7 @@ mod tests {
     fn an_incident_reads_as_promised_and_comes_back_as_it_was() {
         let status = IncidentStatus::from(record());
         let json = serde_json::to_string(&status).unwrap();
-        let promised = r#"{"id":3,"pool":"app","subjects":["app/a1"],"scope":"node","state":"recovering","opened":"2026-01-01T00:00:00.21Z","closed":null,"causes":[{"cause":"process_hung","probability":0.97,"because":[{"evidence":"its process is alive","source":"supervision","age_ms":120,"weight":-3.1,"value":"process 7"}]}],"actions":[{"action":"restart","target":"app/a1","outcome":"running","started":"2026-01-01T00:00:00.213Z","ended":null,"why":"the only one that fits","detail":""}],"times_ms":{"detect":210,"decide":3,"act":null,"restore":null},"label":"bad_release","#;
+        let promised = r#"{"id":3,"pool":"app","subjects":["app/a1"],"scope":"node","state":"recovering","opened":"2026-01-01T00:00:00.21Z","closed":null,"causes":[{"cause":"process_hung","probability":0.97,"because":[{"evidence":"its process is alive","source":"supervision","age_ms":120,"weight":-3.1,"value":"process 7"}]}],"actions":[{"action":"restart","target":"app/a1","outcome":"running","started":"2026-01-01T00:00:00.213Z","ended":null,"why":"the only one that fits","detail":"","by":"operator"}],"times_ms":{"detect":210,"decide":3,"act":null,"restore":null},"label":"bad_release","label_by":"drill","clients":[{"pool":"app","requests":200,"failed":1,"retried":7,"slow":2}],"#;
         assert!(json.starts_with(promised), "{json}");
         let read: IncidentStatus = serde_json::from_str(&json).unwrap();
         assert_eq!(read.into_record(), record());
@@ -456,10 +547,15 @@ mod tests {
     fn a_label_is_the_name_of_a_cause() {
         let good: LabelRequest = parse_request(br#"{"cause":"bad_release"}"#).unwrap();
         assert_eq!(good.cause(), Some(Cause::BadRelease));
+        assert_eq!(good.by(), Some(Labeller::Operator));
+        let drill: LabelRequest =
+            parse_request(br#"{"cause":"bad_release","by":"drill"}"#).unwrap();
+        assert_eq!(drill.by(), Some(Labeller::Drill));
         for bad in [
             &br#"{"cause":"gremlins"}"#[..],
             b"{}",
             br#"{"cause":"unknown","x":1}"#,
+            br#"{"cause":"unknown","by":"a stranger"}"#,
         ] {
             assert_eq!(
                 parse_request::<LabelRequest>(bad).unwrap_err().status(),

@@ -33,7 +33,7 @@ pub use heartbeat::{
 };
 pub use incident::{
     ActionStatus, BecauseStatus, CauseStatus, IncidentStatus, Incidents, LabelRequest,
-    ObservationStatus, PhaseStatus, TimesStatus,
+    NoticedStatus, ObservationStatus, PhaseStatus, TimesStatus,
 };
 pub use learned::{LearnedEndpoint, LearnedKind, LearnedStatus};
 pub use notice::{Notice, NotifyAnswer, NotifyResult};
@@ -331,6 +331,12 @@ pub struct AddressStatus {
 /// One of [`EndpointStatus::service`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointService {
+    /// Its name, as `evenkeel act` wants it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What `evenkeel act` can do to it: names of actions, `run` with that of a command; `restore_data` where it has `data`.
+    #[serde(default)]
+    pub actions: Vec<String>,
     /// `null` while it does not run.
     pub pid: Option<u32>,
     /// Since the keeper started.

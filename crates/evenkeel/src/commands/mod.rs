@@ -44,6 +44,11 @@ pub(crate) fn dispatch(cli: Cli) -> End {
         Command::Weight { at, weight } => operate::weight(&at, weight),
         Command::Incidents { admin } => incidents::incidents(&admin),
         Command::Explain { what, admin } => incidents::explain(&what, &admin),
+        Command::Label {
+            incident,
+            cause,
+            admin,
+        } => incidents::label(incident, &cause, &admin),
         Command::Replay(asked) => replay::run(&asked),
         Command::Simulate(asked) => simulate::run(&asked),
         Command::Reload { admin } => operate::reload(&admin),

@@ -36,8 +36,12 @@ pub(super) fn label(site: &Site, case: &CaseRecord) -> Result<(), String> {
         return Ok(());
     };
     let path = format!("/v1/incidents/{}/label", incident.id);
-    site.call(Method::POST, &path, Some(json!({ "cause": case.cause })))
-        .map(drop)
+    site.call(
+        Method::POST,
+        &path,
+        Some(json!({ "cause": case.cause, "by": "drill" })),
+    )
+    .map(drop)
 }
 
 /// Writes the case. Returns its file.

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use evenkeel_schema::admin::IncidentStatus;
+use evenkeel_schema::admin::{ActionStatus, IncidentStatus};
 use evenkeel_schema::records::CaseRecord;
 
 use super::scenarios::SCENARIOS;
@@ -62,6 +62,7 @@ pub(super) fn tell(out: &Out, case: &CaseRecord, file: Option<&Path>) {
     let actions: Vec<String> = incident
         .actions
         .iter()
+        .filter(|a| !a.is_asked())
         .map(|a| format!("{} of {}: {}", a.action, a.target, a.outcome))
         .collect();
     match actions.is_empty() {
@@ -71,9 +72,8 @@ pub(super) fn tell(out: &Out, case: &CaseRecord, file: Option<&Path>) {
             line("acted", decided + &actions.join("; "));
         }
     }
-    if let Some(healed) = case.healed {
-        let after = healed.0.0.saturating_sub(case.injected.0.0);
-        line("taken back", format!("after {}, by the drill", time(after)));
+    if let Some(text) = taken_back(case, incident) {
+        line("taken back", text);
     }
     line("restored", format!("after {}", said(times.restore)));
     match case.fail_back_ms {
@@ -88,6 +88,23 @@ pub(super) fn tell(out: &Out, case: &CaseRecord, file: Option<&Path>) {
         let label = format!("incident {} is labelled {}", incident.id, case.cause);
         line("recorded", format!("{}; {label}", file.display()));
     }
+}
+
+/// What the drill did at its end. Was it healed before, nothing of it was left to be taken back.
+fn taken_back(case: &CaseRecord, incident: &IncidentStatus) -> Option<String> {
+    let healed = case.healed?;
+    let after = time(healed.0.0.saturating_sub(case.injected.0.0));
+    let restored = incident.restored.or(incident.closed);
+    let own = |a: &&ActionStatus| !a.is_asked() && a.outcome == "cured";
+    let cured = incident.actions.iter().rfind(own);
+    Some(match (restored.is_some_and(|at| at <= healed), cured) {
+        (true, Some(cured)) => format!(
+            "by evenkeel: {} had healed it before the drill cleared up after {after}",
+            cured.action
+        ),
+        (true, None) => format!("it was over before the drill cleared up after {after}"),
+        (false, _) => format!("after {after}, by the drill"),
+    })
 }
 
 /// Was it right?
@@ -126,4 +143,46 @@ fn clients(case: &CaseRecord, line: impl Fn(&str, String)) {
         time(clients.slowest_ms)
     );
     line("clients", text);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Injected at second 0, cleared up by the drill at second 8.
+    fn said(restored: &str, actions: Value) -> String {
+        let incident = json!({
+            "id": 1, "pool": "app", "subjects": ["app/a1"], "scope": "endpoint", "state": "closed",
+            "opened": "2026-01-01T00:00:01Z", "closed": "2026-01-01T00:00:10Z", "restored": restored,
+            "causes": [], "actions": actions, "label": null,
+            "times_ms": {"detect": 1000, "decide": 3, "act": 900, "restore": 3000},
+        });
+        let case = json!({
+            "scenario": "stop", "cause": "process_hung", "endpoint": "app/a1", "service": "a1", "what": "",
+            "injected": "2026-01-01T00:00:00Z", "healed": "2026-01-01T00:00:08Z",
+            "times_ms": incident["times_ms"], "fail_back_ms": null, "rank": 1, "incident": incident,
+            "clients": {"rate": 10, "requests": 1, "errors": {}, "slowest_ms": 1},
+        });
+        let case: CaseRecord = serde_json::from_value(case).unwrap();
+        let incident = case.incident.clone().unwrap();
+        taken_back(&case, &incident).unwrap()
+    }
+
+    #[test]
+    fn what_evenkeel_healed_is_not_said_to_be_taken_back_by_the_drill() {
+        let cured = json!([{
+            "action": "kill_hung", "target": "app/a1", "outcome": "cured",
+            "started": "2026-01-01T00:00:02Z", "ended": "2026-01-01T00:00:03Z",
+        }]);
+        assert_eq!(
+            said("2026-01-01T00:00:03Z", cured),
+            "by evenkeel: kill_hung had healed it before the drill cleared up after 8.0 s"
+        );
+        let by_itself = said("2026-01-01T00:00:03Z", json!([]));
+        assert!(by_itself.starts_with("it was over before"), "{by_itself}");
+        let by_drill = said("2026-01-01T00:00:09Z", json!([]));
+        assert_eq!(by_drill, "after 8.0 s, by the drill");
+    }
 }

@@ -144,7 +144,8 @@ impl<'s> Watch<'s> {
                 .incident
                 .as_ref()
                 .map_or_else(TimesStatus::default, |i| {
-                    let first = i.actions.iter().map(|action| action.started).min();
+                    let own = i.actions.iter().filter(|action| !action.is_asked());
+                    let first = own.map(|action| action.started).min();
                     TimesStatus {
                         detect: self.detected.map(since),
                         decide: first.map(|at| at.0.0.saturating_sub(i.opened.0.0)),

@@ -175,7 +175,15 @@ impl Driver {
     /// Whatever comes of it is answered. The agent judges by its own host's word.
     fn order_recovery(&mut self, name: String, id: String, action: &'static str, answer: Answer) {
         let (service, point) = (name.clone(), id.clone());
-        let answered = Box::new(move |_: &mut Driver, result: Result<Did, String>| {
+        let restores = action != VERIFY_DATA;
+        if restores {
+            self.asked(&name, action, None);
+        }
+        let answered = Box::new(move |driver: &mut Driver, result: Result<Did, String>| {
+            if restores {
+                let words = result.as_ref().map(|did| did.words.clone());
+                driver.asked(&service, action, Some(words.map_err(Clone::clone)));
+            }
             let done = result.map(|did| RecoveryAnswer {
                 service,
                 id: point,

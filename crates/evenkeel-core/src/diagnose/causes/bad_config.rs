@@ -34,6 +34,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.05,
     scope: Scope::Release,
     advice: "Go back to the revision before (`evenkeel rollback`), then read the difference.",
+    afterwards: "Read the difference between the revisions (`evenkeel revisions`) before it is applied again.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

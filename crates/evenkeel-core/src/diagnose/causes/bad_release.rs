@@ -29,6 +29,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.07,
     scope: Scope::Release,
     advice: "Go back to the release before, then read the difference.",
+    afterwards: "Read what that release changed before it is shipped again.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -31,6 +31,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.02,
     scope: Scope::Us,
     advice: "Look at this machine, not at the endpoints: its network, its load, `ulimit -n`, its log.",
+    afterwards: "Look at this machine, not at the endpoints: its network, its load, `ulimit -n`, its log.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -25,6 +25,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.03,
     scope: Scope::Endpoint,
     advice: "Renew the certificate where that endpoint gets it from, and make it load the new one.",
+    afterwards: "Have it renewed by a program, well before its end, and loaded at once.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

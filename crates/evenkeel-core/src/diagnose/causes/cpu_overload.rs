@@ -24,6 +24,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.07,
     scope: Scope::Endpoint,
     advice: "Give it less work (weight), find what burns the time, or add machines.",
+    afterwards: "Find what burned the time, or add machines.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

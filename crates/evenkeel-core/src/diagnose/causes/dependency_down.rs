@@ -28,6 +28,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.08,
     scope: Scope::Dependency,
     advice: "Look at what it calls; restarting it does not help as long as that is down.",
+    afterwards: "Give it something to answer with while what it calls is down, or a second one of that.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

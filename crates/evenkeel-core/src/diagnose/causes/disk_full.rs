@@ -27,6 +27,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.05,
     scope: Scope::Node,
     advice: "Free space: old logs, caches, core files; then find what filled it.",
+    afterwards: "Find what filled it; let it be rotated, or give it a disk of its own.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -25,6 +25,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.03,
     scope: Scope::Node,
     advice: "Look at the disk's own errors and at who else uses it (`iostat`, the kernel's log).",
+    afterwards: "Look at the disk's own errors and at who else uses it (`iostat`, the kernel's log).",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

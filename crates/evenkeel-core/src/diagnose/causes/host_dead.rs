@@ -24,6 +24,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.04,
     scope: Scope::Node,
     advice: "Look at its console or its provider's page; move its work elsewhere until it is back.",
+    afterwards: "Read its console or kernel log; keep room for its work on other machines.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

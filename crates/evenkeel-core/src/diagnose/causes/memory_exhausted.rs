@@ -27,6 +27,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.04,
     scope: Scope::Node,
     advice: "See who takes the memory (`ps`, the kernel's log says whom it ended); give it more, or give it a limit.",
+    afterwards: "See who took the memory (the kernel's log says whom it ended); give it more, or give it a limit.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

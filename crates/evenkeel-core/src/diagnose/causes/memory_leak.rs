@@ -25,6 +25,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.04,
     scope: Scope::Endpoint,
     advice: "Restart it gracefully before the limit is reached; compare heap profiles of now and later; look at the last release.",
+    afterwards: "Compare heap profiles of soon after a start and of later; look at the last release.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -27,6 +27,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.05,
     scope: Scope::Path,
     advice: "Try to reach it from another machine; look at routes, firewall and switch on the way; use its other address if it has one.",
+    afterwards: "Look at routes, firewall and switch on the way; give it `other_addresses` on another network.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -29,6 +29,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.04,
     scope: Scope::Path,
     advice: "Measure loss and round trips on the way there; look for a saturated link.",
+    afterwards: "Measure loss and round trips on the way there at the same hour; look for a saturated link.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -26,6 +26,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.02,
     scope: Scope::Endpoint,
     advice: "Find who has it (`ss -ltnp`), end that one or give one of them another port.",
+    afterwards: "See to it that nobody else is given that port; give one of them another.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

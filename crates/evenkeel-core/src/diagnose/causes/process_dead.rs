@@ -26,6 +26,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.22,
     scope: Scope::Endpoint,
     advice: "Look at the last lines it wrote before it ended, and at who sent the signal; if nobody starts it again, start it.",
+    afterwards: "Look at the last lines it wrote before it ended, and at who sent the signal.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -28,6 +28,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.1,
     scope: Scope::Endpoint,
     advice: "Take a stack dump of it first if you can, then restart it.",
+    afterwards: "If it hangs again, take a stack dump of it before it is restarted.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -46,6 +46,7 @@ pub(in crate::diagnose) const ENTRY: CauseEntry = CauseEntry {
     prior: 0.05,
     scope: Scope::Endpoint,
     advice: "Read the evidence below; when you have found the cause, label the incident with it.",
+    afterwards: "Read the evidence; when you have found the cause, label the incident with it.",
     conditions: CONDITIONS,
     evidence: EVIDENCE,
 };

@@ -248,6 +248,7 @@ fn causes_stand_at_their_numbers_with_proper_tables() {
         assert_eq!(entry.cause as usize, number, "{name}");
         assert_eq!(Cause::named(name), Some(entry.cause));
         assert!(entry.prior > 0.0 && !entry.part.summary.is_empty() && !entry.advice.is_empty());
+        assert!(!entry.afterwards.is_empty());
         let figures = entry.conditions.iter().map(|(_, p)| *p);
         for p in figures.chain(entry.evidence.iter().map(|(_, p)| *p)) {
             assert!(p > 0.0 && p < 1.0, "{name}: {p}");

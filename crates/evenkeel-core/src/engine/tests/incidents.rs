@@ -6,7 +6,7 @@ use super::bench::{Bench, endpoint, pool, service};
 use super::*;
 use crate::address::{Address, Target};
 use crate::diagnose::{Cause, Evidence, Scope, Source};
-use crate::incident::{About, News, Observation, Outcome, Phase, Record};
+use crate::incident::{About, Labeller, News, Observation, Outcome, Phase, Record};
 use crate::settings::{EndpointSpec, PoolSpec, Ready, RecoveryMode};
 
 /// Everybody on a machine of its own unless told otherwise.
@@ -578,12 +578,20 @@ fn a_person_may_say_what_it_was() {
     bench.dead.insert("a1".into());
     bench.run(8.0);
     let (incident, cause) = (only(&bench).id, Cause::BadRelease);
-    bench.handle(Event::Label { incident, cause });
+    bench.handle(Event::Label {
+        incident,
+        cause,
+        by: Labeller::Operator,
+    });
     assert_eq!(only(&bench).label, Some(cause));
     bench.dead.clear();
     bench.run(20.0);
     let cause = Cause::DiskFull;
-    bench.handle(Event::Label { incident, cause });
+    bench.handle(Event::Label {
+        incident,
+        cause,
+        by: Labeller::Operator,
+    });
     assert_eq!(only(&bench).label, Some(cause));
     assert!(told(&bench).ends_with(&[News::Labelled]));
 }

@@ -36,7 +36,7 @@ fn cared(name: &str) -> ServiceSpec {
     spec
 }
 
-fn begin(recovery: RecoverySettings) -> Bench {
+pub(super) fn begin(recovery: RecoverySettings) -> Bench {
     let mut bench = Bench::new();
     bench.handle(Event::Incidents(Vec::new()));
     bench.services = vec![cared("s1"), cared("s2")];
@@ -48,7 +48,7 @@ fn begin(recovery: RecoverySettings) -> Bench {
     bench
 }
 
-fn allowing(allow: &[&'static str]) -> RecoverySettings {
+pub(super) fn allowing(allow: &[&'static str]) -> RecoverySettings {
     RecoverySettings {
         allow: allow
             .iter()
@@ -93,18 +93,18 @@ fn read(bench: &mut Bench, of: ServiceFacts) {
     })));
 }
 
-fn only(bench: &Bench) -> Record {
+pub(super) fn only(bench: &Bench) -> Record {
     let mut all = bench.engine.incidents();
     assert_eq!(all.len(), 1, "{all:#?}");
     all.remove(0)
 }
 
-fn taken(record: &Record) -> Vec<(&str, Outcome)> {
+pub(super) fn taken(record: &Record) -> Vec<(&str, Outcome)> {
     let all = record.actions.iter();
     all.map(|a| (a.action.as_str(), a.outcome)).collect()
 }
 
-fn see(bench: &mut Bench, name: &str, evidence: Evidence) {
+pub(super) fn see(bench: &mut Bench, name: &str, evidence: Evidence) {
     let seen = Observation {
         about: About::Endpoint(bench.id(name)),
         evidence,
@@ -116,7 +116,7 @@ fn see(bench: &mut Bench, name: &str, evidence: Evidence) {
 }
 
 /// It takes connections and answers nothing: its process is stopped.
-fn hang(bench: &mut Bench, name: &str) {
+pub(super) fn hang(bench: &mut Bench, name: &str) {
     bench.dead.insert(name.into());
     for _ in 0..4 {
         see(bench, name, Evidence::NoAnswer);
@@ -296,7 +296,7 @@ fn a_full_disk_is_emptied_before_anything_fails_and_no_process_is_touched() {
 }
 
 /// Another release, and from then on errors.
-fn ship(bench: &mut Bench, name: &str) {
+pub(super) fn ship(bench: &mut Bench, name: &str) {
     let mut of = facts(bench, name);
     of.release = Some("/releases/1".into());
     read(bench, of.clone());

@@ -21,6 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::diagnose::Cause;
 use crate::registry::{Name, Part};
+use crate::settings::ServiceSpec;
 use crate::supervise::ServiceOrder;
 
 /// Every action, the least harmful first.
@@ -196,6 +197,31 @@ pub fn find(name: &str) -> Option<&'static Action> {
         .iter()
         .copied()
         .find(|action| action.part.name == name)
+}
+
+/// What a person can have done to this service: names of actions, `run` with that of a command.
+pub fn of(spec: &ServiceSpec) -> Vec<String> {
+    let care = &spec.care;
+    let possible = |action: &&&Action| match action.needs {
+        Needs::Nothing | Needs::Endpoint => false,
+        // Who relieves it by hand needs no limit for it.
+        Needs::Service | Needs::MemoryMax => true,
+        Needs::DiskPaths => !care.disk_paths.is_empty(),
+        Needs::Release => care.release.is_some(),
+        Needs::Data => care.data.is_some(),
+        Needs::Command => !care.commands.is_empty(),
+    };
+    let mut all = Vec::new();
+    for action in ACTIONS.iter().filter(possible) {
+        let name = action.part.name;
+        match action.needs {
+            Needs::Command => {
+                all.extend(care.commands.iter().map(|(of, _)| format!("{name} {of}")));
+            }
+            _ => all.push(name.to_owned()),
+        }
+    }
+    all
 }
 
 /// `SIGHUP`: read your configuration again.

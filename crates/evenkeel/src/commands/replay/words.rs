@@ -2,7 +2,7 @@
 
 use evenkeel_core::engine::{Command, Engine, Event};
 use evenkeel_core::id::{EndpointId, ServiceId};
-use evenkeel_core::incident::{IncidentChange, News};
+use evenkeel_core::incident::{Actor, IncidentChange, Labeller, News};
 use evenkeel_core::supervise::ServiceEvent;
 
 /// What was decided, as far as a person wants to know: tables, probes and records only carry it out.
@@ -66,7 +66,11 @@ fn incident(change: &IncidentChange) -> Option<String> {
             News::Blamed => continue,
             News::Acted => match record.actions.last() {
                 Some(last) => format!(
-                    "{} of {}: {}",
+                    "{}{} of {}: {}",
+                    match last.by {
+                        Actor::Evenkeel => "",
+                        Actor::Operator => "a person asked for ",
+                    },
                     last.action,
                     last.target,
                     last.outcome.name()
@@ -175,8 +179,25 @@ fn operator(event: &Event, engine: &Engine) -> Option<String> {
             Some(weight) => format!("an operator: weight {weight} of {}", name(*endpoint)),
             None => format!("an operator: {} has its weight again", name(*endpoint)),
         },
-        Event::Label { incident, cause } => {
-            format!("an operator: incident {incident} was {}", cause.name())
+        Event::Asked {
+            service,
+            action,
+            ended,
+        } => match ended {
+            None => format!("an operator: {action} of {service}"),
+            Some(Ok(done)) => format!("an operator's {action} of {service} is done: {done}"),
+            Some(Err(why)) => format!("an operator's {action} of {service} failed: {why}"),
+        },
+        Event::Label {
+            incident,
+            cause,
+            by,
+        } => {
+            let whose = match by {
+                Labeller::Operator => "an operator",
+                Labeller::Drill => "a drill",
+            };
+            format!("{whose}: incident {incident} was {}", cause.name())
         }
         _ => return None,
     })
