@@ -11,7 +11,7 @@ use std::path::Path;
 
 use evenkeel_schema::config::etag;
 
-const FILE_NAME: &str = "last-applied.toml";
+pub(crate) const FILE_NAME: &str = "last-applied.toml";
 const HEAD: &str = "# evenkeel: the last applied configuration, written by evenkeel; revision ";
 const TAG: &str = "; tag ";
 

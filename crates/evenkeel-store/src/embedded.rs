@@ -5,9 +5,8 @@
 //! sense is set aside under a name that says so, and a new one begun: evenkeel heals others, it does not crash in a loop
 //! over its own notes. A file that another process holds is neither touched nor replaced.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,11 +15,16 @@ use redb::{
     WriteTransaction,
 };
 
+use crate::guard;
 use crate::watch::Watchers;
 use crate::{Durability, Entry, Error, Expect, Opened, Store, Watch, check_bounds, set_aside};
 
 /// The file's name in the state directory.
 pub const FILE_NAME: &str = "store.redb";
+
+/// What a new file means for a person.
+const LOST: &str =
+    "operator overrides, old revisions, incidents, accounts and endpoint states are lost";
 
 /// Pages kept in memory, bytes: all of an ordinary store; redb's own default is a gigabyte.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
@@ -72,7 +76,7 @@ impl Embedded {
             Err(Error::Damaged { detail, .. }) => {
                 let (store, aside) = Embedded::begin_anew(folder)?;
                 let notice = format!(
-                    "{} was damaged ({detail}); it is kept as {} and a new one is begun: operator overrides, old revisions, incidents, accounts and endpoint states are lost",
+                    "{} was damaged ({detail}); it is kept as {} and a new one is begun: {LOST}",
                     path.display(),
                     aside.display()
                 );
@@ -80,6 +84,41 @@ impl Embedded {
             }
             other => other.map(|store| (store, None)),
         }
+    }
+
+    /// For whoever knows by `signs`, other files of `folder`, that there was a store: sets a file aside that is empty, which
+    /// [`Embedded::open`] would take for a new one. The text says so, or that there is none at all.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub fn set_empty_aside(folder: &Path, signs: &str) -> Result<Option<String>, Error> {
+        let path = folder.join(FILE_NAME);
+        let shown = path.display();
+        let found = match std::fs::metadata(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Some(format!(
+                    "{shown} is not there, though {signs} beside it shows that there was one; a new one is begun: {LOST}"
+                )));
+            }
+            // Whoever opens it says what is wrong.
+            Err(_) => return Ok(None),
+        };
+        if !found.is_file() || found.len() > 0 {
+            return Ok(None);
+        }
+        // One that is just being made by another process is that one's.
+        let file = File::open(&path).map_err(|e| io(&path, &e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Busy { path }),
+            Err(TryLockError::Error(error)) => return Err(io(&path, &error)),
+        }
+        let aside = set_aside(&path)?;
+        Ok(Some(format!(
+            "{shown} was empty, though {signs} beside it shows that there was something in it; it is kept as {} and a new one is begun: {LOST}",
+            aside.display()
+        )))
     }
 
     /// Sets the store of `folder` aside, whatever it is, and begins an empty one. Returns where the old one is kept.
@@ -97,12 +136,17 @@ impl Embedded {
         guarded(path, || {
             look_at(path)?;
             // Made here and not by redb, so that only its owner reads it: it holds whole configurations.
-            let _ = OpenOptions::new()
+            let new = OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .mode(0o600)
                 .open(path);
-            let mut database = create(path)?;
+            let mut database = create(path).inspect_err(|_| {
+                // Nothing is in it, and an empty one would look as if something had been.
+                if new.is_ok() {
+                    let _ = std::fs::remove_file(path);
+                }
+            })?;
             if sums {
                 match database.check_integrity() {
                     Ok(_) => {}
@@ -254,7 +298,7 @@ impl Drop for Embedded {
     /// Closing writes too, and over a damaged file it may panic: that ends nothing but the closing.
     fn drop(&mut self) {
         let database = self.database.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+        let _ = guard::guarded(|| drop(database));
     }
 }
 
@@ -320,12 +364,7 @@ impl Store for Embedded {
 
 /// Runs `work`, turning a panic of redb into [`Error::Damaged`].
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let detail = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
-            .unwrap_or_else(|| "it contradicts itself".to_owned());
+    guard::guarded(work).unwrap_or_else(|detail| {
         Err(Error::Damaged {
             path: path.to_owned(),
             detail,

@@ -10,6 +10,7 @@ mod aside;
 mod conformance;
 mod embedded;
 mod error;
+mod guard;
 mod lease;
 mod memory;
 mod watch;

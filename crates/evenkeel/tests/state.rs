@@ -138,18 +138,66 @@ fn a_run_over_state_that_makes_no_sense_serves_says_what_is_lost_and_keeps_the_b
 }
 
 #[test]
-fn an_empty_store_file_is_a_new_store() {
+fn an_empty_store_file_alone_is_a_new_store_and_no_loss() {
     let endpoint = Endpoint::start("a1");
-    let evenkeel = Evenkeel::run(&app(&[&endpoint], ""));
-    let folder = killed(evenkeel);
-    std::fs::write(folder.path().join("state").join(STORE), "").unwrap();
-    let evenkeel = Evenkeel::launch_in(folder, &[]);
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let state_dir = folder.path().join("state");
+    let text = Evenkeel::text(&app(&[&endpoint], ""));
+    std::fs::write(folder.path().join("evenkeel.toml"), text).unwrap();
+    std::fs::create_dir(&state_dir).unwrap();
+    std::fs::write(state_dir.join(STORE), "").unwrap();
+    let evenkeel = Evenkeel::launch_in(folder.clone(), &[]);
     evenkeel.until_ready();
     evenkeel.ask(
         "POST",
         "/v1/pools/app/endpoints/a1/weight",
         "{\"weight\":60}",
     );
+    assert_eq!(aside(&state_dir, STORE), [""; 0]);
+    assert!(!evenkeel.log().contains("lost"), "{}", evenkeel.log());
+}
+
+#[test]
+fn a_store_that_is_empty_or_gone_beside_other_state_is_told_as_lost() {
+    type Loss = (&'static str, usize, fn(&Path));
+    let losses: [Loss; 2] = [
+        ("was empty", 1, |path| std::fs::write(path, "").unwrap()),
+        ("is not there", 0, |path| {
+            std::fs::remove_file(path).unwrap();
+        }),
+    ];
+    let endpoint = Endpoint::start("a1");
+    for (what, kept, lose) in losses {
+        let evenkeel = Evenkeel::run(&app(&[&endpoint], ""));
+        let folder = killed(evenkeel);
+        let state_dir = folder.path().join("state");
+        lose(&state_dir.join(STORE));
+        let evenkeel = Evenkeel::launch_in(folder, &[]);
+        evenkeel.until_ready();
+        assert_eq!(get(evenkeel.address("web"), "/").unwrap().status, 200);
+        let log = evenkeel.log();
+        let told = log.lines().find(|line| line.contains(what));
+        let told = told.unwrap_or_else(|| panic!("{what}: {log}"));
+        assert!(
+            told.contains("operator overrides") && told.contains("last-applied.toml"),
+            "{told}"
+        );
+        let aside = aside(&state_dir, STORE);
+        assert_eq!(aside.len(), kept, "{aside:?}");
+        assert!(aside.iter().all(|name| told.contains(name)), "{told}");
+        // From here on it keeps again, and nothing is told of again.
+        evenkeel.ask(
+            "POST",
+            "/v1/pools/app/endpoints/a1/weight",
+            "{\"weight\":60}",
+        );
+        let said = log.matches("operator overrides").count();
+        let evenkeel = Evenkeel::launch_in(killed(evenkeel), &[]);
+        evenkeel.until_ready();
+        assert_eq!(evenkeel.endpoint("app", "a1").unwrap()["weight"], 60);
+        let log = evenkeel.log();
+        assert!(log.matches("operator overrides").count() <= said, "{log}");
+    }
 }
 
 #[test]

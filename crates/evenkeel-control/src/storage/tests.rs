@@ -232,3 +232,28 @@ fn a_file_that_turns_out_to_make_no_sense_is_written_anew_from_what_is_known() {
     let (_storage, loaded) = open(folder.path());
     assert_eq!(loaded.endpoints[..2], [record("a1"), record("a2")]);
 }
+
+#[test]
+fn what_was_read_before_is_not_told_as_lost_when_its_file_is_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut keeper, troubles) = opened(folder.path());
+    let bytes = record("a1").encode().unwrap();
+    keeper.write("endpoint/app/a1".into(), Job::Put(bytes, Durability::Now));
+    keeper.write(String::new(), Job::LastApplied(3, "text".into()));
+    let file = folder.path().join(evenkeel_store::FILE_NAME);
+    keeper.failed(&evenkeel_store::Error::Io {
+        path: file.clone(),
+        detail: "the disk is gone".into(),
+    });
+    std::fs::write(&file, "").unwrap();
+    keeper.again_at = Some(Instant::now());
+    keeper.tick();
+    assert_eq!(troubles.why(), Ok(()));
+    assert_eq!(
+        evenkeel_store::set_aside_before(&file),
+        [""; 0].map(std::path::PathBuf::from)
+    );
+    drop(keeper);
+    let (_storage, loaded) = open(folder.path());
+    assert_eq!(loaded.endpoints, [record("a1")]);
+}

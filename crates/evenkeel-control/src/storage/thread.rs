@@ -4,6 +4,7 @@
 //! written from the copy. While it is not open nothing is called stored. A file that contradicts itself is set aside at once
 //! and a new one written from the copy, so that only what was never read is lost.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -24,11 +25,16 @@ const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two tries to open a store that the disk refuses: as long as a person who has just made room likes to wait.
 pub(super) const REOPEN_EVERY: Duration = Duration::from_secs(5);
 
+/// What only a balancer with an open store leaves beside it: where one of these is, a store that is missing or empty was lost.
+const SIGNS: [&str; 4] = [last::FILE_NAME, "journal", "recovery", "cases"];
+
 /// The thread.
 pub(super) struct Keeper {
     folder: PathBuf,
     /// Does this process replace one that had the file open a moment ago? Then clients wait.
     hurry: bool,
+    /// Which of [`SIGNS`] were there before this process wrote anything.
+    signs: OnceCell<Vec<&'static str>>,
     /// `None` while the file cannot be used.
     store: Option<Embedded>,
     /// Waits for what the store holds, until that could be read once.
@@ -56,6 +62,7 @@ impl Keeper {
         Keeper {
             folder,
             hurry,
+            signs: OnceCell::new(),
             store: None,
             loaded: Some(loaded),
             copy: BTreeMap::new(),
@@ -109,7 +116,13 @@ impl Keeper {
     pub(super) fn open(&mut self) {
         if self.store.is_none() {
             let hurry = std::mem::take(&mut self.hurry);
-            match open_patiently(&self.folder, hurry) {
+            let signs = self.signs.get_or_init(|| signs(&self.folder));
+            // What was read once is in the copy, and not lost.
+            let signs = match self.loaded {
+                Some(_) => signs.as_slice(),
+                None => &[],
+            };
+            match open_patiently(&self.folder, hurry, signs) {
                 Ok(store) => self.store = Some(store),
                 Err(error) => return self.failed(&error),
             }
@@ -287,18 +300,41 @@ fn bring(
     store.sync()
 }
 
+/// A folder that is empty is no sign.
+fn signs(folder: &Path) -> Vec<&'static str> {
+    let there = |name: &&str| {
+        let path = folder.join(name);
+        match std::fs::read_dir(&path) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => {
+                std::fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() > 0)
+            }
+        }
+    };
+    SIGNS.into_iter().filter(there).collect()
+}
+
 /// Opens the store, waiting while another process has it: a replaced balancer may still be on its way out.
-fn open_patiently(folder: &Path, hurry: bool) -> Result<Embedded, Error> {
+fn open_patiently(folder: &Path, hurry: bool, signs: &[&str]) -> Result<Embedded, Error> {
     let begun = Instant::now();
     let mut told = false;
     let open = match hurry {
         true => Embedded::open_at_once,
         false => Embedded::open,
     };
+    let mut lost = None;
     loop {
-        match open(folder) {
+        let opened = match signs.is_empty() || lost.is_some() {
+            true => Ok(None),
+            false => Embedded::set_empty_aside(folder, &signs.join(", ")),
+        };
+        let opened = opened.and_then(|notice| {
+            lost = lost.take().or(notice);
+            open(folder)
+        });
+        match opened {
             Ok((store, notice)) => {
-                if let Some(notice) = notice {
+                for notice in lost.into_iter().chain(notice) {
                     tracing::error!("{notice}");
                 }
                 return Ok(store);
