@@ -1,5 +1,6 @@
 //! Running a program of the operator's to its end: no shell, nothing added to what the operator wrote, a process group of its own that
-//! ends with it, a time limit, and of its output the first few kilobytes.
+//! ends with it, a time limit, and of its output the beginning, as one line of text: it goes into the log and to terminals, where
+//! nothing of it may begin a line or move a cursor.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -9,8 +10,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// As much of its output is told.
+/// As much of each of its outputs is kept, bytes.
 const OUTPUT_MAX: u64 = 4096;
+/// As much of both is told, characters as they are shown: some lines, of which the first say most.
+const TOLD_MAX: usize = 1000;
 /// Between two looks at whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// For what is still in its pipes once it is gone.
@@ -56,7 +59,7 @@ impl Program<'_> {
         while let Ok(text) = heard.recv_timeout(LAST_WORDS) {
             output.extend(text);
         }
-        let output = String::from_utf8_lossy(&output).trim().to_owned();
+        let output = one_line(&output);
         let output = match output.is_empty() {
             true => String::new(),
             false => format!(": {output}"),
@@ -107,6 +110,27 @@ impl Program<'_> {
             });
         }
     }
+}
+
+/// What a program said, in one line of bounded length: what is no plain text is shown by its escape (`\n`, `\u{1b}`).
+fn one_line(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let mut line = String::new();
+    let mut left = TOLD_MAX;
+    for c in text.trim().chars() {
+        let shown = match c {
+            '\'' | '"' | '\\' => c.to_string(),
+            _ => c.escape_debug().to_string(),
+        };
+        let length = shown.chars().count();
+        if length > left {
+            line.push_str(" …");
+            break;
+        }
+        left -= length;
+        line.push_str(&shown);
+    }
+    line
 }
 
 /// Reads both of its outputs on threads that end with them.
