@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,7 +81,7 @@ pub(crate) struct AgentDoor {
     links: Arc<Semaphore>,
     last: AtomicU64,
     pub(crate) refusals: Refusals,
-    quiet: Mutex<Quiet>,
+    quiet: Mutex<Quiet<IpAddr>>,
     pub(super) said: mpsc::Sender<Said>,
 }
 

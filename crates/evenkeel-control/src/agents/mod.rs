@@ -2,7 +2,8 @@
 //! agent says is handed to the control loop, which decides; what it is to be told comes from there.
 //!
 //! A stranger costs little and not for long: few are greeted at once, and where more come the oldest goes; each has ten seconds for
-//! its handshake and its hello together, and a hello is short. Whoever is in is bound by the size and the number of its messages, and waits when the loop does.
+//! its handshake and its hello together, and a hello is short. Whoever is in is bound by the size and the number of its messages
+//! and by the lines they may make the log say, and waits when the loop does.
 
 mod door;
 mod link;
@@ -15,6 +16,7 @@ use evenkeel_schema::agent::{FromAgent, Hello, ToAgent};
 use tokio::sync::mpsc;
 
 pub(crate) use door::{AgentDoor, Rules};
+pub(crate) use quiet::{Quiet, Talk};
 
 /// Messages of agents that wait for the loop; an agent whose message finds no room waits.
 pub(crate) const SAID_MAX: usize = 1024;

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Driver;
-use crate::agents::{AgentDoor, Rules, Said, What};
+use crate::agents::{AgentDoor, Quiet, Rules, Said, Talk, What};
 use crate::clock::now;
 use points::TheirPoints;
 
@@ -56,6 +56,7 @@ pub(super) struct Agents {
     behind: BTreeMap<Arc<str>, Vec<EndpointId>>,
     orders: BTreeMap<u64, Waiting>,
     last_order: u64,
+    quiet: Quiet<(Talk, Arc<str>)>,
 }
 
 struct Link {
@@ -111,6 +112,7 @@ impl Agents {
             behind: BTreeMap::new(),
             orders: BTreeMap::new(),
             last_order: 0,
+            quiet: Quiet::default(),
         }
     }
 
@@ -163,6 +165,11 @@ impl Agents {
         })
     }
 
+    /// Is a line about it logged now, and with which words behind it?
+    pub(super) fn logs(&mut self, talk: Talk, agent: &Arc<str>) -> Option<String> {
+        self.quiet.agents(talk, agent, now().at)
+    }
+
     /// Was it ordered to restore data, and has not answered?
     fn restores_on(&self, agent: &str) -> bool {
         let mut orders = self.orders.values();
@@ -176,8 +183,11 @@ impl Agents {
         };
         let told = open.says.try_send(message).is_ok();
         if !told {
-            tracing::warn!(target: "evenkeel::agents", "agent {} takes too little: cut off", open.agent);
+            let agent = open.agent.clone();
             self.links.remove(&link);
+            if let Some(more) = self.logs(Talk::Passing, &agent) {
+                tracing::warn!(target: "evenkeel::agents", "agent {agent} takes too little: cut off{more}");
+            }
         }
         told
     }
@@ -288,7 +298,7 @@ impl Driver {
                 kept_aside,
                 fence,
             } => {
-                self.agents.known(agent).has_seen(agent, fence, now().wall);
+                self.agents.has_seen(agent, fence);
                 let words = printable(&words);
                 let kept_aside = kept_aside.map(|path| printable(&path));
                 let did = Did { words, kept_aside };
@@ -371,10 +381,12 @@ impl Driver {
         known.connected = false;
         known.since = now().wall;
         known.why = why.to_owned();
-        tracing::warn!(
-            target: "evenkeel::agents", agent = &**agent,
-            "agent {agent} is gone: {why}; its services are taken to be as they were"
-        );
+        if let Some(more) = self.agents.logs(Talk::Passing, agent) {
+            tracing::warn!(
+                target: "evenkeel::agents", agent = &**agent,
+                "agent {agent} is gone: {why}; its services are taken to be as they were{more}"
+            );
+        }
         let why = why.to_owned();
         self.agent_news(agent, AgentNews::Gone { closed, why });
     }

@@ -1,5 +1,6 @@
 //! Carrying out what the engine decided, in the order it decided it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use evenkeel_core::table::State;
 use evenkeel_store::Durability;
 
 use super::{Driver, account};
+use crate::agents::Talk;
 
 impl Driver {
     pub(super) fn carry_out(&mut self) {
@@ -46,11 +48,7 @@ impl Driver {
             Command::Prevented(word) => log_word(&word),
             Command::Alone(cut) => log_alone(&cut.why),
             Command::Back(after) => log_back(after),
-            Command::Changed(transition) => {
-                let begins = transition.from == State::Unknown && self.begins(transition.endpoint);
-                log_transition(&transition, begins);
-                self.account_changed(&transition);
-            }
+            Command::Changed(transition) => self.changed_state(&transition),
             Command::Persist(carried) => self.persist(carried),
             Command::Forget { pool, endpoint } => self.storage.delete_endpoint(&pool, &endpoint),
             Command::StartService { service, epoch } => {
@@ -70,10 +68,40 @@ impl Driver {
                 }
             }
             Command::ProbeReady { service, epoch } => self.look_ready(service, epoch),
-            Command::ServiceChanged(transition) => log_service(&transition),
+            Command::ServiceChanged(transition) => self.service_changed(&transition),
             Command::IncidentChanged(change) => self.incident_changed(*change),
             Command::PersistRecovery(carried) => self.note_recovery(carried),
             Command::Act(order) => self.carry_order(order),
+        }
+    }
+
+    fn changed_state(&mut self, transition: &Transition) {
+        let begins = transition.from == State::Unknown && self.begins(transition.endpoint);
+        if let Some(more) = self.logs_of(self.agent_behind(transition.endpoint)) {
+            log_transition(transition, begins, &more);
+        }
+        self.account_changed(transition);
+    }
+
+    fn service_changed(&mut self, transition: &ServiceTransition) {
+        let agent = transition.name.split_once('/');
+        if let Some(more) = self.logs_of(agent.map(|(agent, _)| agent.into())) {
+            log_service(transition, &more);
+        }
+    }
+
+    /// The agent whose word decides how this endpoint is, among others.
+    fn agent_behind(&self, endpoint: EndpointId) -> Option<Arc<str>> {
+        let service = self.engine.endpoint(endpoint)?.service_name?;
+        let (agent, _) = service.split_once('/')?;
+        Some(agent.into())
+    }
+
+    /// Is a change logged? What an agent says of its services is, as far as that is little enough to be read.
+    fn logs_of(&mut self, agent: Option<Arc<str>>) -> Option<String> {
+        match agent {
+            Some(agent) => self.agents.logs(Talk::State, &agent),
+            None => Some(String::new()),
         }
     }
 
@@ -128,9 +156,12 @@ fn log_back(after: Duration) {
 }
 
 /// "app/a3 up → down: 2 of 2 checks failed: connection refused (check)".
-fn log_transition(t: &Transition, begins: bool) {
+fn log_transition(t: &Transition, begins: bool, more: &str) {
     let (from, to, by) = (t.from.name(), t.to.name(), t.decided_by.name());
-    let line = format!("{}/{} {from} → {to}: {} ({by})", t.pool, t.name, t.why);
+    let line = format!(
+        "{}/{} {from} → {to}: {} ({by}){more}",
+        t.pool, t.name, t.why
+    );
     let (pool, endpoint) = (&*t.pool, &*t.name);
     match t.to {
         State::Down if !begins => {
@@ -161,16 +192,16 @@ fn log_word(word: &Word) {
 }
 
 /// "service api-1 ready → backoff: signal KILL (pid 4242, 1 restart)".
-fn log_service(t: &ServiceTransition) {
+fn log_service(t: &ServiceTransition, more: &str) {
     let (from, to) = (t.from.name(), t.to.name());
     let service = &*t.name;
     match t.to {
         ServiceState::Failed => {
-            tracing::error!(target: "evenkeel::service", service, from, to, "{t}");
+            tracing::error!(target: "evenkeel::service", service, from, to, "{t}{more}");
         }
         ServiceState::Backoff => {
-            tracing::warn!(target: "evenkeel::service", service, from, to, "{t}");
+            tracing::warn!(target: "evenkeel::service", service, from, to, "{t}{more}");
         }
-        _ => tracing::info!(target: "evenkeel::service", service, from, to, "{t}"),
+        _ => tracing::info!(target: "evenkeel::service", service, from, to, "{t}{more}"),
     }
 }

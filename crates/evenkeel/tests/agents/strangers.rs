@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use evenkeel_schema::agent::{
-    FRAME_BYTES_MAX, Frames, FromAgent, Hello, Order, PROTOCOL, ToAgent, Token, encode, read,
+    FRAME_BYTES_MAX, Frames, FromAgent, Hello, Order, PROTOCOL, ServiceReport, ToAgent, Token,
+    encode, read,
 };
 use evenkeel_tls::testing::Authority;
 
@@ -197,4 +198,89 @@ fn strangers_garbage_and_half_open_connections_hurt_nobody() {
         assert_eq!(pid(&site.ready()), service);
         drop(silent);
     }
+}
+
+/// Whoever has the token may say what he likes; how much of it gets into the log that others read is bounded.
+#[test]
+fn an_agent_that_says_something_odd_again_and_again_fills_no_log() {
+    let site = Site::new(By::Token);
+    let address: SocketAddr = site.agents_bind().parse().unwrap();
+    let hello = |instance| {
+        let hello = FromAgent::Hello(Hello {
+            protocol: PROTOCOL,
+            agent: "host-9".into(),
+            version: "0".into(),
+            instance,
+            token: Some(Token("a-good-token".into())),
+            actions: Vec::new(),
+            fence: 0,
+            interval_ms: 1000,
+        });
+        encode(&hello).unwrap()
+    };
+    let mut stream = stranger(address, &hello(1));
+    let service = |state: &str| {
+        let report = ServiceReport {
+            name: "s".into(),
+            state: state.into(),
+            ..ServiceReport::default()
+        };
+        encode(&FromAgent::Service(report)).unwrap()
+    };
+    let order = |fence| {
+        let done = FromAgent::Done {
+            order: 1,
+            done: false,
+            words: "no".into(),
+            kept_aside: None,
+            fence,
+        };
+        encode(&done).unwrap()
+    };
+    let all = FromAgent::Services {
+        services: vec![ServiceReport {
+            name: "s".into(),
+            state: "ready".into(),
+            ..ServiceReport::default()
+        }],
+    };
+    stream.write_all(&encode(&all).unwrap()).unwrap();
+    let round = [
+        service("failed"),
+        order(u64::MAX),
+        service("ready"),
+        order(1),
+    ]
+    .concat();
+    for _ in 0..300 {
+        stream.write_all(&round).unwrap();
+    }
+    // Beside it others with its name come in vain, and it comes back again and again.
+    for instance in 2..30 {
+        let mut stream = stranger(address, &hello(instance));
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    let messages = || {
+        let metrics = site.lb().admin("GET", "/metrics", "")?.text();
+        let line = metrics.lines().find(|line| {
+            line.starts_with("evenkeel_agent_messages_total") && line.contains("host-9")
+        })?;
+        line.rsplit(' ').next()?.parse::<u64>().ok()
+    };
+    eventually("all of it was heard", || {
+        (messages()? >= 1201).then_some(())
+    });
+    drop(stream);
+    for _ in 0..30 {
+        drop(stranger(address, &hello(1)));
+    }
+    let log = site.lb().log();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    let states = lines("host-9/s");
+    assert!((2..=200).contains(&states), "{states}\n{log}");
+    assert_eq!(lines("is not believed"), 1, "{log}");
+    let others = lines("agent host-9 at");
+    assert!(others <= 2, "{others}\n{log}");
+    let passing = lines("agent host-9 connected") + lines("agent host-9 is gone");
+    assert!(passing <= 10, "{passing}\n{log}");
 }

@@ -9,6 +9,7 @@ use evenkeel_schema::agent::{Hello, PROTOCOL, Refusal, ToAgent};
 use tokio::sync::mpsc;
 
 use super::Link;
+use crate::agents::Talk;
 use crate::clock::now;
 use crate::driver::Driver;
 
@@ -24,7 +25,9 @@ impl Driver {
         let from = from.to_string();
         let now = now();
         if let Err((code, why)) = self.let_in(&agent, link, (hello.instance, &from)) {
-            tracing::warn!(target: "evenkeel::agents", agent = &*agent, "agent {agent} at {from} was refused: {why}");
+            if let Some(more) = self.agents.logs(Talk::Odd, &agent) {
+                tracing::warn!(target: "evenkeel::agents", agent = &*agent, "agent {agent} at {from} was refused: {why}{more}");
+            }
             let code = code.to_owned();
             // Dropped after this: the connection says it and ends.
             let _ = says.try_send(ToAgent::Refused(Refusal { code, why }));
@@ -45,7 +48,9 @@ impl Driver {
             true => "",
             false => ", of which no endpoint names a service",
         };
-        tracing::info!(target: "evenkeel::agents", agent = &*agent, "agent {agent} connected from {from}{stranger}");
+        if let Some(more) = self.agents.logs(Talk::Passing, &agent) {
+            tracing::info!(target: "evenkeel::agents", agent = &*agent, "agent {agent} connected from {from}{stranger}{more}");
+        }
         let known = self.agents.known(&agent);
         known.connected = true;
         known.since = now.wall;
@@ -58,7 +63,7 @@ impl Driver {
         }
         known.version = hello.version;
         known.actions = hello.actions;
-        known.has_seen(&agent, hello.fence, now.wall);
+        self.agents.has_seen(&agent, hello.fence);
     }
 
     fn let_in(

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use evenkeel_core::id::Epoch;
 use evenkeel_core::remote::{LinkId, ahead, following};
-use evenkeel_core::time::WallTime;
 use evenkeel_schema::agent::{Order, ToAgent};
 
-use super::{Answer, Did, Known, Waiting, Wish};
+use super::{Agents, Answer, Did, Waiting, Wish};
+use crate::agents::Talk;
 use crate::clock::now;
 use crate::driver::Driver;
 
@@ -99,22 +99,26 @@ impl Driver {
     }
 }
 
-impl Known {
-    /// The newest fence it has seen, as it says. One that is far ahead of our clock is passed over, which is said once: an order
-    /// that follows it no agent would take.
-    pub(super) fn has_seen(&mut self, agent: &str, fence: u64, now: WallTime) {
-        let is_ahead = ahead(Epoch(fence), now);
+impl Agents {
+    /// The newest fence it has seen, as it says. One that is far ahead of our clock is passed over, which is said: an order that
+    /// follows it no agent would take.
+    pub(super) fn has_seen(&mut self, agent: &Arc<str>, fence: u64) {
+        let known = self.known(agent);
+        let is_ahead = ahead(Epoch(fence), now().wall);
+        let news = is_ahead && !known.fence_ahead;
+        known.fence_ahead = is_ahead;
         if !is_ahead {
-            self.fence = self.fence.max(fence);
-        } else if !self.fence_ahead {
+            known.fence = known.fence.max(fence);
+        }
+        let more = news.then(|| self.logs(Talk::Odd, agent)).flatten();
+        if let Some(more) = more {
             tracing::warn!(
-                target: "evenkeel::agents", agent,
+                target: "evenkeel::agents", agent = &**agent,
                 "agent {agent} says it has taken an order with fence {fence}, which is more than a day ahead of this host's clock, and is \
                  not believed: a clock is wrong here, there, or on another balancer that gives it orders. If it refuses orders as \
-                 stale once the clocks are right, restart it"
+                 stale once the clocks are right, restart it{more}"
             );
         }
-        self.fence_ahead = is_ahead;
     }
 }
 
