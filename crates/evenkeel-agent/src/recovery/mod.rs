@@ -24,6 +24,7 @@ use copy::copy_tree;
 use manifest::Manifest;
 
 pub use manifest::Point;
+pub use restore::restorable;
 
 /// A disk needs room for more than data: for the manifest, and for whoever else writes there.
 const SPARE_BYTES: u64 = 1 << 20;

@@ -13,7 +13,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, RenameFlags, Stat, renameat_with, statat};
+use rustix::fs::{
+    AtFlags, FileType, RenameFlags, Stat, StatxAttributes, StatxFlags, renameat_with, statat, statx,
+};
 
 use super::copy::{self, copy_tree};
 use super::manifest::{Item, Manifest};
@@ -34,6 +36,7 @@ impl Points {
         directory: &Path,
         now_ms: u64,
     ) -> Result<Restored, String> {
+        restorable(directory)?;
         let path = self.path(service, id)?;
         let point = self.check(&path)?;
         let (above, name) = place(directory).ok_or("the root of a disk can't be replaced")?;
@@ -87,6 +90,31 @@ impl Points {
             });
         }
         said
+    }
+}
+
+/// Can a point be put in the place of this directory at all? Where something is mounted there it cannot: the kernel exchanges no
+/// mounts, and to move what is inside one by one would leave neither the old data nor the new after a death in the middle.
+///
+/// # Errors
+/// Why not, and what to do, for a person.
+pub fn restorable(directory: &Path) -> Result<(), String> {
+    let found = statx(
+        rustix::fs::CWD,
+        directory,
+        AtFlags::SYMLINK_NOFOLLOW,
+        StatxFlags::TYPE,
+    );
+    // What is not there is put there; what cannot be looked at is told of by whoever copies it.
+    let mounted =
+        found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    match mounted {
+        true => Err(format!(
+            "{} is itself a mount point, so a recovery point cannot be put in its place; move the data into a folder inside it, and \
+             let `data.directory` name that one",
+            directory.display()
+        )),
+        false => Ok(()),
     }
 }
 

@@ -502,3 +502,53 @@ fn a_point_that_says_to_be_another_is_passed_over_and_told() {
     bed.points.prune("s", 0);
     assert!(bed.data().join("a").exists());
 }
+
+/// A small disk mounted there; `None` where that is not allowed.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn at(path: &Path) -> Option<Mounted> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "evenkeel-test"])
+            .arg(path)
+            .status();
+        let mounted = mounted.is_ok_and(|status| status.success());
+        mounted.then(|| Mounted(path.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn data_on_a_mount_point_is_known_to_be_unrestorable_and_one_in_it_is_restored() {
+    let bed = Bed::new();
+    let at = bed.folder.path().join("disk");
+    fs::create_dir(&at).unwrap();
+    let Some(_mounted) = Mounted::at(&at) else {
+        return; // only root can mount
+    };
+    fs::create_dir(at.join("inside")).unwrap();
+    fs::write(at.join("inside/a"), "alpha").unwrap();
+    let why = restorable(&at).unwrap_err();
+    assert!(
+        why.contains("mount point") && why.contains("data.directory"),
+        "{why}"
+    );
+    let point = bed.points.make("s", &at, NOW).unwrap();
+    let refused = bed.points.restore("s", &point.id, &at, NOW + 1);
+    assert_eq!(refused.unwrap_err(), why);
+    assert!(!bed.beside().iter().any(|name| name.contains("restoring")));
+    assert_eq!(restorable(&at.join("inside")), Ok(()));
+    assert_eq!(restorable(&at.join("nothing")), Ok(()));
+    let point = bed.points.make("t", &at.join("inside"), NOW).unwrap();
+    fs::write(at.join("inside/a"), "broken").unwrap();
+    let restored = bed
+        .points
+        .restore("t", &point.id, &at.join("inside"), NOW + 1);
+    restored.unwrap();
+    assert_eq!(fs::read_to_string(at.join("inside/a")).unwrap(), "alpha");
+}

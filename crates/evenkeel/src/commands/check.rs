@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use evenkeel_control::Tls;
+use evenkeel_core::settings::ServiceSpec;
 use evenkeel_schema::Config;
 use evenkeel_schema::config::{AgentConfig, TEXT_BYTES_MAX, is_agents_file};
 
@@ -13,15 +14,22 @@ use crate::style::{Out, complain};
 pub(crate) fn check(file: &Path, json: bool) -> End {
     let out = Out::new();
     let checked = match is_agents(file) {
-        true => evenkeel_agent::file::load(file).map(|loaded| agent(&loaded.config)),
-        false => Tls::load(file, None).map(|(config, _)| balancer(&config)),
+        true => evenkeel_agent::file::load(file)
+            .map(|loaded| (agent(&loaded.config), warnings(&loaded.config.services))),
+        false => {
+            Tls::load(file, None).map(|(config, _)| (balancer(&config), warnings(&config.services)))
+        }
     };
     match checked {
-        Ok(what) => {
+        Ok((what, warnings)) => {
             if json {
-                out.line(&serde_json::json!({ "ok": true, "mistakes": [] }).to_string());
+                let good = serde_json::json!({ "ok": true, "mistakes": [], "warnings": warnings });
+                out.line(&good.to_string());
             } else {
                 out.line(&format!("{}: good ({what})", file.display()));
+                for warning in warnings {
+                    out.line(&out.state("down", &format!("warning: {warning}")));
+                }
             }
             End::Done
         }
@@ -34,6 +42,16 @@ pub(crate) fn check(file: &Path, json: bool) -> End {
             End::Usage
         }
     }
+}
+
+/// What is no mistake in the file, and will not do what is hoped for on this machine as it is now.
+fn warnings(services: &[ServiceSpec]) -> Vec<String> {
+    let unrestorable = |spec: &ServiceSpec| {
+        let data = spec.care.data.as_ref()?;
+        let why = evenkeel_agent::recovery::restorable(&data.directory).err()?;
+        Some(format!("service {}: data: {why}", spec.name))
+    };
+    services.iter().filter_map(unrestorable).collect()
 }
 
 /// Only what can be read as a configuration at all is looked into; what cannot is told as of a balancer's.

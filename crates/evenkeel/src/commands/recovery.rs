@@ -74,7 +74,7 @@ fn list(service: Option<&str>, admin: &Admin) -> End {
     );
     for problem in array(&answer.value["problems"]).iter().filter(chosen) {
         let text = format!(
-            "{}: the last one could not be made, {} ago: {}",
+            "{}: no point that can be restored, {} ago: {}",
             word(&problem["service"]),
             age(&problem["at"]),
             word(&problem["why"])
