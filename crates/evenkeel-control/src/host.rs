@@ -1,6 +1,7 @@
 //! What control asks of its surroundings, and what they tell it: the binary implements this over the data plane and the
 //! keeper, tests over nothing at all.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,14 @@ use evenkeel_core::session::Part;
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::ServiceEvent;
 use evenkeel_core::table::PoolTable;
+use evenkeel_core::time::WallTime;
 use evenkeel_schema::Config;
 use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints};
 
 use crate::Tls;
+
+/// When the oldest recovery point was made, by service.
+pub type OldestPoints = BTreeMap<Arc<str>, Option<WallTime>>;
 
 /// The powers control has. Only [`Host::open`] may block; everything else returns at once.
 pub trait Host: Send + Sync + 'static {
@@ -88,6 +93,12 @@ pub trait Host: Send + Sync + 'static {
     /// The recovery points of all services, as known now. A host that keeps none has none.
     fn recovery_points(&self) -> RecoveryPoints {
         RecoveryPoints::default()
+    }
+    /// When the oldest recovery point of each service that can be restored was made, `None` = it has none; unless all of that is as it
+    /// was at this version. Services that were not looked at yet are left out.
+    fn oldest_points(&self, version: u64) -> Option<(u64, OldestPoints)> {
+        let _ = version;
+        None
     }
     /// Reads a recovery point back and says what is wrong with it. May block: called off the control loop.
     fn verify(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {

@@ -24,7 +24,7 @@ mod tls;
 
 pub use evenkeel_core::engine::Running;
 pub use evenkeel_core::supervise::ServiceEvent;
-pub use host::{Host, Input};
+pub use host::{Host, Input, OldestPoints};
 pub use last::{LastApplied, keep_applied, last_applied};
 pub use tls::Tls;
 

@@ -248,15 +248,16 @@ fn freeing_a_disk_that_was_interrupted_is_told_of_and_not_gone_on_with() {
     assert_eq!(left(), 0, "{out}{err}");
 }
 
-#[test]
-fn what_the_planner_was_doing_is_not_done_again_by_the_next_balancer() {
-    // A stopped process hears no TERM, so that a restart takes all of its `stop_timeout`.
+/// Frozen: such a process hears no TERM, so that a restart takes all of its `stop_timeout`. The balancer is killed in the middle of
+/// the planner's restart. Neither that nor the time for getting ready is over while the test has patience.
+fn killed_in_the_middle_of_a_restart(allow: &str) -> (Evenkeel, u32) {
     let port = support::free_port();
     let evenkeel = Evenkeel::run(&format!(
-        "{}[pool.app.recovery]\nallow = [\"restart\"]\n\
+        "{}[pool.app.recovery]\nallow = [{allow}]\n\
          [[pool.app.endpoint]]\nname = \"a1\"\naddress = \"127.0.0.1:{port}\"\nservice = \"s\"\n\
-         [service.s]\ncommand = [\"{}\", \"__sample\", \"s\", \"{port}\"]\nstop_timeout = \"5s\"\n\
-         ready = {{ kind = \"tcp\", port = {port}, timeout = \"10s\" }}\n",
+         [service.s]\ncommand = [\"/bin/sh\", \"-c\", \"echo $$ > pid; exec {} __sample s {port}\"]\nstop_timeout = \"30s\"\n\
+         commands = {{ recover = [\"/bin/sh\", \"-c\", \"kill -KILL $(cat pid)\"] }}\n\
+         ready = {{ kind = \"tcp\", port = {port}, timeout = \"60s\" }}\n",
         app(&[], ""),
         binary()
     ));
@@ -266,12 +267,27 @@ fn what_the_planner_was_doing_is_not_done_again_by_the_next_balancer() {
     support::freeze(pid);
     until_said(&evenkeel, "action restart of app/a1 is running");
     replace(&evenkeel);
-    // How far it came nobody knows, and nothing else is allowed: that is for a person.
-    until_said(&evenkeel, "incident 1 needs a person");
+    (evenkeel, pid)
+}
+
+fn done(evenkeel: &Evenkeel) -> Vec<serde_json::Value> {
     let incidents = evenkeel.ask("GET", "/v1/incidents", "");
     let all = incidents.as_array().cloned().unwrap_or_default();
     let actions = all.iter().flat_map(|i| i["actions"].as_array().cloned());
-    let done: Vec<_> = actions.flatten().collect();
+    actions.flatten().collect()
+}
+
+#[test]
+fn what_the_planner_was_doing_is_not_done_again_by_the_next_balancer() {
+    let (evenkeel, pid) = killed_in_the_middle_of_a_restart("\"restart\"");
+    // How far it came nobody knows, and nothing else is allowed: that is for a person, who is told why.
+    until_said(&evenkeel, "incident 1 needs a person");
+    until_said(
+        &evenkeel,
+        "restart: was under way when the balancer before this one ended",
+    );
+    assert!(alive(pid), "nobody did anything to it");
+    let done = done(&evenkeel);
     let log = evenkeel.log();
     let running = log.matches("action restart of app/a1 is running");
     assert_eq!(running.count(), 1, "{done:?}\n{log}");
@@ -281,6 +297,26 @@ fn what_the_planner_was_doing_is_not_done_again_by_the_next_balancer() {
         done.iter().all(|action| action["outcome"] == "interrupted"),
         "{done:?}"
     );
+}
+
+#[test]
+fn after_an_interrupted_restart_the_next_action_that_fits_begins_without_waiting_for_readiness() {
+    let (evenkeel, pid) = killed_in_the_middle_of_a_restart("\"restart\", \"run\"");
+    eventually(
+        &format!("another process serves\n{}", evenkeel.log()),
+        || {
+            let service = evenkeel.status()?["services"][0].clone();
+            let other = service["pid"].as_u64()? != u64::from(pid);
+            (other && service["state"] == "ready").then_some(())
+        },
+    );
+    evenkeel.until("app", "a1", "up");
+    let log = evenkeel.log();
+    let running = |action: &str| {
+        log.matches(&format!("action {action} of app/a1 is running"))
+            .count()
+    };
+    assert_eq!((running("restart"), running("run")), (1, 1), "{log}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use family::Families;
 use service::Services;
 
 pub use disk::disk;
+pub use service::age;
 
 /// A service to read the facts of.
 #[derive(Clone, Debug)]

@@ -186,6 +186,18 @@ fn times(stat: &Stat) -> ((u32, u64), u64) {
     ((pid, stat.starttime), stat.utime.saturating_add(stat.stime))
 }
 
+/// How long a process has run, by the kernel's word.
+pub fn age(pid: u32) -> Option<Duration> {
+    let process = Process::new(i32::try_from(pid).ok()?).ok()?;
+    let begun = ticks(process.stat().ok()?.starttime);
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let now = Duration::new(
+        u64::try_from(now.tv_sec).ok()?,
+        u32::try_from(now.tv_nsec).ok()?,
+    );
+    now.checked_sub(begun)
+}
+
 /// A machine that swaps nothing is spared the reading.
 fn swapped(members: &[Member]) -> u64 {
     let kib = |m: &Member| m.process.status().ok()?.vmswap;

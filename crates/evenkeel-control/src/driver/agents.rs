@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Driver;
+use crate::OldestPoints;
 use crate::agents::{AgentDoor, Quiet, Rules, Said, Talk, What};
 use crate::clock::now;
 use points::TheirPoints;
@@ -75,6 +76,8 @@ pub(crate) struct Known {
     actions: Vec<String>,
     services: usize,
     points: TheirPoints,
+    /// What of them the engine knows.
+    oldest: OldestPoints,
     heard: Option<WallTime>,
     /// The newest fence given to it, or that it has seen.
     fence: u64,
@@ -157,6 +160,7 @@ impl Agents {
             actions: Vec::new(),
             services: 0,
             points: TheirPoints::default(),
+            oldest: OldestPoints::default(),
             heard: None,
             fence: 0,
             fence_ahead: false,
@@ -273,6 +277,7 @@ impl Driver {
                 let known = self.agents.known(agent);
                 known.services = services.len();
                 known.points.told(&services, true);
+                self.agent_points(agent);
                 let reports = services.iter().map(ServiceReport::report);
                 // Each was checked when it was read.
                 let reports = reports.filter_map(Result::ok).collect();
@@ -281,6 +286,9 @@ impl Driver {
             FromAgent::Service(service) => {
                 let told = std::slice::from_ref(&service);
                 self.agents.known(agent).points.told(told, false);
+                if service.points.is_some() {
+                    self.agent_points(agent);
+                }
                 if let Ok(report) = service.report() {
                     self.agent_news(agent, AgentNews::Changed(Box::new(report)));
                 }
@@ -314,6 +322,16 @@ impl Driver {
                     &format!("it said goodbye: {}", printable(&why)),
                 );
             }
+        }
+    }
+
+    fn agent_points(&mut self, agent: &Arc<str>) {
+        let known = self.agents.known(agent);
+        let oldest = known.points.oldest(agent);
+        if known.oldest != oldest {
+            known.oldest.clone_from(&oldest);
+            let agent = Some(agent.clone());
+            self.event(Event::Points { agent, oldest });
         }
     }
 

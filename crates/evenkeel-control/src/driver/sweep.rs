@@ -38,6 +38,8 @@ pub(super) struct Swept {
     /// Not swept, but counted here.
     pub(super) paths: Paths,
     pub(super) redo: Told,
+    /// The version of what is known of recovery points here.
+    points: u64,
 }
 
 impl Driver {
@@ -48,6 +50,7 @@ impl Driver {
             self.swept.times_at = now;
         }
         self.sweep_redo();
+        self.sweep_points();
         let tables: Vec<Arc<PoolTable>> = self.tables.values().cloned().collect();
         for table in tables {
             let (moved, endpoints) = self.measure(&table, with_times);
@@ -91,6 +94,15 @@ impl Driver {
                 let pool = name;
                 self.event(Event::Noticed { pool, noticed });
             }
+        }
+    }
+
+    /// The planner offers no restoration where there is nothing to go back to.
+    fn sweep_points(&mut self) {
+        if let Some((version, oldest)) = self.host.oldest_points(self.swept.points) {
+            self.swept.points = version;
+            let agent = None;
+            self.event(Event::Points { agent, oldest });
         }
     }
 

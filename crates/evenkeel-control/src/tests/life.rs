@@ -100,6 +100,7 @@ fn a_service_that_runs_already_is_adopted_not_started_again() {
         service: "api".into(),
         pid: 7,
         restarts: 3,
+        age: None,
     }];
     let setup = Setup {
         running,

@@ -126,6 +126,7 @@ fn service_view(id: ServiceId, service: &Service) -> ServiceView<'_> {
         why: &service.why,
         pid: service.machine.pid(),
         restarts: service.machine.restarts(),
+        begun: service.begun(),
         agent: None,
     }
 }

@@ -115,6 +115,7 @@ impl Elsewhere {
             why: &remote.why,
             pid: remote.pid,
             restarts: remote.restarts,
+            begun: None,
             agent: Some(AgentView {
                 name: &remote.agent,
                 connected: agent.is_some_and(|agent| agent.connected),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ use crate::observe::{Contact, Failure};
 use crate::recover::CarriedRecovery;
 use crate::settings::{PoolSpec, ServiceSpec};
 use crate::supervise::ServiceEvent;
-use crate::time::Time;
+use crate::time::{Time, WallTime};
 
 use super::carried::Carried;
 use super::elsewhere::AgentNews;
@@ -42,6 +43,8 @@ pub struct Running {
     pub pid: u32,
     /// How often it was restarted so far.
     pub restarts: u32,
+    /// How long its process has run, where that is known.
+    pub age: Option<Duration>,
 }
 
 /// What came of a look at an endpoint's agent.
@@ -187,6 +190,14 @@ pub enum Event {
     /// What was read of this machine and the services on it; or of an agent's host, and then its services are named
     /// `AGENT/SERVICE`.
     Facts(Arc<Facts>),
+    /// When the oldest recovery point that can be restored was made of each service that is known to have some, or none (`None`):
+    /// all of this host, or of an agent.
+    Points {
+        /// Whose host; `None` = this one.
+        agent: Option<Arc<str>>,
+        /// By full name, `AGENT/SERVICE` for an agent's.
+        oldest: BTreeMap<Arc<str>, Option<WallTime>>,
+    },
     /// What the recovery did before this engine began. Before the first [`Event::Configure`], or later if the store was slow.
     CarriedRecovery(Vec<CarriedRecovery>),
     /// What the recovery of this pool wanted to be written down is on disk.

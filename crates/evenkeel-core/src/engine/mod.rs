@@ -54,7 +54,7 @@ use crate::incident::Ledger;
 use crate::recover::Planner;
 use crate::rng::Rng;
 use crate::supervise::{ServiceEvent, ServiceState};
-use crate::time::{Now, Time};
+use crate::time::{Now, Time, WallTime};
 
 use context::{Context, Fences};
 use elsewhere::Elsewhere;
@@ -87,6 +87,8 @@ pub struct Engine {
     touched: BTreeSet<PoolId>,
     ledger: Ledger,
     planner: Planner,
+    /// When the oldest recovery point that can be restored was made, by service; bounded by what agents may tell of.
+    points: BTreeMap<Arc<str>, Option<WallTime>>,
     /// How processes ended in the present event, by service.
     ending: Vec<(Arc<str>, String)>,
     /// Of the queue of commands the ledger was told so far in the present event.
@@ -115,6 +117,7 @@ impl Engine {
             touched: BTreeSet::new(),
             ledger: Ledger::default(),
             planner: Planner::default(),
+            points: BTreeMap::new(),
             ending: Vec::new(),
             accounted: 0,
         }
@@ -171,6 +174,7 @@ impl Engine {
             Event::Service { service, event } => self.on_service(service, event),
             Event::Agent { agent, news } => self.on_agent(&agent, news),
             Event::Facts(facts) => self.on_facts(&facts),
+            Event::Points { agent, oldest } => self.know_points(agent.as_deref(), oldest),
             Event::CarriedRecovery(records) => self.carried_recovery(records),
             Event::RecoveryNoted(pool) => self.planner.noted(&pool, now),
             Event::Acted { epoch, result } => self.acted(epoch, result),

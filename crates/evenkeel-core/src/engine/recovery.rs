@@ -1,6 +1,6 @@
 //! What the planner is shown, and what becomes of what it wants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::health::{Endpoint, Sign};
@@ -11,12 +11,17 @@ use crate::recover::actions::Step;
 use crate::recover::{Behind, CarriedRecovery, Case, Condition, Do, Order, RecoveryView};
 use crate::settings::PoolSpec;
 use crate::supervise::{ServiceEvent, ServiceOrder, ServiceState};
+use crate::table::State;
+use crate::time::WallTime;
 
 use super::Engine;
 use super::command::Command;
 
 /// What an endpoint is left of its work while that is to cure it, in thousandths: half shows whether less helps.
 const RELIEVED: u32 = 500;
+
+/// Services whose recovery points are known: as many as agents may have, and some here.
+const POINTS_MAX: usize = 20 * crate::remote::SERVICES_MAX;
 
 impl Engine {
     /// What is shown of a pool's recovery.
@@ -37,6 +42,19 @@ impl Engine {
         let mut planner = std::mem::take(&mut self.planner);
         planner.configure(&names, |subject| self.patient(subject));
         self.planner = planner;
+    }
+
+    /// What there is to go back to, on one host.
+    pub(super) fn know_points(
+        &mut self,
+        agent: Option<&str>,
+        oldest: BTreeMap<Arc<str>, Option<WallTime>>,
+    ) {
+        let host = |name: &Arc<str>| name.split_once('/').map(|(host, _)| host) == agent;
+        self.points.retain(|name, _| !host(name));
+        let room = POINTS_MAX.saturating_sub(self.points.len());
+        let its = oldest.into_iter().filter(|(name, _)| host(name));
+        self.points.extend(its.take(room));
     }
 
     /// The service behind a subject, else the subject itself: what rests after an action.
@@ -162,6 +180,8 @@ impl Engine {
             heard: view.agent.as_ref().is_none_or(|agent| agent.connected),
             state: view.state,
             pid: view.pid,
+            begun: view.begun,
+            oldest_point: self.points.get(name).copied(),
             spec: view.spec.clone(),
         })
     }
@@ -177,11 +197,19 @@ impl Engine {
             .filter(|other| other.id != endpoint.id);
         let healthy = others.filter(|other| other.usable() && other.suspicion.is_none());
         let least = spec.outlier.min_healthy as usize;
+        let name = endpoint.spec.service.as_deref();
+        let service = name.and_then(|name| self.behind(name));
+        // One that was taken over counts as starting until it is seen to be ready, which one that hangs never is.
+        let taken_over = service.as_ref().is_some_and(|s| s.begun.is_some());
         let condition = match view.condition {
             Condition::Down if endpoint.returning() => Condition::Returning,
+            Condition::Returning
+                if taken_over && endpoint.shown.state == State::Down && !endpoint.returning() =>
+            {
+                Condition::Down
+            }
             condition => condition,
         };
-        let name = endpoint.spec.service.as_deref();
         Some(Case {
             incident: view.incident,
             opened: view.opened,
@@ -196,7 +224,7 @@ impl Engine {
             usable: endpoint.usable(),
             spare: healthy.count() >= least,
             waiting: endpoint.waiting(self.now.at),
-            service: name.and_then(|name| self.behind(name)),
+            service,
         })
     }
 }

@@ -28,6 +28,17 @@ pub(crate) struct Service {
     removed: bool,
     /// The fence of the look for readiness that is under way.
     look: Epoch,
+    /// The process that was taken over, and when it began.
+    taken_over: Option<(u32, WallTime)>,
+}
+
+impl Service {
+    /// When its process began, if that was taken over while it ran and was not seen to be ready since.
+    pub(crate) fn begun(&self) -> Option<WallTime> {
+        let (pid, begun) = self.taken_over?;
+        let waits = self.machine.state() == ServiceState::Starting;
+        (waits && self.machine.pid() == Some(pid)).then_some(begun)
+    }
 }
 
 /// All of them.
@@ -165,6 +176,7 @@ impl Services {
             why: String::new(),
             removed: false,
             look: Epoch::default(),
+            taken_over: None,
         };
         self.map.insert(id, service);
         id
@@ -172,6 +184,13 @@ impl Services {
 
     fn adopt(&mut self, id: ServiceId, found: &Running, ctx: &mut Context<'_>) {
         let (pid, restarts) = (found.pid, found.restarts);
+        if let Some(service) = self.map.get_mut(&id) {
+            let begun = |age: Duration| {
+                let ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+                (pid, WallTime(ctx.now.wall.0.saturating_sub(ms)))
+            };
+            service.taken_over = found.age.map(begun);
+        }
         self.on(id, Input::Adopt { pid, restarts }, ctx);
     }
 

@@ -475,6 +475,7 @@ fn running_services_are_adopted_and_unknown_ones_stopped() {
         service: name.into(),
         pid,
         restarts: 4,
+        age: None,
     });
     bench.handle(Event::Running(running.into()));
     bench.services = vec![service("s1", Ready::None)];

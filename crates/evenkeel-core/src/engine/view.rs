@@ -126,6 +126,8 @@ pub struct ServiceView<'a> {
     pub pid: Option<u32>,
     /// How often it was started again.
     pub restarts: u32,
+    /// When its process began, if that was taken over from an earlier engine and was not seen to be ready since.
+    pub begun: Option<WallTime>,
     /// The agent that supervises it; `None` = it is supervised here.
     pub agent: Option<AgentView<'a>>,
 }

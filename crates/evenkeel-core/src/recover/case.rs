@@ -18,7 +18,11 @@ pub(crate) struct Behind {
     pub(crate) heard: bool,
     pub(crate) state: ServiceState,
     pub(crate) pid: Option<u32>,
+    /// When its process began, if that was taken over from an earlier engine and was not seen to be ready since.
+    pub(crate) begun: Option<WallTime>,
     pub(crate) spec: Arc<ServiceSpec>,
+    /// When its oldest recovery point was made, `Some(None)` = there is none that can be restored; `None` = that is not known.
+    pub(crate) oldest_point: Option<Option<WallTime>>,
 }
 
 /// How a subject is.

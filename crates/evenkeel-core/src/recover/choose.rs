@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::diagnose::{Cause, Scope};
 use crate::settings::ServiceSpec;
 use crate::supervise::ServiceState;
-use crate::time::{Now, Time};
+use crate::time::{Now, Time, WallTime};
 
 use super::actions::{ACTIONS, Action, Harm, Needs, Step};
 use super::case::{Behind, Case};
@@ -29,6 +29,11 @@ const RELAPSE: Duration = Duration::from_secs(300);
 
 /// Whoever rests no longer than this is waited for without a word.
 const RESTS_LONG: Duration = Duration::from_secs(15);
+
+/// The kernel's word of when a process began may be off by so much; nobody is judged and treated sooner after it began.
+const CLOCKS: Duration = Duration::from_secs(1);
+
+const INTERRUPTED: &str = "was under way when the balancer before this one ended, and how far it came nobody knows: it is not done again by itself, but a person may order it";
 
 /// What came of choosing.
 #[derive(Clone, Debug)]
@@ -162,8 +167,16 @@ fn obstacle(
     if acts && case.service.as_ref().is_some_and(|s| !s.heard) {
         return because("its agent is not connected");
     }
-    if acts && case.service.as_ref().is_some_and(|s| !touchable(s)) {
+    if acts
+        && case
+            .service
+            .as_ref()
+            .is_some_and(|s| !touchable(s, case, history, now))
+    {
         return Some(Obstacle::Until(now.at + SETTLE_LITTLE));
+    }
+    if history.interrupted_for(&case.subject, case.incident, name) {
+        return because(INTERRUPTED);
     }
     if history.failed_for(&case.subject, case.incident, name) {
         return because("tried, and did not help");
@@ -237,7 +250,16 @@ fn lacking(case: &Case<'_>, action: &Action) -> Option<&'static str> {
             "the service has no `disk_paths`",
         ),
         Needs::Release => missing(care.release.is_some(), "the service has no `release`"),
-        Needs::Data => missing(care.data.is_some(), "the service has no `data`"),
+        Needs::Data if care.data.is_none() => Some("the service has no `data`"),
+        // What was copied since may be as broken. Where nobody has told yet, whoever carries it out looks.
+        Needs::Data => {
+            let sound = |oldest: Option<WallTime>| oldest.is_some_and(|made| made < case.since);
+            let there = service.oldest_point.is_none_or(sound);
+            missing(
+                there,
+                "there is no recovery point from before the fault that can be restored",
+            )
+        }
         Needs::Command => missing(
             command(&service.spec, case).is_some(),
             "the service has no command named as the cause, or `recover`",
@@ -246,9 +268,21 @@ fn lacking(case: &Case<'_>, action: &Action) -> Option<&'static str> {
     }
 }
 
-/// Supervision has its own plans with one that is ending or starting.
-fn touchable(service: &Behind) -> bool {
-    matches!(service.state, ServiceState::Ready | ServiceState::Failed)
+/// Supervision has its own plans with one that is ending or starting. One that was taken over from an earlier process of ours counts as
+/// starting until it is seen to be ready, and one that hangs never is: it was ready before if it has had the time for that, or if
+/// something was done about it since it began, which is done to nobody who only starts.
+fn touchable(service: &Behind, case: &Case<'_>, history: &History, now: Now) -> bool {
+    match service.state {
+        ServiceState::Ready | ServiceState::Failed => true,
+        ServiceState::Starting => service.begun.is_some_and(|begun| {
+            let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            let ran = now.wall.0.saturating_sub(begun.0);
+            let after = WallTime(begun.0.saturating_add(ms(CLOCKS)));
+            ran >= ms(service.spec.ready_timeout)
+                || history.begun_after(&case.subject, case.patient(), after)
+        }),
+        _ => false,
+    }
 }
 
 /// The operator's command for this: named as one of the probable causes is, else `recover`.

@@ -96,6 +96,21 @@ impl History {
         })
     }
 
+    /// Was anything of it cut short by the end of the process before this one?
+    pub(crate) fn interrupted_for(&self, subject: &str, incident: u64, action: &str) -> bool {
+        self.of(subject).any(|tried| {
+            let cut = tried.end == End::Interrupted;
+            cut && tried.incident == incident && tried.action.name() == action
+        })
+    }
+
+    /// Was anything begun at this subject, or another of the same patient, after this moment?
+    pub(crate) fn begun_after(&self, subject: &str, patient: &str, at: WallTime) -> bool {
+        let same = |(of, tried): &(Arc<str>, Tried)| **of == *patient || *tried.subject == *subject;
+        let mut tried = self.tried.iter();
+        tried.any(|entry| same(entry) && entry.1.at > at)
+    }
+
     /// From when on this action may be taken again on this subject, or another of the same patient. A balancer that was started
     /// while the subject was out of the configuration does not know its patient.
     pub(crate) fn rested(&self, subject: &str, patient: &str, action: &Action, now: Now) -> Time {

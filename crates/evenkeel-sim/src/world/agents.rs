@@ -158,6 +158,7 @@ impl World {
                 self.last_pid += 1;
                 let process = Process {
                     pid: self.last_pid,
+                    begun: self.scene.now.at,
                     ready_at: self.scene.now.at,
                     restarts: 0,
                 };
@@ -213,6 +214,7 @@ impl World {
                 service: of(full)?,
                 pid: process.pid,
                 restarts: process.restarts,
+                age: Some(self.scene.now.at.since(process.begun)),
             })
         });
         running.collect()

@@ -318,6 +318,7 @@ impl World {
         self.last_pid += 1;
         let process = Process {
             pid: self.last_pid,
+            begun: self.scene.now.at,
             ready_at: self.scene.now.at + self.ms(20, 800),
             restarts,
         };

@@ -173,6 +173,7 @@ impl World {
             service: name.clone(),
             pid: process.pid,
             restarts: process.restarts,
+            age: Some(self.scene.now.at.since(process.begun)),
         });
         let running = running.collect();
         self.feed(Event::Running(running));

@@ -79,6 +79,7 @@ struct Look {
 #[derive(Clone, Debug)]
 struct Process {
     pid: u32,
+    begun: Time,
     ready_at: Time,
     restarts: u32,
 }

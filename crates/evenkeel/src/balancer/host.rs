@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use evenkeel_control::{Host, Input, ServiceEvent, Tls};
+use evenkeel_control::{Host, Input, OldestPoints, ServiceEvent, Tls};
 use evenkeel_core::balance::Learned;
 use evenkeel_core::counters::CounterSet;
 use evenkeel_core::id::Epoch;
@@ -347,6 +347,10 @@ impl Host for BalancerHost {
 
     fn recovery_points(&self) -> RecoveryPoints {
         self.recovery.list()
+    }
+
+    fn oldest_points(&self, version: u64) -> Option<(u64, OldestPoints)> {
+        self.recovery.oldest(version)
     }
 
     fn verify(&self, service: &str, id: &str) -> Result<RecoveryAnswer, String> {

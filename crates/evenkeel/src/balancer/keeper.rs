@@ -75,6 +75,7 @@ impl Keeper {
                         service: name.into(),
                         pid,
                         restarts,
+                        age: evenkeel_agent::facts::age(pid),
                     });
                 }
                 FromKeeper::AdoptionDone {

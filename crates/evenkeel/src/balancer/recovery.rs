@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use evenkeel_agent::recovery::{Point, Points};
+use evenkeel_agent::recovery::{Point, Points, restorable};
 use evenkeel_agent::serve::{KnownPoints, ServicePoints};
+use evenkeel_control::OldestPoints;
 use evenkeel_core::recover::points::due;
 use evenkeel_core::settings::{Data, ServiceSpec};
 use evenkeel_core::time::WallTime;
@@ -164,23 +165,46 @@ impl Recovery {
                 self.points.prune(service, keep);
                 // One exchange: nobody who looks meanwhile finds none.
                 let list = self.points.list(service);
-                self.change(|shown| {
-                    shown.problems.remove(service);
-                    shown.points.insert(service.to_owned(), list);
-                });
-            }
-            Err(why) => {
-                let before = lock(&self.shown).problems.get(service).cloned();
-                self.change(|shown| {
-                    let problem = (at, why.clone());
-                    shown.problems.insert(service.to_owned(), problem);
-                });
-                // The same again is no news.
-                if before.is_none_or(|(_, said)| said != why) {
-                    tracing::warn!(target: "evenkeel::recovery", service, "{service}: no recovery point made: {why}");
+                self.change(|shown| drop(shown.points.insert(service.to_owned(), list)));
+                match restorable(&data.directory) {
+                    Ok(()) => self.change(|shown| drop(shown.problems.remove(service))),
+                    Err(why) => self.trouble(
+                        service,
+                        at,
+                        why,
+                        "recovery points can only be copied by hand",
+                    ),
                 }
             }
+            Err(why) => self.trouble(service, at, why, "no recovery point made"),
         }
+    }
+
+    fn trouble(&self, service: &str, at: WallTime, why: String, what: &str) {
+        let before = lock(&self.shown).problems.get(service).cloned();
+        // The same again is no news.
+        if before.is_none_or(|(_, said)| said != why) {
+            tracing::warn!(target: "evenkeel::recovery", service, "{service}: {what}: {why}");
+        }
+        self.change(|shown| drop(shown.problems.insert(service.to_owned(), (at, why))));
+    }
+
+    /// When the oldest point that can be restored was made, by service; those that were not looked at yet are not in it.
+    pub(crate) fn oldest(&self, version: u64) -> Option<(u64, OldestPoints)> {
+        if self.version.load(Relaxed) == version {
+            return None;
+        }
+        let wanted = lock(&self.wanted).clone();
+        let shown = lock(&self.shown);
+        let oldest = |(name, points): (&String, &Vec<Point>)| {
+            let data = wanted.get(name)?;
+            let restorable = restorable(&data.directory).is_ok();
+            let made = points.iter().map(|point| WallTime(point.made_ms));
+            let oldest = made.min().filter(|_| restorable);
+            Some((Arc::<str>::from(name.as_str()), oldest))
+        };
+        let all = shown.points.iter().filter_map(oldest).collect();
+        Some((self.version.load(Relaxed), all))
     }
 }
 

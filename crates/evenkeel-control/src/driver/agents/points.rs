@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use evenkeel_core::time::WallTime;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
     ErrorAnswer, ErrorCode, RecoveryAnswer, RecoveryOlder, RecoveryPoints,
@@ -16,6 +17,7 @@ use evenkeel_schema::agent::{
 use tokio::sync::oneshot;
 
 use super::{Did, Known, Wish};
+use crate::OldestPoints;
 use crate::ask::{Outcome, unavailable};
 use crate::driver::Driver;
 use crate::driver::restores::{no_such_point, no_such_service};
@@ -47,6 +49,16 @@ impl TheirPoints {
                 }
             }
         }
+    }
+
+    /// When the oldest of each was made, by full name. Of what did not fit into a report nobody here knows when it was made.
+    pub(super) fn oldest(&self, agent: &str) -> OldestPoints {
+        let known = self.0.iter().filter(|(_, report)| report.older == 0);
+        let oldest = known.map(|(service, report)| {
+            let made = report.points.iter().map(|point| WallTime(point.made_ms));
+            (format!("{agent}/{service}").into(), made.min())
+        });
+        oldest.collect()
     }
 
     pub(super) fn forget(&mut self) {

@@ -40,6 +40,8 @@ pub(crate) struct Bench {
     pub(crate) signals: Vec<(u32, i32)>,
     pub(crate) stubborn: bool,
     pub(crate) never_ready: bool,
+    /// This one is not seen to be ready.
+    pub(crate) deaf: Option<String>,
     /// Everything said of incidents.
     pub(crate) incidents: Vec<crate::incident::IncidentChange>,
     pub(crate) recoveries: BTreeMap<Arc<str>, CarriedRecovery>,
@@ -144,6 +146,7 @@ impl Bench {
             signals: Vec::new(),
             stubborn: false,
             never_ready: false,
+            deaf: None,
             incidents: Vec::new(),
             recoveries: BTreeMap::new(),
             orders: Vec::new(),
@@ -293,7 +296,9 @@ impl Bench {
                     .then_some(Event::Service { service, event });
             }
             Command::ProbeReady { service, epoch } => {
-                let passed = !self.never_ready;
+                let view = self.engine.service(service).unwrap();
+                let deaf = self.deaf.as_deref() == Some(&*view.spec.name);
+                let passed = !self.never_ready && !deaf;
                 let event = ServiceEvent::ReadyProbed { epoch, passed };
                 return Some(Event::Service { service, event });
             }

@@ -10,8 +10,10 @@ use crate::health::{Beat, DecidedBy};
 use crate::incident::{About, Observation, Outcome, Record};
 use crate::recover::actions::{Kept, find};
 use crate::settings::{
-    EndpointSpec, HeartbeatSettings, Ready, RecoveryMode, RecoverySettings, Release, ServiceSpec,
+    Data, EndpointSpec, HeartbeatSettings, Ready, RecoveryMode, RecoverySettings, Release,
+    ServiceSpec,
 };
+
 use crate::table::State;
 
 const MIB: u64 = 1 << 20;
@@ -500,6 +502,194 @@ fn an_action_that_a_restart_of_the_balancer_interrupted_is_not_repeated() {
         "{record:#?}"
     );
     assert!(!record.person.is_empty());
+}
+
+/// A stopped process hears no polite word: the balancer that ordered the restart dies while it waits for the end.
+fn taken_over_in_the_middle_of_a_restart(allow: &[&'static str], age: Duration) -> Bench {
+    let mut bench = begin(allowing(allow));
+    let recover = vec!["/bin/recover".to_owned()];
+    bench.services[0].care.commands = vec![("recover".to_owned(), recover)];
+    let specs = vec![pool_of(&bench)];
+    bench.configure(specs);
+    bench.stubborn = true;
+    hang(&mut bench, "s1");
+    assert_eq!(bench.service("s1"), ServiceState::Stopping);
+    let specs = vec![pool_of(&bench)];
+    let running = ["s1", "s2"].map(|name| {
+        let id = bench.engine.service_id(name).unwrap();
+        let view = bench.engine.service(id).unwrap();
+        Running {
+            service: name.into(),
+            pid: view.pid.unwrap(),
+            restarts: view.restarts,
+            age: Some(age),
+        }
+    });
+    bench.restart();
+    bench.deaf = Some("s1".into());
+    bench.handle(Event::Running(running.into()));
+    bench.configure(specs);
+    bench
+}
+
+fn go_on_hanging(bench: &mut Bench, seconds: u32) {
+    for _ in 0..seconds {
+        see(bench, "s1", Evidence::NoAnswer);
+        let mut stopped = facts(bench, "s1");
+        stopped.process = ProcessState::Stopped;
+        read(bench, stopped);
+        bench.run(1.0);
+    }
+}
+
+#[test]
+fn after_an_interrupted_restart_the_next_action_that_fits_is_taken_without_waiting_for_readiness() {
+    let allow = ["restart", "run"];
+    let mut bench = taken_over_in_the_middle_of_a_restart(&allow, Duration::from_secs(9));
+    assert_eq!(bench.service("s1"), ServiceState::Starting);
+    go_on_hanging(&mut bench, 5);
+    let record = only(&bench);
+    assert_eq!(bench.orders.len(), 1, "{record:#?}");
+    assert_eq!(bench.orders[0].action.name(), "run");
+    let all = taken(&record);
+    assert!(
+        all.contains(&("restart", Outcome::Interrupted)),
+        "{record:#?}"
+    );
+    assert_eq!(bench.starts["s1"], 1, "the restart is not done again");
+}
+
+#[test]
+fn where_nothing_else_is_allowed_after_an_interrupted_restart_a_person_is_told_at_once() {
+    let mut bench = taken_over_in_the_middle_of_a_restart(&["restart"], Duration::from_secs(19));
+    go_on_hanging(&mut bench, 10);
+    let record = only(&bench);
+    let told = record.person.join("\n");
+    assert!(
+        told.contains("restart: was under way when the balancer before this one ended"),
+        "{record:#?}"
+    );
+    assert_eq!(bench.starts["s1"], 1, "the restart is not done again");
+}
+
+#[test]
+fn one_that_was_started_by_the_interrupted_restart_has_its_time_to_get_ready() {
+    let allow = ["restart", "run"];
+    let mut bench = taken_over_in_the_middle_of_a_restart(&allow, Duration::ZERO);
+    go_on_hanging(&mut bench, 8);
+    assert!(bench.orders.is_empty(), "it may be on its way");
+    let record = only(&bench);
+    assert_eq!(taken(&record), [("restart", Outcome::Interrupted)]);
+}
+
+/// It ends at every start, and is given up.
+fn spoilt(allow: &[&'static str]) -> Bench {
+    let mut bench = Bench::new();
+    bench.handle(Event::Incidents(Vec::new()));
+    let mut spec = cared("s1");
+    spec.restart_starts = 2;
+    spec.care.data = Some(Data {
+        directory: "/data".into(),
+        every: Duration::from_secs(3600),
+        keep: 2,
+    });
+    bench.services = vec![spec, cared("s2")];
+    let mut pool = pool("app", [served("s1"), served("s2")]);
+    pool.failover.hold = Duration::ZERO;
+    pool.recovery = allowing(allow);
+    bench.configure(vec![pool]);
+    bench.run(15.0);
+    bench
+}
+
+fn end_again_and_again(bench: &mut Bench) {
+    bench.dead.insert("s1".into());
+    for _ in 0..30 {
+        let seen = Observation {
+            about: About::Endpoint(bench.id("s1")),
+            evidence: Evidence::PortTaken,
+            present: false,
+            source: Source::Check,
+            value: String::new(),
+        };
+        bench.handle(Event::Observed(seen));
+        let service = bench.engine.service_id("s1").unwrap();
+        if let Some(pid) = bench.engine.service(service).unwrap().pid {
+            let status = "exit status: 3".into();
+            let event = ServiceEvent::Exited { pid, status };
+            bench.handle(Event::Service { service, event });
+        }
+        bench.run(1.0);
+    }
+}
+
+/// What the planner took: what supervision does by itself is in the record too.
+fn planned(record: &Record) -> Vec<&str> {
+    let all = record.actions.iter();
+    let planned = all.filter(|a| a.why.contains("helps with"));
+    planned.map(|a| a.action.as_str()).collect()
+}
+
+fn know(bench: &mut Bench, oldest: Option<WallTime>) {
+    bench.handle(Event::Points {
+        agent: None,
+        oldest: [("s1".into(), oldest)].into(),
+    });
+}
+
+#[test]
+fn data_is_restored_where_it_ends_at_every_start_and_starting_it_again_did_not_help() {
+    let mut bench = spoilt(&["restart", "restore_data"]);
+    let made = bench.now.wall;
+    know(&mut bench, Some(made));
+    bench.hold_acts = true;
+    end_again_and_again(&mut bench);
+    let record = only(&bench);
+    assert_eq!(planned(&record), ["restart", "restore_data"], "{record:#?}");
+    assert_eq!(bench.orders.len(), 1);
+    assert!(
+        made < bench.orders[0].since,
+        "a point from before the fault"
+    );
+}
+
+#[test]
+fn no_restoration_is_begun_where_there_is_no_point_from_before_the_fault() {
+    let later = WallTime(u64::MAX / 2);
+    for known in [None, Some(later)] {
+        let mut bench = spoilt(&["restart", "restore_data"]);
+        know(&mut bench, known);
+        end_again_and_again(&mut bench);
+        let record = only(&bench);
+        assert_eq!(planned(&record), ["restart"], "{record:#?}");
+        let told = record.person.join("\n");
+        assert!(
+            told.contains("restore_data: there is no recovery point from before the fault"),
+            "{record:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_known_of_recovery_points_is_known_by_host() {
+    let mut bench = spoilt(&["restart", "restore_data"]);
+    let made = bench.now.wall;
+    know(&mut bench, Some(made));
+    bench.handle(Event::Points {
+        agent: Some("host-1".into()),
+        oldest: [
+            ("s1".into(), None),
+            ("host-1/s1".into(), None),
+            ("host-2/s1".into(), None),
+        ]
+        .into(),
+    });
+    end_again_and_again(&mut bench);
+    let record = only(&bench);
+    assert!(
+        planned(&record).contains(&"restore_data"),
+        "an agent says nothing of what is here: {record:#?}"
+    );
 }
 
 fn pool_of(bench: &Bench) -> crate::settings::PoolSpec {

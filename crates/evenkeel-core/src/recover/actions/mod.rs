@@ -77,7 +77,7 @@ pub enum Needs {
     DiskPaths,
     /// A service with `release`.
     Release,
-    /// A service with `data`.
+    /// A service with `data`, and a recovery point from before the fault.
     Data,
     /// A service with a command that is named as the cause is, or `recover`.
     Command,

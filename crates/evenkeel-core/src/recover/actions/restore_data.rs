@@ -17,6 +17,7 @@ pub(super) static ACTION: Action = Action {
     },
     treats: &[
         (Cause::BadRelease, 0.3), // it may have spoiled what the release before it needs
+        (Cause::ProcessDead, 0.3), // one that ends at every start may not be able to read what it has; starting it is tried first
         (Cause::Unknown, 0.25), // spoiled data looks like nothing that is known
     ],
     harm: Harm::Much,

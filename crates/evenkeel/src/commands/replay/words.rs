@@ -154,6 +154,9 @@ pub(super) fn event(event: &Event, engine: &Engine) -> String {
         Event::Carried(records) => format!("{} records of an earlier process", records.len()),
         Event::Incidents(records) => format!("{} incidents of an earlier process", records.len()),
         Event::Running(running) => format!("{} services that run already", running.len()),
+        Event::Points { oldest, .. } => {
+            format!("the recovery points of {} services are known", oldest.len())
+        }
         Event::Acted { result, .. } => match result {
             Ok(done) => format!("an action is done: {done}"),
             Err(why) => format!("an action failed: {why}"),
