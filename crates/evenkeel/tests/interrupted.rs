@@ -257,7 +257,7 @@ fn killed_in_the_middle_of_a_restart(allow: &str) -> (Evenkeel, u32) {
          [[pool.app.endpoint]]\nname = \"a1\"\naddress = \"127.0.0.1:{port}\"\nservice = \"s\"\n\
          [service.s]\ncommand = [\"/bin/sh\", \"-c\", \"echo $$ > pid; exec {} __sample s {port}\"]\nstop_timeout = \"30s\"\n\
          commands = {{ recover = [\"/bin/sh\", \"-c\", \"kill -KILL $(cat pid)\"] }}\n\
-         ready = {{ kind = \"tcp\", port = {port}, timeout = \"60s\" }}\n",
+         ready = {{ kind = \"http\", port = {port}, path = \"/healthz\", timeout = \"60s\" }}\n",
         app(&[], ""),
         binary()
     ));
@@ -265,7 +265,7 @@ fn killed_in_the_middle_of_a_restart(allow: &str) -> (Evenkeel, u32) {
     let service = evenkeel.until_service("ready");
     let pid = u32::try_from(service["pid"].as_u64().unwrap()).unwrap();
     support::freeze(pid);
-    until_said(&evenkeel, "action restart of app/a1 is running");
+    until_said(&evenkeel, "was told to restart: restart");
     replace(&evenkeel);
     (evenkeel, pid)
 }

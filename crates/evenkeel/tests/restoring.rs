@@ -82,11 +82,12 @@ fn broken_data_is_replaced_by_the_point_from_before_and_kept() {
             (read == "good" && actions(&evenkeel).contains(&cured)).then_some(())
         },
     );
-    assert_eq!(
-        actions(&evenkeel),
-        [("restart".to_owned(), "failed".to_owned()), cured],
-        "the least harmful first\n{}",
-        evenkeel.log()
+    let mut done = actions(&evenkeel);
+    assert_eq!(done.pop(), Some(cured), "{}", evenkeel.log());
+    let vain = ("restart".to_owned(), "failed".to_owned());
+    assert!(
+        !done.is_empty() && done.iter().all(|other| *other == vain),
+        "the least harmful first: {done:?}"
     );
     evenkeel.until("app", "a1", "up");
     let aside = std::fs::read_dir(folder.path()).unwrap().flatten();
