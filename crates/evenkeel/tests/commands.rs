@@ -44,6 +44,40 @@ fn check_names_every_mistake_and_ends_with_2() {
 }
 
 #[test]
+fn what_a_scenario_expects_and_was_not_simulated_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two.toml");
+    let scenario = "summary = \"two\"\npolicies = [\"random\"]\n[run]\nseconds = 2\n[arrival]\nload = 0.5\n\
+                    [work]\nmean_s = 0.01\n[[endpoints]]\ncount = 2\n\
+                    [[expect]]\npolicy = \"random\"\nfigure = \"errors\"\nat_most = 0.0\n";
+    std::fs::write(&file, scenario).unwrap();
+    let file = file.to_str().unwrap();
+    for args in [
+        &["simulate", file][..],
+        &["simulate", file, "--load", "0.3,0.5"],
+    ] {
+        let (code, told, complaint) = evenkeel(args);
+        assert_eq!(code, 0, "{told}{complaint}");
+        assert!(
+            told.contains("holds") && !told.contains("not checked"),
+            "{told}"
+        );
+    }
+    let (code, told, _) = evenkeel(&["simulate", file, "--load", "0.3"]);
+    assert_eq!(code, 1, "{told}");
+    assert!(
+        told.contains("not checked") && told.contains("of load 0.5"),
+        "{told}"
+    );
+    let (code, json, _) = evenkeel(&["simulate", file, "--load", "0.3", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (code, &json["unchecked"][0]["figure"]),
+        (1, &"errors".into())
+    );
+}
+
+#[test]
 fn run_refuses_a_bad_configuration_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.toml");

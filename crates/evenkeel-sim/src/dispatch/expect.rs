@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
+use super::{LoadRun, Outcome, Scenario};
 
 /// A figure of an outcome that can be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -155,5 +155,105 @@ impl Expect {
             off,
             holds: within && outcome.overloaded_s.is_none(),
         })
+    }
+}
+
+/// An expectation that nothing was run for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unchecked {
+    /// Of which policy.
+    pub policy: String,
+    /// What of it.
+    pub figure: Figure,
+    /// Under which load, if that is not the scenario's own.
+    pub load: Option<f64>,
+    /// Why it was not checked.
+    pub why: String,
+}
+
+/// What a scenario expects, held against what was run: each under its load, be that the scenario's own or one asked for.
+pub fn check(scenario: &Scenario, runs: &[LoadRun]) -> (Vec<Verdict>, Vec<Unchecked>) {
+    let mut verdicts = Vec::new();
+    let mut unchecked = Vec::new();
+    for expect in &scenario.expect {
+        let load = expect.load.or(scenario.arrival.load);
+        let run = runs.iter().find(|run| run.load == load);
+        let why = match run.map(|run| expect.judge(&run.outcomes)) {
+            Some(Some(verdict)) => {
+                verdicts.push(verdict);
+                continue;
+            }
+            Some(None) => "its policy, or the one it is held against, was not run".to_owned(),
+            None => match load {
+                Some(load) => format!("it is of load {load}, which was not run"),
+                None => "it is of the scenario's own rate, which was not run".to_owned(),
+            },
+        };
+        unchecked.push(Unchecked {
+            policy: expect.policy.clone(),
+            figure: expect.figure,
+            load: expect.load,
+            why,
+        });
+    }
+    (verdicts, unchecked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::{policies, run_all};
+
+    const SCENARIO: &str = r#"
+summary = "two"
+policies = ["random", "round_robin"]
+[run]
+seconds = 2
+[arrival]
+load = 0.5
+[work]
+mean_s = 0.01
+[[endpoints]]
+count = 2
+[[expect]]
+policy = "random"
+figure = "errors"
+at_most = 0.0
+[[expect]]
+policy = "round_robin"
+figure = "errors"
+at_most = 0.0
+load = 0.7
+"#;
+
+    fn checked(loads: &[Option<f64>], asked: &[&str]) -> (usize, Vec<String>) {
+        let scenario = Scenario::parse(SCENARIO).unwrap();
+        let asked: Vec<String> = asked.iter().map(|&name| name.to_owned()).collect();
+        let policies = policies(&scenario, &asked).unwrap();
+        let run = |load: &Option<f64>| {
+            let scenario = scenario.under(*load).unwrap();
+            LoadRun {
+                load: scenario.arrival.load,
+                outcomes: run_all(&scenario, &policies, 1, &|_| {}).unwrap(),
+            }
+        };
+        let runs: Vec<LoadRun> = loads.iter().map(run).collect();
+        let (verdicts, unchecked) = check(&scenario, &runs);
+        (
+            verdicts.len(),
+            unchecked.into_iter().map(|u| u.why).collect(),
+        )
+    }
+
+    #[test]
+    fn what_is_expected_is_checked_under_its_load_or_said_not_to_be() {
+        assert_eq!(checked(&[None, Some(0.7)], &[]), (2, Vec::new()));
+        // Asked for by name, the scenario's own load is itself.
+        let (held, why) = checked(&[Some(0.5), Some(0.9)], &[]);
+        assert_eq!((held, why.len()), (1, 1));
+        assert!(why[0].contains("load 0.7"), "{why:?}");
+        let (held, why) = checked(&[None, Some(0.7)], &["round_robin"]);
+        assert_eq!((held, why.len()), (1, 1));
+        assert!(why[0].contains("policy"), "{why:?}");
     }
 }

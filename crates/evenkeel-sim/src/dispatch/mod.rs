@@ -31,7 +31,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use expect::{Expect, Figure, Verdict};
+pub use expect::{Expect, Figure, Unchecked, Verdict, check};
 pub use figures::{Curves, Outcome};
 pub use scenario::Scenario;
 pub use svg::svg;

@@ -5,7 +5,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 
 use evenkeel_sim::dispatch::shipped::{SHIPPED, shipped};
-use evenkeel_sim::dispatch::{LoadRun, Outcome, Scenario, Verdict, policies, run_all, svg};
+use evenkeel_sim::dispatch::{
+    LoadRun, Outcome, Scenario, Unchecked, Verdict, check, policies, run_all, svg,
+};
 use serde_json::json;
 
 use crate::End;
@@ -46,24 +48,16 @@ pub(crate) fn run(asked: &Simulate) -> End {
             return End::Failed;
         }
     };
-    // What is expected is expected under the loads that the scenario names.
-    let judged = |(load, run): (&Option<f64>, &LoadRun)| {
-        let expected = scenario.expect.iter().filter(|e| e.load == *load);
-        let verdicts = expected.filter_map(|e| e.judge(&run.outcomes));
-        verdicts.collect::<Vec<Verdict>>()
-    };
-    let verdicts: Vec<Verdict> = match asked.load.is_empty() {
-        true => loads.iter().zip(&runs).flat_map(judged).collect(),
-        false => Vec::new(),
-    };
+    let (verdicts, unchecked) = check(&scenario, &runs);
     if asked.json {
         let runs = runs
             .iter()
             .map(|run| json!({ "load": run.load, "policies": run.outcomes }));
-        let all = json!({ "scenario": name, "summary": scenario.summary, "seed": seed, "runs": serde_json::Value::from_iter(runs), "expected": verdicts });
+        let all = json!({ "scenario": name, "summary": scenario.summary, "seed": seed, "runs": serde_json::Value::from_iter(runs), "expected": verdicts, "unchecked": unchecked });
         out.line(&all.to_string());
     } else {
         tell(&out, &scenario, seed, &runs, &verdicts);
+        tell_unchecked(&out, &unchecked);
     }
     if let Some(path) = &asked.svg
         && let Err(error) = svg(&scenario.summary, &runs)
@@ -72,7 +66,8 @@ pub(crate) fn run(asked: &Simulate) -> End {
         complain(&format!("evenkeel: {}: {error}", path.display()));
         return End::Failed;
     }
-    match verdicts.iter().all(|verdict| verdict.holds) {
+    // What was not checked is no success.
+    match verdicts.iter().all(|verdict| verdict.holds) && unchecked.is_empty() {
         true => End::Done,
         false => End::Failed,
     }
@@ -193,6 +188,25 @@ fn tell(out: &Out, scenario: &Scenario, seed: u64, runs: &[LoadRun], verdicts: &
             true => out.state("down", cell),
             false => cell.to_owned(),
         }
+    });
+}
+
+fn tell_unchecked(out: &Out, unchecked: &[Unchecked]) {
+    if unchecked.is_empty() {
+        return;
+    }
+    out.line("");
+    let row = |one: &Unchecked| Row {
+        cells: vec![one.policy.clone(), one.figure.name().to_owned()],
+        note: one.why.clone(),
+    };
+    let rows: Vec<Row> = unchecked.iter().map(row).collect();
+    out.line(&out.state(
+        "trial",
+        "expected by the scenario and not checked, so the exit code is 1:",
+    ));
+    out.table(&["POLICY", "FIGURE", "WHY"], &rows, |_, _, cell| {
+        cell.to_owned()
     });
 }
 
