@@ -8,7 +8,6 @@
 mod agents;
 mod api;
 mod ask;
-mod clock;
 mod driver;
 mod host;
 mod last;

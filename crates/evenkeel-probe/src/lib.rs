@@ -5,6 +5,7 @@
 //! connection of its own and ends within its time, whatever the other side does.
 
 mod agent;
+pub mod clock;
 mod http;
 mod kind;
 mod ready;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use evenkeel_core::address::Target;
 use evenkeel_core::remote::{Dial, Happened};
 use evenkeel_core::rng::Rng;
+use evenkeel_probe::clock::{instant, now};
 use evenkeel_schema::agent::{FromAgent, Hello, ToAgent};
 use evenkeel_tls::Client;
 use tokio::sync::mpsc;
 
-use super::clock::{instant, now};
 use super::talk;
 use super::worker::Report;
 

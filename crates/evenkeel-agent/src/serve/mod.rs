@@ -11,7 +11,6 @@
 //! Supervision is core's engine without any pool: the same machines as in the balancer, on this side of the network, so that a
 //! service is started again whether anybody is connected or not.
 
-mod clock;
 mod fences;
 mod line;
 mod lines;

@@ -13,10 +13,10 @@ use evenkeel_core::recover::actions::{Hand, find, supervisors_order};
 use evenkeel_core::settings::ServiceSpec;
 use evenkeel_core::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use evenkeel_core::time::Time;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::agent::{FromAgent, Order, VERIFY_DATA, printable};
 
 use super::Did;
-use super::clock::now;
 use super::points::which;
 use super::worker::{Phase, Report, Worker};
 use crate::actions;

@@ -12,6 +12,7 @@ use evenkeel_core::facts::{Facts, ProcessState};
 use evenkeel_core::id::ServiceId;
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::time::Time;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::BeatState;
 use evenkeel_schema::agent::{
@@ -19,7 +20,6 @@ use evenkeel_schema::agent::{
 };
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::clock::now;
 use super::points::ToldPoints;
 use super::worker::Worker;
 

@@ -14,11 +14,11 @@ use evenkeel_core::remote::Fences;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::supervise::{ServiceEvent, ServiceState};
 use evenkeel_core::time::Time;
+use evenkeel_probe::clock::{instant, now};
 use evenkeel_schema::agent::FromAgent;
 use evenkeel_schema::{Mistake, explain};
 use tokio::sync::mpsc;
 
-use super::clock::{instant, now};
 use super::fences::Kept;
 use super::line::LineSays;
 use super::lines::Open;

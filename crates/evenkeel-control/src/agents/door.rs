@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evenkeel_core::remote::{AGENTS_MAX, LinkId};
+use evenkeel_probe::clock::now;
 use evenkeel_schema::config::{Agents, Secret};
 use evenkeel_tls::Server;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +19,6 @@ use tokio::task::JoinHandle;
 use super::quiet::{Line, Quiet};
 use super::{Said, link};
 use crate::Tls;
-use crate::clock::now;
 
 /// Strangers greeted at once: agents that all come back after a restart take turns of some milliseconds.
 const GREETED_MAX: usize = 64;

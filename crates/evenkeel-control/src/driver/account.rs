@@ -17,13 +17,13 @@ use evenkeel_core::settings::{FailoverMode, ObjectiveSettings, PoolSpec};
 use evenkeel_core::supervise::ServiceState;
 use evenkeel_core::table::State;
 use evenkeel_core::time::Time;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::admin::{self, Alert, Availabilities, Availability, ErrorAnswer, ErrorCode};
 use evenkeel_schema::records::AccountRecord;
 use evenkeel_schema::text;
 
 use super::Driver;
 use crate::ask::Outcome;
-use crate::clock::now;
 use crate::metrics::AccountSample;
 
 /// A record is written again after at most this, though nothing happened but time: it says until when somebody looked.

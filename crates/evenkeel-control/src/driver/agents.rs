@@ -13,6 +13,7 @@ use evenkeel_core::engine::{AgentNews, Event};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::remote::{AGENTS_MAX, LinkId, Roster};
 use evenkeel_core::time::{Time, WallTime};
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::AgentStatus;
 use evenkeel_schema::agent::{Beat, FactsReport, FromAgent, ServiceReport, ToAgent, printable};
@@ -23,7 +24,6 @@ use tokio::task::JoinHandle;
 use super::Driver;
 use crate::OldestPoints;
 use crate::agents::{AgentDoor, Quiet, Rules, Said, Talk, What};
-use crate::clock::now;
 use points::TheirPoints;
 
 /// What is done with the answer.

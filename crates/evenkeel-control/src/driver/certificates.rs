@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::time::{Time, WallTime};
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::CertificateStatus;
 
 use super::{Driver, Report};
 use crate::Tls;
 use crate::api::Way;
-use crate::clock::now;
 use crate::tls::{Certificate, Expiry, Level, News, Watch, days_left, warning};
 
 /// Between two looks: whoever renews a certificate expects it within seconds, and a look is one system call a file.

@@ -1,5 +1,6 @@
 //! Going to another configuration: one at a time, prepared off the loop, taken in whole or not at all.
 
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{ErrorAnswer, ErrorCode, Rejected, RevisionAnswer};
 use evenkeel_schema::config::etag;
@@ -7,7 +8,6 @@ use evenkeel_schema::config::etag;
 use super::{ChangeAnswer, Driver, Report};
 use crate::api::Way;
 use crate::ask::{Change, unavailable};
-use crate::clock::now;
 use crate::prepare::{Plan, Prepared, Source};
 use crate::revisions::Noted;
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use evenkeel_core::engine::{Event, ServiceView};
 use evenkeel_core::facts::{self, Facts};
 use evenkeel_core::remote::AGENTS_MAX;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{MachineFacts, ServiceFacts};
 
 use super::Driver;
-use crate::clock::now;
 
 /// What was read last, and when: here, and on each agent's host.
 #[derive(Clone, Debug, Default)]

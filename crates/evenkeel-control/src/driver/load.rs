@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use evenkeel_core::engine::{Event, Order};
+use evenkeel_probe::clock::now;
 use evenkeel_schema::records::{EndpointRecord, RevisionRecord};
 
 use super::Driver;
-use crate::clock::now;
 use crate::last::{last_applied, set_damaged_aside};
 use crate::revisions::{Noted, Revisions};
 use crate::storage::Loaded;

@@ -12,6 +12,7 @@ use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::Messenger;
 use evenkeel_core::table::State;
 use evenkeel_core::time::{Now, Time};
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
     ErrorAnswer, ErrorCode, IncidentStatus, Notice, NotifyAnswer, NotifyResult,
@@ -22,7 +23,6 @@ use tokio::sync::oneshot;
 
 use super::{Driver, Report};
 use crate::ask::Outcome;
-use crate::clock::now;
 use crate::notify::{Missed, number, send, shown, written};
 
 /// What a task brings back of one message.

@@ -9,13 +9,13 @@ use evenkeel_core::id::Epoch;
 use evenkeel_core::recover::actions::{Hand, Step};
 use evenkeel_core::recover::{CarriedRecovery, Order};
 use evenkeel_core::settings::PoolSpec;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::admin::{CureStatus, RecoveryPoint, RecoveryStatus, UnderwayStatus};
 use evenkeel_schema::records::RecoveryRecord;
 use tokio::sync::oneshot;
 
 use super::agents::{Did, Wish};
 use super::{Driver, Report};
-use crate::clock::now;
 
 /// What a task of the recovery brings back.
 pub(crate) enum Recovered {

@@ -7,12 +7,12 @@ use evenkeel_core::engine::Event;
 use evenkeel_core::id::ServiceId;
 use evenkeel_core::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use evenkeel_core::time::Time;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::admin::{ErrorAnswer, ErrorCode, RecoveryAnswer};
 use tokio::sync::oneshot;
 
 use super::{Driver, Report};
 use crate::ask::{Outcome, unavailable};
-use crate::clock::now;
 
 /// Beyond a service's own stop time-out: for the kill that follows it and the word that it worked.
 const STOP_SLACK: Duration = Duration::from_secs(5);

@@ -10,12 +10,12 @@ use evenkeel_core::counters::EndpointShared;
 use evenkeel_core::engine::PoolView;
 use evenkeel_core::session::{Part, SessionWorker};
 use evenkeel_core::time::Time;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::admin::{EndpointSessions, SessionsStatus};
 use evenkeel_schema::config::SessionBy;
 use evenkeel_schema::records::SessionsRecord;
 
 use super::Driver;
-use crate::clock::now;
 
 /// Between two rounds of what has changed. A process that dies hard loses that, and what the disk did not have yet (5 s).
 const STORE_EVERY: Duration = Duration::from_secs(1);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use evenkeel_core::engine::Event;
 use evenkeel_core::time::Time;
+use evenkeel_probe::clock::now;
 
 use super::Driver;
-use crate::clock::now;
 
 /// Between two looks at whether a step is done.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

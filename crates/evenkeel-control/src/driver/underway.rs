@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::records::UnderwayRecord;
 
 use super::Driver;
-use crate::clock::now;
 use crate::storage::Written;
 
 /// A disk that does not take a note in this time holds up no action: it may be the one that makes room on it.

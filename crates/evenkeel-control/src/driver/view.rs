@@ -10,6 +10,7 @@ use evenkeel_core::recover::actions;
 use evenkeel_core::settings::Protocol;
 use evenkeel_core::table::State;
 use evenkeel_core::time::WallTime;
+use evenkeel_probe::clock::now;
 use evenkeel_schema::Stamp;
 use evenkeel_schema::admin::{
     AdmissionStatus, AgentCheckStatus, EndpointService, EndpointStatus, FillingStatus,
@@ -19,7 +20,6 @@ use evenkeel_schema::admin::{
 
 use super::beats::millis;
 use super::{Driver, Newest, paths, redo};
-use crate::clock::now;
 use crate::metrics::{EndpointSample, Sample};
 
 impl Driver {

@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evenkeel_core::time::WallTime;
-
-use crate::clock::now;
+use evenkeel_probe::clock::now;
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

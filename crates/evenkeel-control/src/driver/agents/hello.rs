@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use evenkeel_core::remote::{LinkId, Verdict};
+use evenkeel_probe::clock::now;
 use evenkeel_schema::agent::{Hello, PROTOCOL, Refusal, ToAgent};
 use tokio::sync::mpsc;
 
 use super::Link;
 use crate::agents::Talk;
-use crate::clock::now;
 use crate::driver::Driver;
 
 impl Driver {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use evenkeel_core::id::Epoch;
 use evenkeel_core::remote::{LinkId, ahead, following};
+use evenkeel_probe::clock::now;
 use evenkeel_schema::agent::{Order, ToAgent};
 
 use super::{Agents, Answer, Did, Waiting, Wish};
 use crate::agents::Talk;
-use crate::clock::now;
 use crate::driver::Driver;
 
 /// Orders that wait for an answer; a planner has one at a time for a pool.

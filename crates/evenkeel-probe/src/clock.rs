@@ -1,4 +1,6 @@
-//! The one place where control asks what time it is.
+//! What time it is: asked here, by whoever feeds an engine, and nowhere else.
+//!
+//! It stands beside the probes since it is one more look at the world, and since control and agent both look through here.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +8,7 @@ use evenkeel_core::time::{Now, Time, WallTime};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Both clocks, now.
-pub(crate) fn now() -> Now {
+pub fn now() -> Now {
     let at = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(at.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(at.tv_nsec).unwrap_or(0);
@@ -20,7 +22,7 @@ pub(crate) fn now() -> Now {
 }
 
 /// The tokio moment that is `at` on the machine's clock.
-pub(crate) fn instant(at: Time) -> tokio::time::Instant {
+pub fn instant(at: Time) -> tokio::time::Instant {
     // A timer further away than a day is set again then.
     let ahead = at.since(now().at).min(Duration::from_secs(86_400));
     tokio::time::Instant::now() + ahead
