@@ -72,7 +72,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         admin: Admin,
     },
-    /// How much of the time and of the requests was good, and what is left of the error budget
+    /// How much of the time and of the requests was good, what is left of the error budget, and how long faults took by cause (the label's, where an incident has one)
     Availability {
         /// Only this pool
         #[arg(value_parser = NonEmptyStringValueParser::new())]

@@ -72,6 +72,7 @@ fn a_fault_is_down_a_drain_is_planned_and_all_adds_up() {
         Some(account(&evenkeel)).filter(|a| seconds(a, "planned_s") > 0.2)
     });
     assert_eq!(planned["state"], "planned");
+    assert_eq!(endpoint(&planned, "a1")["failovers"], 0);
     for of in [&planned, endpoint(&planned, "a1")] {
         assert!(
             seconds(of, "up_s") > 0.0 && seconds(of, "down_s") > 0.0,
@@ -303,6 +304,14 @@ fn how_long_an_incident_took_is_counted_once_even_if_everything_crashes_before_i
     assert!(metrics.contains(&line), "{line}: {metrics}");
     let (_, text, _) = evenkeel.command(&["availability", "app"]);
     assert!(text.contains(&cause) && text.contains("RESTORE"), "{text}");
+    assert!(!text.contains("what is missing"), "the pool was up: {text}");
+
+    // A person knows better.
+    let id = closed["id"].as_u64().unwrap();
+    let label = r#"{"cause":"bad_release"}"#;
+    evenkeel.ask("POST", &format!("/v1/incidents/{id}/label"), label);
+    let once = vec![("bad_release".to_owned(), 1)];
+    assert_eq!(counted(&evenkeel), Some(once.clone()));
 
     // The incident is on the disk at once, the account some seconds later.
     crash(&mut evenkeel);

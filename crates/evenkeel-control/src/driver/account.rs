@@ -163,7 +163,7 @@ impl Driver {
         self.catch_up_on_incidents();
     }
 
-    /// Incidents that closed and that no account was told of: a process before this one ended between the two. Once, when
+    /// Incidents that closed or were labelled and that no account was told of: a process before this one ended between the two. Once, when
     /// both the accounts and the incidents have come out of the store.
     pub(super) fn catch_up_on_incidents(&mut self) {
         if !self.accounts.open || std::mem::replace(&mut self.accounts.caught_up, true) {
@@ -174,7 +174,7 @@ impl Driver {
         }
     }
 
-    /// An incident is over: how long its steps took goes to the account of each pool it was in.
+    /// An incident is over, or was labelled after that: how long its steps took goes to the account of each pool it was in.
     pub(super) fn account_incident(&mut self, record: &Record) {
         let Some(closed) = record.closed else {
             return;
@@ -217,6 +217,7 @@ impl Driver {
         let event = AccountEvent::Changed {
             endpoint: &transition.name,
             to: transition.to,
+            by: transition.decided_by,
         };
         let changes = one.account.on(event, now());
         if let Some(objective) = objective(&self.engine, &transition.pool) {
@@ -242,6 +243,7 @@ impl Driver {
                     let event = AccountEvent::Changed {
                         endpoint: endpoint.name,
                         to: endpoint.state,
+                        by: endpoint.decided_by,
                     };
                     tell(
                         &mut self.notices.alerts,

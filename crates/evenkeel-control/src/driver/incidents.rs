@@ -26,6 +26,7 @@ impl Driver {
                         .or_default() += 1;
                     self.account_incident(&record);
                 }
+                News::Labelled => self.account_incident(&record),
                 News::Merged(_) | News::Forgotten => {
                     self.notice_incident(&record, &news);
                     return self.storage.delete_incident(record.id);

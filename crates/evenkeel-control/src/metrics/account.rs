@@ -92,7 +92,7 @@ pub(super) fn encode(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result 
         all,
         page,
         "evenkeel_endpoint_failovers",
-        "Times in the objective's window the endpoint left while another was there to take its work",
+        "Times in the objective's window a fault took the endpoint while another was there to take its work",
         |e| e.failovers,
     )?;
     page.family(
@@ -150,7 +150,7 @@ fn burns(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result {
 fn stages(all: &[AccountSample], page: &mut Page<'_>) -> fmt::Result {
     page.family(
         "evenkeel_incident_stage_seconds",
-        "How long each step of the pool's closed incidents took, by cause, since its account began; times are known within a tenth",
+        "How long each step of the pool's closed incidents took, by cause (a label moves them to another), since its account began; times are known within a tenth",
         MetricType::Histogram,
         |family| {
             for sample in all {

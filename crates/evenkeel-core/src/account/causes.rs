@@ -4,6 +4,7 @@
 //! most a tenth, however many incidents there were.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,12 +50,7 @@ pub struct Times {
 impl Times {
     /// Counts one.
     pub fn add(&mut self, took: Duration) {
-        let ms = took.as_secs_f64() * 1e3;
-        let bucket = match ms < 1.0 {
-            true => 0,
-            false => 1 + (ms.ln() / GROWTH.ln()) as u16,
-        };
-        let count = self.buckets.entry(bucket.min(BUCKETS - 1)).or_default();
+        let count = self.buckets.entry(bucket(took)).or_default();
         *count = count.saturating_add(1);
     }
 
@@ -91,6 +87,16 @@ impl Times {
             .sum()
     }
 
+    /// Takes back one that was counted.
+    fn take_back(&mut self, took: Duration) {
+        if let Entry::Occupied(mut count) = self.buckets.entry(bucket(took)) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
     /// Buckets and counts, to be kept.
     pub fn buckets(&self) -> impl Iterator<Item = (u16, u64)> {
         self.buckets.iter().map(|(bucket, n)| (*bucket, *n))
@@ -103,6 +109,15 @@ impl Times {
             *count = count.saturating_add(n);
         }
     }
+}
+
+fn bucket(took: Duration) -> u16 {
+    let ms = took.as_secs_f64() * 1e3;
+    let bucket = match ms < 1.0 {
+        true => 0,
+        false => 1 + (ms.ln() / GROWTH.ln()) as u16,
+    };
+    bucket.min(BUCKETS - 1)
 }
 
 fn middle(bucket: u16) -> Duration {
@@ -129,6 +144,16 @@ impl CauseTimes {
         for (times, took) in times.iter_mut().zip(took) {
             took.into_iter().for_each(|took| times.add(took));
         }
+    }
+
+    /// One that was counted was of another cause. A cause of which nothing is left is not named any more.
+    pub fn take_back(&mut self, cause: &str, took: [Option<Duration>; 4]) {
+        let times = self.of(cause);
+        for (times, took) in times.iter_mut().zip(took) {
+            took.into_iter().for_each(|took| times.take_back(took));
+        }
+        self.causes
+            .retain(|_, stages| stages.iter().any(|times| times.count() > 0));
     }
 
     /// Causes by name, with their stages in the order of [`Stage::ALL`].

@@ -24,8 +24,8 @@ pub struct Kept {
     pub endpoints: Vec<KeptEndpoint>,
     /// Times by cause.
     pub causes: Vec<KeptCause>,
-    /// Incidents whose times these are, the last of them.
-    pub counted: Vec<u64>,
+    /// Incidents whose times these are, the last of them, and under which cause; `None` where that was not written down.
+    pub counted: Vec<(u64, Option<String>)>,
 }
 
 /// A history.

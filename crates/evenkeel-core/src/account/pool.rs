@@ -1,6 +1,6 @@
 //! The account of one pool: what it is told, and the alerts that come of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::causes::CauseTimes;
 use super::counts::Counts;
 use super::history::{History, Kind, nanos};
 use super::kept::{Kept, KeptBook, KeptCause, KeptCounts, KeptEndpoint};
+use crate::health::DecidedBy;
 use crate::settings::ObjectiveSettings;
 use crate::table::State;
 use crate::time::{Now, Time, WallTime};
@@ -60,6 +61,8 @@ pub enum AccountEvent<'a> {
         endpoint: &'a str,
         /// How it is now.
         to: State,
+        /// Who took it there.
+        by: DecidedBy,
     },
     /// Requests that were answered since the last time.
     Counted {
@@ -77,11 +80,12 @@ pub enum AccountEvent<'a> {
         /// Failed.
         failures: u64,
     },
-    /// An incident closed. One that was counted before, by an earlier process perhaps, is not counted again.
+    /// An incident is closed. One that was counted before, by an earlier process perhaps, is not counted again: if its cause
+    /// is another since a person said what it was, its times move there.
     Closed {
         /// Its number.
         incident: u64,
-        /// Its cause.
+        /// Its cause, a person's word before the diagnosis.
         cause: &'a str,
         /// How long each [`Stage`](super::Stage) took, where it was reached.
         took: [Option<Duration>; 4],
@@ -121,8 +125,8 @@ pub struct PoolAccount {
     whole: Counts<2>,
     pub(super) alerts: Alerts,
     pub(super) causes: CauseTimes,
-    /// Incidents whose times are in `causes`.
-    counted: BTreeSet<u64>,
+    /// Incidents whose times are in `causes`, and under which; `None` where an older record did not say.
+    counted: BTreeMap<u64, Option<Arc<str>>>,
 }
 
 impl PoolAccount {
@@ -143,7 +147,7 @@ impl PoolAccount {
             whole: Counts::new(objective.window, slot(objective, POOL_SLOTS)),
             alerts: Alerts::default(),
             causes: CauseTimes::default(),
-            counted: BTreeSet::new(),
+            counted: BTreeMap::new(),
         }
     }
 
@@ -160,7 +164,7 @@ impl PoolAccount {
                 objective,
                 endpoints,
             } => self.configure(objective, endpoints),
-            AccountEvent::Changed { endpoint, to } => self.changed(endpoint, Kind::of(to)),
+            AccountEvent::Changed { endpoint, to, by } => self.changed(endpoint, Kind::of(to), by),
             AccountEvent::Counted { good, bad } => {
                 for counts in [&mut self.fine, &mut self.middle, &mut self.whole] {
                     counts.add(self.elapsed_ns, [good, bad]);
@@ -182,12 +186,7 @@ impl PoolAccount {
                 cause,
                 took,
             } => {
-                if self.counted.insert(incident) {
-                    self.causes.closed(cause, took);
-                }
-                while self.counted.len() > COUNTED_MAX {
-                    self.counted.pop_first();
-                }
+                self.closed(incident, cause, took);
                 return Vec::new();
             }
             AccountEvent::Tick => self.ticked = self.at,
@@ -228,7 +227,10 @@ impl PoolAccount {
         for (counts, kept) in counts.into_iter().zip(&kept.requests) {
             counts.remember(kept.slot, &kept.slots, shift);
         }
-        self.counted.extend(kept.counted.iter().copied());
+        for (incident, cause) in &kept.counted {
+            let cause = cause.as_deref().map(Arc::from);
+            self.counted.entry(*incident).or_insert(cause);
+        }
         for kept in &kept.causes {
             let stages = self.causes.of(&kept.cause);
             for (times, kept) in stages.iter_mut().zip(&kept.stages) {
@@ -259,7 +261,11 @@ impl PoolAccount {
             requests: [&self.fine, &self.middle, &self.whole]
                 .map(kept_counts)
                 .into(),
-            counted: self.counted.iter().copied().collect(),
+            counted: self
+                .counted
+                .iter()
+                .map(|(incident, cause)| (*incident, cause.as_deref().map(str::to_owned)))
+                .collect(),
             causes: self
                 .causes
                 .iter()
@@ -315,7 +321,20 @@ impl PoolAccount {
         self.judge();
     }
 
-    fn changed(&mut self, endpoint: &str, kind: Kind) {
+    fn closed(&mut self, incident: u64, cause: &str, took: [Option<Duration>; 4]) {
+        match self.counted.get(&incident) {
+            Some(Some(before)) if **before != *cause => self.causes.take_back(before, took),
+            Some(_) => return,
+            None => {}
+        }
+        self.causes.closed(cause, took);
+        self.counted.insert(incident, Some(cause.into()));
+        while self.counted.len() > COUNTED_MAX {
+            self.counted.pop_first();
+        }
+    }
+
+    fn changed(&mut self, endpoint: &str, kind: Kind, by: DecidedBy) {
         let up = |book: &Book| book.history.kind() == Kind::Up;
         let others = self
             .endpoints
@@ -324,8 +343,10 @@ impl PoolAccount {
         let Some(book) = self.endpoints.get_mut(endpoint) else {
             return;
         };
-        // It leaves, and somebody is there to take its work.
-        if up(book) && matches!(kind, Kind::Down | Kind::Planned) && others {
+        // A fault takes it, or what is done about one, and somebody is there to take its work. A person who takes it out
+        // for a while plans that, and so does an endpoint that says so itself.
+        let fault = kind == Kind::Down || (kind == Kind::Planned && by == DecidedBy::Recovery);
+        if up(book) && fault && others {
             book.counts.add(self.elapsed_ns, [0, 0, 1]);
         }
         book.history.change(kind, self.at);

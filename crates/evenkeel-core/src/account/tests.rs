@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::history::PIECES_MAX;
 use super::*;
+use crate::health::DecidedBy;
 use crate::settings::{Nines, ObjectiveSettings};
 use crate::table::State;
 use crate::time::{Now, Time, WallTime};
@@ -59,7 +60,8 @@ fn run(account: &mut PoolAccount, until: Duration) -> Vec<(Duration, burn::BurnC
 
 fn changed(account: &mut PoolAccount, endpoint: &str, to: State, when: Duration) {
     run(account, when);
-    account.on(AccountEvent::Changed { endpoint, to }, at(when));
+    let by = DecidedBy::Check;
+    account.on(AccountEvent::Changed { endpoint, to, by }, at(when));
 }
 
 fn seconds(figures: &Figures) -> [f64; 4] {
@@ -91,11 +93,31 @@ fn a_fault_a_drain_and_a_pause_are_each_counted_as_what_they_are() {
         (a1.figures.mtbf_s, a1.figures.mttr_s),
         (Some(24.0), Some(3.0))
     );
-    // a1 left once with a2 there, a2 once with a1 there; when a1 left again nobody was.
-    assert_eq!((a1.failovers, a2.failovers), (1, 1));
+    // A fault took a1 while a2 was there; what a person takes out is planned.
+    assert_eq!((a1.failovers, a2.failovers), (1, 0));
     assert_eq!(report.figures.sum.availability(), Some(1.0));
     let independent = report.independent.unwrap();
     assert_eq!(independent, 1.0);
+}
+
+#[test]
+fn only_what_a_fault_took_is_a_failover() {
+    for (to, by, failovers) in [
+        (State::Draining, DecidedBy::Operator, 0),
+        (State::Maintenance, DecidedBy::Operator, 0),
+        (State::Draining, DecidedBy::Heartbeat, 0),
+        (State::Draining, DecidedBy::Recovery, 1),
+        (State::Down, DecidedBy::Check, 1),
+    ] {
+        let mut account = pool(&["a1", "a2"], Some(State::Up));
+        let endpoint = "a1";
+        let event = AccountEvent::Changed { endpoint, to, by };
+        account.on(event, at(SECOND));
+        // A drained one that fails then took nobody's work away.
+        changed(&mut account, "a1", State::Down, 2 * SECOND);
+        let report = account.report(at(3 * SECOND));
+        assert_eq!(report.endpoints[0].failovers, failovers, "{to:?} by {by:?}");
+    }
 }
 
 #[test]
@@ -106,6 +128,7 @@ fn whoever_was_paused_knows_nothing_of_the_time_between() {
     let down = AccountEvent::Changed {
         endpoint: "a1",
         to: State::Down,
+        by: DecidedBy::Check,
     };
     account.on(down, at(70 * SECOND));
     run(&mut account, 75 * SECOND);
@@ -164,7 +187,14 @@ fn a_restart_is_a_gap_and_nothing_before_it_is_lost() {
     again.on(event, boot(Duration::ZERO));
     again.remember(&kept);
     for (endpoint, to) in [("a2", State::Up), ("a1", State::Up)] {
-        again.on(AccountEvent::Changed { endpoint, to }, boot(2 * SECOND));
+        again.on(
+            AccountEvent::Changed {
+                endpoint,
+                to,
+                by: DecidedBy::Check,
+            },
+            boot(2 * SECOND),
+        );
     }
     let report = again.report(boot(5 * SECOND));
     assert_eq!(seconds(&report.figures), [18.0, 0.0, 0.0, 47.0]);
@@ -189,6 +219,7 @@ fn a_total_outage_at_three_nines_alerts_after_0_864_and_2_16_minutes_and_the_ale
         AccountEvent::Changed {
             endpoint: "a2",
             to: State::Down,
+            by: DecidedBy::Check,
         },
         at(fault + SECOND),
     );
@@ -238,7 +269,14 @@ fn a_slow_leak_of_the_budget_is_a_ticket() {
     let turn = |account: &mut PoolAccount, to, when| {
         let news = run(account, when);
         let endpoint = "a1";
-        account.on(AccountEvent::Changed { endpoint, to }, at(when));
+        account.on(
+            AccountEvent::Changed {
+                endpoint,
+                to,
+                by: DecidedBy::Check,
+            },
+            at(when),
+        );
         news
     };
     for hour in 1..=14 {
@@ -443,8 +481,14 @@ impl Life {
             Step::Pass(ns) => self.pass(ns),
             Step::Change(n, to) => {
                 let endpoint = NAMES[n];
-                self.account
-                    .on(AccountEvent::Changed { endpoint, to }, self.now);
+                self.account.on(
+                    AccountEvent::Changed {
+                        endpoint,
+                        to,
+                        by: DecidedBy::Check,
+                    },
+                    self.now,
+                );
             }
             Step::Configure(numbers) => self.configure(&numbers),
             Step::Jump(ms) => self.now.wall.0 = self.now.wall.0.saturating_add_signed(ms),
@@ -485,6 +529,57 @@ proptest! {
         };
         prop_assert_eq!(run(), run());
     }
+}
+
+#[test]
+fn the_times_of_a_labelled_incident_are_counted_under_the_label() {
+    let mut account = pool(&["a1"], Some(State::Up));
+    let closed = |incident, cause, ms| AccountEvent::Closed {
+        incident,
+        cause,
+        took: [Some(Duration::from_millis(ms)), None, None, Some(SECOND)],
+    };
+    let counts = |account: &PoolAccount| -> Vec<(String, u64, u64)> {
+        let report = account.report(at(SECOND));
+        let causes = report.causes.iter();
+        let count = |(name, stages): (&Arc<str>, &[Times; 4])| {
+            (name.to_string(), stages[0].count(), stages[3].count())
+        };
+        causes.map(count).collect()
+    };
+    let is = |all: &[(&str, u64)]| -> Vec<(String, u64, u64)> {
+        all.iter().map(|(c, n)| ((*c).to_owned(), *n, *n)).collect()
+    };
+    account.on(closed(7, "process_dead", 100), at(SECOND));
+    account.on(closed(8, "process_dead", 2000), at(SECOND));
+    account.on(closed(8, "bad_release", 2000), at(SECOND));
+    account.on(closed(8, "bad_release", 2000), at(SECOND));
+    let both = is(&[("bad_release", 1), ("process_dead", 1)]);
+    assert_eq!(counts(&account), both);
+    let report = account.report(at(SECOND));
+    let (_, left) = report.causes.iter().last().unwrap();
+    let left = left[0].quantile(1.0).unwrap();
+    assert!(
+        left < SECOND,
+        "what moved took its own time along: {left:?}"
+    );
+    // A person thinks again after a restart; what is left of no cause is not named.
+    let kept = account.keep(at(SECOND));
+    let mut again = pool(&["a1"], None);
+    again.remember(&kept);
+    again.on(closed(8, "disk_full", 2000), at(SECOND));
+    again.on(closed(7, "disk_full", 100), at(SECOND));
+    assert_eq!(counts(&again), is(&[("disk_full", 2)]));
+    // A record that does not say where its incidents were counted: they stay there.
+    let mut older = kept.clone();
+    older
+        .counted
+        .iter_mut()
+        .for_each(|(_, cause)| *cause = None);
+    let mut again = pool(&["a1"], None);
+    again.remember(&older);
+    again.on(closed(8, "disk_full", 2000), at(SECOND));
+    assert_eq!(counts(&again), both);
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub struct EndpointReport {
     pub requests: u64,
     /// Of those, failed.
     pub failures: u64,
-    /// Times it left while another was there to take its work.
+    /// Times a fault took it, or what was done about one, while another was there to take its work.
     pub failovers: u64,
     /// Its share of the pool's weight: what of the requests would be its part; 0 in a later tier and for a standby.
     pub weight_share: f64,

@@ -84,7 +84,7 @@ pub struct Availability {
     pub even_share: Share,
     /// By name.
     pub endpoints: Vec<EndpointAvailability>,
-    /// Times by cause, of all incidents since the account began.
+    /// Times by cause, of all incidents since the account began; of those that were labelled, under the label.
     pub causes: Vec<Cause>,
     /// Where it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,8 @@ pub struct EndpointAvailability {
     pub failures: u64,
     /// Times it went down, or was found so at first.
     pub faults: u64,
-    /// Times it left while another was there to take its work.
+    /// Times a fault took it, or what was done about one, while another was there to take its work; what an operator takes
+    /// out is planned.
     pub failovers: u64,
     /// Its even share: of the requests its share of the weight (0 in a later tier and for a standby), of the rest 1/K.
     pub even_share: Share,

@@ -40,6 +40,9 @@ pub struct AccountRecord {
     /// Incidents whose times these are, the last of them.
     #[serde(default)]
     pub incidents: Vec<u64>,
+    /// Under which cause the times of each of `incidents` are, in their order; a record from before this was kept has none.
+    #[serde(default)]
+    pub incident_causes: Vec<String>,
 }
 
 /// A history.
@@ -101,6 +104,7 @@ impl Record for AccountRecord {
             || endpoints().any(|e| rows(e.counts.slots.len()) || e.counts.slot_ns == 0)
             || rows(self.causes.len())
             || rows(self.incidents.len())
+            || rows(self.incident_causes.len())
             || stages().any(|stage| rows(stage.len()))
         {
             return Err("a list of it is longer than can be".into());
@@ -170,6 +174,8 @@ impl From<Kept> for AccountRecord {
             counts: endpoint.counts.into(),
         };
         let cause = |cause: KeptCause| (cause.cause, cause.stages);
+        let (incidents, incident_causes) = kept.counted.into_iter().unzip();
+        let incident_causes: Vec<Option<String>> = incident_causes;
         AccountRecord {
             pool: kept.pool,
             began: Stamp(kept.began),
@@ -179,7 +185,12 @@ impl From<Kept> for AccountRecord {
             requests: kept.requests.into_iter().map(Into::into).collect(),
             endpoints: kept.endpoints.into_iter().map(endpoint).collect(),
             causes: kept.causes.into_iter().map(cause).collect(),
-            incidents: kept.counted,
+            incidents,
+            // Empty: not known.
+            incident_causes: incident_causes
+                .into_iter()
+                .map(Option::unwrap_or_default)
+                .collect(),
         }
     }
 }
@@ -192,6 +203,12 @@ impl From<AccountRecord> for Kept {
             counts: endpoint.counts.into(),
         };
         let cause = |(cause, stages)| KeptCause { cause, stages };
+        let known = record.incident_causes.into_iter();
+        let known = known.map(|cause| Some(cause).filter(|cause| !cause.is_empty()));
+        let counted = record
+            .incidents
+            .into_iter()
+            .zip(known.chain(std::iter::repeat(None)));
         Kept {
             pool: record.pool,
             began: record.began.0,
@@ -201,7 +218,7 @@ impl From<AccountRecord> for Kept {
             requests: record.requests.into_iter().map(Into::into).collect(),
             endpoints: record.endpoints.into_iter().map(endpoint).collect(),
             causes: record.causes.into_iter().map(cause).collect(),
-            counted: record.incidents,
+            counted: counted.collect(),
         }
     }
 }

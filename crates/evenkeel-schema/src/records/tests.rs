@@ -78,7 +78,8 @@ fn kept() -> Kept {
         now(0),
     );
     let (endpoint, to) = ("a1", State::Down);
-    account.on(AccountEvent::Changed { endpoint, to }, now(3));
+    let by = DecidedBy::Check;
+    account.on(AccountEvent::Changed { endpoint, to, by }, now(3));
     account.on(AccountEvent::Counted { good: 7, bad: 1 }, now(4));
     let tried = AccountEvent::Tried {
         endpoint,

@@ -27,8 +27,12 @@ impl Invariant for AccountAddsUp {
             Note::Published(table) => self.published(table, scene),
             Note::Changed(change) => {
                 if let Some(account) = self.accounts.get_mut(&change.pool) {
-                    let (endpoint, to) = (&*change.name, change.to);
-                    account.on(AccountEvent::Changed { endpoint, to }, scene.now);
+                    let event = AccountEvent::Changed {
+                        endpoint: &change.name,
+                        to: change.to,
+                        by: change.decided_by,
+                    };
+                    account.on(event, scene.now);
                 }
             }
             Note::Restarted => {

@@ -212,15 +212,25 @@ fn print_intervals(out: &Out, pool: &Value) {
     };
     of("between failures", "mtbf_s", "mtbf_interval_s");
     of("to repair", "mttr_s", "mttr_interval_s");
-    if let (Some(expected), true) = (
+    if let (Some(actual), Some(expected), true) = (
+        pool["availability"].as_f64(),
         pool["availability_if_independent"].as_f64(),
         pool["faults"].as_u64() > Some(0),
     ) {
-        out.line(&out.dim(&format!(
-            "endpoints that fail independently of each other would have made {}: what is missing took several at once",
-            percent(Some(expected))
-        )));
+        out.line(&out.dim(&independent(actual, expected)));
     }
+}
+
+/// Failures that share a cause come together and cost more than the endpoints' own times say; or less, where they took turns.
+fn independent(actual: f64, expected: f64) -> String {
+    let verdict = match actual < expected {
+        true => "what is missing took several at once",
+        false => "they were down together no longer than chance would have it",
+    };
+    format!(
+        "endpoints that fail independently of each other would have made {}: {verdict}",
+        percent(Some(expected))
+    )
 }
 
 fn print_causes(out: &Out, causes: &[Value]) {
@@ -248,7 +258,9 @@ fn print_causes(out: &Out, causes: &[Value]) {
         note: String::new(),
     };
     let rows: Vec<Row> = causes.iter().map(row).collect();
-    out.line("times by cause: half of them / nine in ten took no longer");
+    out.line(
+        "times by cause, a label's where one was given: half of them / nine in ten took no longer",
+    );
     out.table(&header, &rows, |_, _, cell| cell.to_owned());
 }
 
@@ -348,6 +360,17 @@ fn time(seconds: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_independent_failures_would_have_made_is_said_in_both_directions() {
+        let worse = independent(0.95, 0.99);
+        assert!(worse.contains("made 99.00 %: what is missing took several at once"));
+        for actual in [0.99, 0.995] {
+            let line = independent(actual, 0.99);
+            assert!(!line.contains("missing"), "{line}");
+            assert!(line.contains("no longer than chance"), "{line}");
+        }
+    }
 
     #[test]
     fn figures_have_as_many_digits_as_say_something() {
