@@ -16,7 +16,7 @@ use evenkeel_core::supervise::ServiceEvent;
 use evenkeel_core::table::PoolTable;
 use evenkeel_core::time::WallTime;
 use evenkeel_schema::Config;
-use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints};
+use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints, ReplacedStatus};
 
 use crate::Tls;
 
@@ -112,6 +112,10 @@ pub trait Host: Send + Sync + 'static {
     }
     /// The process `run` was started as.
     fn keeper_pid(&self) -> u32;
+    /// What became of the balancers before this one, where there were any.
+    fn replaced(&self) -> Option<ReplacedStatus> {
+        None
+    }
 }
 
 /// What the keeper tells control.

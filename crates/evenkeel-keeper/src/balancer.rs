@@ -13,7 +13,9 @@ use rustix::process::{Pid, Signal};
 use crate::children::{Launched, number, signal_group};
 use crate::life::Judge;
 use crate::link::{receive_packet, send_packet};
-use crate::wire::{self, DESCRIPTORS_PER_MESSAGE_MAX, FromKeeper, MESSAGE_BYTES_MAX, ToKeeper};
+use crate::wire::{
+    self, DESCRIPTORS_PER_MESSAGE_MAX, Ending, FromKeeper, MESSAGE_BYTES_MAX, ToKeeper,
+};
 
 /// Packets that may wait for a child that does not read. Far above what a start needs (every socket, service and exit once);
 /// a child behind by more does not read at all.
@@ -30,6 +32,8 @@ pub(crate) struct Balancer {
     pub(crate) leaving: bool,
     /// It was killed, or its words are not believed any more: nothing it still says counts.
     pub(crate) doomed: bool,
+    /// Why the keeper killed it.
+    condemned: Option<String>,
     /// Its end of the link is closed.
     pub(crate) closed: bool,
     /// It was reaped: its number may be another process's by now.
@@ -66,6 +70,7 @@ impl Balancer {
             greeted: false,
             leaving: false,
             doomed: false,
+            condemned: None,
             closed: false,
             ended: false,
             link: launched.channel,
@@ -155,9 +160,19 @@ impl Balancer {
         !self.doomed && !self.closed
     }
 
-    /// Ends it and its process group at once.
-    pub(crate) fn kill(&mut self) {
+    /// How it came to its end, for a person.
+    pub(crate) fn died_of(&self, ending: Ending) -> String {
+        match (&self.condemned, ending) {
+            (Some(why), _) => format!("killed by the keeper: it {why}"),
+            (None, Ending::Signal(number)) => format!("killed by signal {number}"),
+            (None, Ending::Code(code)) => format!("ended by itself with exit code {code}"),
+        }
+    }
+
+    /// Ends it and its process group at once: it did this.
+    pub(crate) fn kill(&mut self, why: &str) {
         self.doomed = true;
+        self.condemned.get_or_insert_with(|| why.to_owned());
         if self.ended {
             return;
         }

@@ -26,5 +26,5 @@ pub mod wire;
 pub use keeper::{Settings, run};
 pub use link::{Link, Received};
 pub use wire::{
-    Address, Ending, FromKeeper, Limited, Limits, LogFormat, Start, StartRefusal, ToKeeper,
+    Address, Death, Ending, FromKeeper, Limited, Limits, LogFormat, Start, StartRefusal, ToKeeper,
 };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use support::{Endpoint, Evenkeel, alive, app, binary, eventually, free_port, freeze, get, kill};
 
 /// A supervised sample service on a free port, as configuration.
@@ -98,6 +99,8 @@ fn services_outlive_the_balancer_and_are_adopted() {
     let port = free_port();
     let evenkeel = Evenkeel::run(&format!("{}{}", app(&[], ""), supervised("a1", port)));
     evenkeel.until("app", "a1", "up");
+    let (_, text, _) = evenkeel.command(&["status"]);
+    assert!(!text.contains("replaced"), "{text}");
     let (service, old) = (
         eventually("pid", || service_pid(&evenkeel, "a1")),
         evenkeel.worker_pid(),
@@ -113,6 +116,22 @@ fn services_outlive_the_balancer_and_are_adopted() {
         service
     );
     assert!(alive(service));
+    let replaced = evenkeel.status().unwrap()["own"]["replaced"].clone();
+    assert_eq!(
+        (&replaced["times"], &replaced["adopted"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(replaced["why"], "killed by signal 9");
+    assert!(replaced["last"].is_string(), "{replaced}");
+    let (_, text, _) = evenkeel.command(&["status"]);
+    let line = text.lines().find(|line| line.contains("replaced"));
+    let line = line.unwrap_or_else(|| panic!("{text}"));
+    assert!(
+        line.starts_with("balancer replaced 1 time, last "),
+        "{line}"
+    );
+    let end = " ago (killed by signal 9); 1 service adopted";
+    assert!(line.ends_with(end), "{line}");
     kill(service, "KILL");
     eventually("it is still supervised", || {
         service_pid(&evenkeel, "a1").filter(|pid| *pid != service)

@@ -101,6 +101,7 @@ impl Driver {
             paused_last: self.own.last.map(|(ended, _)| Stamp(ended)),
             paused_last_ms: self.own.last.map(|(_, length)| millis(length)),
             paused_ms: millis(paused),
+            replaced: self.host.replaced(),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Keeper {
                     1
                 };
                 if let Some(child) = &mut self.child {
-                    child.kill();
+                    child.kill("was to end at once");
                 }
                 self.phase = Phase::Cleaning {
                     kill_at: self.now,

@@ -96,6 +96,8 @@ struct Keeper {
     due: Duration,
     pauses: Pauses,
     children_started: u64,
+    /// When the last child that did not say it would go ended, and how.
+    last_death: Option<(Duration, String)>,
     ever_ready: bool,
     restricted: bool,
     reload_wanted: bool,
@@ -137,6 +139,7 @@ impl Keeper {
             due: Duration::ZERO,
             pauses: Pauses::default(),
             children_started: 0,
+            last_death: None,
             ever_ready: false,
             restricted: false,
             reload_wanted: false,
@@ -253,7 +256,7 @@ impl Keeper {
             self.settings.called,
             child.number()
         ));
-        child.kill();
+        child.kill(verdict);
     }
 }
 

@@ -109,6 +109,7 @@ impl Keeper {
         if child.leaving {
             self.clean(exit_code(ending));
         } else {
+            self.last_death = Some((self.now, child.died_of(ending)));
             self.died(lived, ending);
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Keeper, Phase};
 use crate::balancer::Heard;
-use crate::wire::{FromKeeper, Start, ToKeeper};
+use crate::wire::{Death, FromKeeper, Start, ToKeeper};
 
 /// Exits kept for a child to come: more than services may run, so each may end at least once while none listens.
 const EXITS_KEPT: usize = 2048;
@@ -42,7 +42,7 @@ impl Keeper {
                 self.settings.called,
                 child.number()
             ));
-            child.kill();
+            child.kill(&format!("was not to be believed any more: {wrong}"));
         }
     }
 
@@ -149,6 +149,10 @@ impl Keeper {
         self.tell_all(untold);
         self.tell_all(self.services.to_adopt(self.now));
         let exits_lost = std::mem::take(&mut self.exits_lost);
+        let died = self.last_death.as_ref().map(|(at, why)| Death {
+            why: why.clone(),
+            ago_ns: u64::try_from(self.now.saturating_sub(*at).as_nanos()).unwrap_or(u64::MAX),
+        });
         let (keeper_pid, replaced, restricted) = (
             std::process::id(),
             self.children_started - 1,
@@ -159,6 +163,7 @@ impl Keeper {
             replaced,
             restricted,
             exits_lost,
+            died,
         });
         self.pass_on_wishes();
     }
@@ -209,7 +214,7 @@ impl Keeper {
                 self.settings.called,
                 child.number()
             ));
-            child.kill();
+            child.kill("did not read what it was told");
         }
     }
 }

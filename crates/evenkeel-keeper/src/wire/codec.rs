@@ -124,12 +124,14 @@ pub fn encode_from_keeper(message: &FromKeeper) -> Result<Vec<u8>, Malformed> {
             replaced,
             restricted,
             exits_lost,
+            died,
         } => w
             .tag(9)
             .u32(*keeper_pid)
             .u64(*replaced)
             .tag(u8::from(*restricted))
-            .u64(*exits_lost),
+            .u64(*exits_lost)
+            .death(died.as_ref()),
         FromKeeper::Shutdown => w.tag(10),
         FromKeeper::Reload => w.tag(11),
     };
@@ -225,6 +227,7 @@ pub fn decode_from_keeper(bytes: &[u8]) -> Result<FromKeeper, Malformed> {
             replaced: r.u64()?,
             restricted: r.flag()?,
             exits_lost: r.u64()?,
+            died: r.death()?,
         },
         10 => FromKeeper::Shutdown,
         11 => FromKeeper::Reload,
@@ -285,7 +288,9 @@ impl Launch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Ending, LIST_MAX, Limited, Limits, MESSAGE_BYTES_MAX, Start, StartRefusal};
+    use crate::wire::{
+        Death, Ending, LIST_MAX, Limited, Limits, MESSAGE_BYTES_MAX, Start, StartRefusal,
+    };
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
@@ -430,6 +435,17 @@ mod tests {
                 replaced: 2,
                 restricted: true,
                 exits_lost: 3,
+                died: None,
+            },
+            FromKeeper::AdoptionDone {
+                keeper_pid: 1,
+                replaced: 2,
+                restricted: false,
+                exits_lost: 0,
+                died: Some(Death {
+                    why: "killed by signal 9".into(),
+                    ago_ns: 4,
+                }),
             },
             FromKeeper::Shutdown,
             FromKeeper::Reload,

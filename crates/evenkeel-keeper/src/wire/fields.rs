@@ -6,8 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::{
-    Address, Ending, LIST_MAX, Limited, Limits, MESSAGE_BYTES_MAX, Malformed, NAME_BYTES_MAX,
-    Start, StartRefusal, UNIX_PATH_BYTES_MAX,
+    Address, Death, Ending, LIST_MAX, Limited, Limits, MESSAGE_BYTES_MAX, Malformed,
+    NAME_BYTES_MAX, Start, StartRefusal, UNIX_PATH_BYTES_MAX,
 };
 
 pub(super) fn check(good: bool, what: &'static str) -> Result<(), Malformed> {
@@ -63,6 +63,12 @@ impl Writer {
     pub(super) fn reason(&mut self, value: &str) -> &mut Self {
         let end = value.floor_char_boundary(REASON_BYTES_MAX);
         self.text(&value[..end])
+    }
+    pub(super) fn death(&mut self, death: Option<&Death>) -> &mut Self {
+        match death {
+            None => self.tag(0),
+            Some(death) => self.tag(1).reason(&death.why).u64(death.ago_ns),
+        }
     }
     pub(super) fn os(&mut self, value: &OsStr) -> &mut Self {
         self.bytes(value.as_bytes())
@@ -215,6 +221,15 @@ impl<'a> Reader<'a> {
         let reason = self.text()?;
         check(reason.len() <= REASON_BYTES_MAX, "reason too long")?;
         Ok(reason)
+    }
+    pub(super) fn death(&mut self) -> Result<Option<Death>, Malformed> {
+        Ok(match self.flag()? {
+            false => None,
+            true => Some(Death {
+                why: self.reason()?,
+                ago_ns: self.u64()?,
+            }),
+        })
     }
     /// A text for the system: a zero byte would cut it there, so it is refused.
     pub(super) fn os(&mut self) -> Result<OsString, Malformed> {

@@ -234,6 +234,15 @@ impl fmt::Display for Ending {
     }
 }
 
+/// How the last child that did not say it would go came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// For a person: "killed by signal 9".
+    pub why: String,
+    /// How long ago, nanoseconds.
+    pub ago_ns: u64,
+}
+
 /// What the keeper says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromKeeper {
@@ -336,6 +345,8 @@ pub enum FromKeeper {
         restricted: bool,
         /// How many `Exited` were lost because nobody listened for too long.
         exits_lost: u64,
+        /// How the last of those children ended.
+        died: Option<Death>,
     },
     /// Drain, stop the services, and exit with code 0.
     Shutdown,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use evenkeel_keeper::{Address, Ending, FromKeeper, LogFormat, StartRefusal, ToKeeper, wire};
+use evenkeel_keeper::{
+    Address, Death, Ending, FromKeeper, LogFormat, StartRefusal, ToKeeper, wire,
+};
 use rustix::process::Signal;
 
 use crate::world::{World, is_gone, kill, service, until};
@@ -21,6 +23,7 @@ pub(crate) const ALL: &[(&str, fn())] = all![
     a_program_that_cannot_be_executed_is_reported_clearly,
     clients_are_never_refused_while_the_child_is_killed_three_times,
     a_killed_child_is_replaced_within_a_tenth_of_a_second,
+    a_child_hears_how_many_there_were_before_it_and_how_the_last_ended,
     a_stopped_child_is_replaced_within_two_and_a_half_seconds,
     a_keeper_that_was_stopped_itself_does_not_kill_its_child,
     a_child_that_dies_quickly_again_and_again_is_still_replaced,
@@ -181,15 +184,38 @@ fn a_killed_child_is_replaced_within_a_tenth_of_a_second() {
     assert!(best < Duration::from_millis(100), "{best:?}");
 }
 
+/// How many there were before, and how the last one ended.
+fn succession(message: &FromKeeper, _: usize) -> Option<(u64, Option<Death>)> {
+    match message {
+        FromKeeper::AdoptionDone { replaced, died, .. } => Some((*replaced, died.clone())),
+        _ => None,
+    }
+}
+
+fn a_child_hears_how_many_there_were_before_it_and_how_the_last_ended() {
+    let (world, mut first) = World::ready();
+    assert_eq!(first.expect(succession), (0, None));
+    kill(first.pid, Signal::KILL);
+    let killed = Instant::now();
+    let mut second = world.puppet();
+    let (replaced, death) = second.expect(succession);
+    let death = death.unwrap();
+    assert_eq!((replaced, death.why.as_str()), (1, "killed by signal 9"));
+    assert!(Duration::from_nanos(death.ago_ns) <= killed.elapsed());
+}
+
 fn a_stopped_child_is_replaced_within_two_and_a_half_seconds() {
     let (world, mut puppet) = World::ready();
     let (at, _) = puppet.open("web", 1);
     until("it serves", || who_serves(at).ok());
     let stopped = Instant::now();
     kill(puppet.pid, Signal::STOP);
-    let successor = world.puppet();
+    let mut successor = world.puppet();
     let took = stopped.elapsed();
     println!("  replaced after {took:?}");
+    let (replaced, death) = successor.expect(succession);
+    let why = "killed by the keeper: it has served and then said nothing for 2 s";
+    assert_eq!((replaced, death.unwrap().why.as_str()), (1, why));
     assert!(took < Duration::from_millis(2500), "{took:?}");
     assert!(
         took > Duration::from_millis(1500),

@@ -11,6 +11,7 @@ mod heartbeat;
 mod incident;
 mod learned;
 mod notice;
+mod own;
 mod prevention;
 mod recovery;
 mod request;
@@ -37,6 +38,7 @@ pub use incident::{
 };
 pub use learned::{LearnedEndpoint, LearnedKind, LearnedStatus};
 pub use notice::{Notice, NotifyAnswer, NotifyResult};
+pub use own::{OwnStatus, ReplacedStatus};
 pub use prevention::{AdmissionStatus, FillingStatus, HeatStatus, ReliefStatus};
 pub use recovery::{
     CureStatus, RecoveryAnswer, RecoveryOlder, RecoveryPoint, RecoveryPoints, RecoveryProblem,
@@ -114,29 +116,6 @@ pub struct JournalStatus {
     pub lost: u64,
     /// Times that events began to be missing.
     pub gaps: u64,
-}
-
-/// [`Status::own`]: what the node knows of its own faults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnStatus {
-    /// Why it is taken to reach nobody; `null` = it reaches somebody, or has no other machine to reach.
-    pub alone: Option<String>,
-    /// Since when.
-    pub alone_since: Option<Stamp>,
-    /// Times the balancer itself did not run for a while, since it began.
-    pub pauses: u64,
-    /// Of those, the newest: when it ended.
-    pub paused_last: Option<Stamp>,
-    /// And how long it was.
-    pub paused_last_ms: Option<u64>,
-    /// All of them together.
-    pub paused_ms: u64,
-    /// Why what should be kept cannot be stored; `null` = it can.
-    #[serde(default)]
-    pub store: Option<String>,
-    /// Since when.
-    #[serde(default)]
-    pub store_since: Option<Stamp>,
 }
 
 /// One of [`Status::certificates`].

@@ -14,7 +14,7 @@ use evenkeel_core::session::Part;
 use evenkeel_core::settings::{ListenerSettings, ServiceSpec};
 use evenkeel_core::table::PoolTable;
 use evenkeel_proxy::{Proxy, Traffic};
-use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints};
+use evenkeel_schema::admin::{RecoveryAnswer, RecoveryPoints, ReplacedStatus};
 use evenkeel_schema::config::{Admin, Agents, Bind, Config};
 
 use crate::balancer::keeper::{Keeper, address};
@@ -363,5 +363,9 @@ impl Host for BalancerHost {
 
     fn keeper_pid(&self) -> u32 {
         self.keeper.pid()
+    }
+
+    fn replaced(&self) -> Option<ReplacedStatus> {
+        self.keeper.succession().cloned()
     }
 }

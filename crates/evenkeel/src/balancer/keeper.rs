@@ -7,12 +7,15 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evenkeel_control::{Input, Running, ServiceEvent};
 use evenkeel_core::id::Epoch;
 use evenkeel_core::settings::{ServiceSpec, Share};
-use evenkeel_keeper::{Address, FromKeeper, Link, LogFormat, Received, Start, ToKeeper};
+use evenkeel_core::time::WallTime;
+use evenkeel_keeper::{Address, Death, FromKeeper, Link, LogFormat, Received, Start, ToKeeper};
+use evenkeel_schema::Stamp;
+use evenkeel_schema::admin::ReplacedStatus;
 use tokio::sync::mpsc;
 
 use crate::balancer::agent::Board;
@@ -34,6 +37,7 @@ pub(crate) struct Adopted {
     link: Link,
     keeper_pid: u32,
     replaced: u64,
+    succession: Option<ReplacedStatus>,
     running: Vec<Running>,
     board: Arc<Board>,
 }
@@ -44,6 +48,8 @@ pub(crate) struct Keeper {
     pid: u32,
     /// How many balancers there were before: the high bits of every fence, so that a new balancer's are always newer.
     replaced: u64,
+    /// What became of those, where there were any.
+    succession: Option<ReplacedStatus>,
     waiting: Mutex<BTreeMap<String, SyncSender<Result<Opened, String>>>>,
     inputs: mpsc::Sender<Input>,
     board: Arc<Board>,
@@ -81,12 +87,14 @@ impl Keeper {
                 FromKeeper::AdoptionDone {
                     keeper_pid,
                     replaced,
+                    died,
                     ..
                 } => {
                     return Ok(Adopted {
                         link,
                         keeper_pid,
                         replaced,
+                        succession: succession(replaced, died, running.len()),
                         running,
                         board,
                     });
@@ -158,6 +166,11 @@ impl Keeper {
     /// The process `run` was started as.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// What became of the balancers before this one, where there were any.
+    pub(crate) fn succession(&self) -> Option<&ReplacedStatus> {
+        self.succession.as_ref()
     }
 
     /// What runs, for whoever reads facts of it.
@@ -314,6 +327,7 @@ impl Adopted {
             link: self.link,
             pid: self.keeper_pid,
             replaced: self.replaced,
+            succession: self.succession,
             waiting: Mutex::default(),
             inputs,
             board: self.board,
@@ -335,6 +349,21 @@ impl Adopted {
             })?;
         Ok((keeper, self.running))
     }
+}
+
+fn succession(times: u64, died: Option<Death>, adopted: usize) -> Option<ReplacedStatus> {
+    let ended = |death: &Death| {
+        let ago = Duration::from_nanos(death.ago_ns);
+        let at = SystemTime::now().checked_sub(ago)?;
+        let since = at.duration_since(UNIX_EPOCH).ok()?;
+        Some(Stamp(WallTime(u64::try_from(since.as_millis()).ok()?)))
+    };
+    (times > 0).then(|| ReplacedStatus {
+        times,
+        last: died.as_ref().and_then(ended),
+        why: died.map(|death| death.why),
+        adopted: u32::try_from(adopted).unwrap_or(u32::MAX),
+    })
 }
 
 /// A share of a core in the keeper's unit.

@@ -196,6 +196,7 @@ fn print_own(out: &Out, own: &Value) {
         );
         out.line(&out.state("down", &text));
     }
+    print_replaced(out, &own["replaced"]);
     let ended = own["paused_last"]
         .as_str()
         .and_then(|at| at.parse::<Stamp>().ok());
@@ -209,6 +210,28 @@ fn print_own(out: &Out, own: &Value) {
         );
         out.line(&out.state("trial", &text));
     }
+}
+
+/// "balancer replaced 2 times, last 7 s ago (killed by signal 9); 3 services adopted".
+fn print_replaced(out: &Out, replaced: &Value) {
+    let count = |n: &Value, one: &str| {
+        let plural = if n.as_u64() == Some(1) { "" } else { "s" };
+        format!("{n} {one}{plural}")
+    };
+    if !replaced["times"].is_u64() {
+        return;
+    }
+    let mut line = format!("balancer replaced {}", count(&replaced["times"], "time"));
+    if replaced["last"].is_string() {
+        line += &format!(", last {} ago", age(&replaced["last"]));
+    }
+    if let Some(why) = replaced["why"].as_str() {
+        line += &format!(" ({why})");
+    }
+    if replaced["adopted"].as_u64() > Some(0) {
+        line += &format!("; {} adopted", count(&replaced["adopted"], "service"));
+    }
+    out.line(&out.state("trial", &line));
 }
 
 fn print_pool(out: &Out, pool: &Value) {
