@@ -70,10 +70,22 @@ impl Engine {
             let (last, carried) = (&mut self.last_endpoint, &mut self.carried);
             new_endpoint(index, &spec, workers, last, carried, self.now)
         });
-        let endpoints = endpoints.collect();
+        let mut endpoints: Vec<Endpoint> = endpoints.collect();
+        for endpoint in &mut endpoints {
+            let service = endpoint.spec.service.as_deref();
+            if service.is_some_and(|name| self.is_to_start(name)) {
+                endpoint.begin_anew(self.now);
+            }
+        }
         self.pool_ids.insert(spec.name.clone(), id);
         self.pools.insert(id, Pool::new(id, spec, endpoints));
         self.place(id);
+    }
+
+    /// Is it one of this host that does not run yet?
+    fn is_to_start(&self, service: &str) -> bool {
+        let elsewhere = service.contains('/');
+        !elsewhere && self.services.id(service).is_none() && !self.running.contains_key(service)
     }
 
     fn respecify(&mut self, id: PoolId, spec: PoolSpec, workers: usize) {

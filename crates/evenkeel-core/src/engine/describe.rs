@@ -182,6 +182,13 @@ fn plainly(endpoint: &Endpoint, spec: &PoolSpec, now: Now) -> String {
     if let Some(left) = endpoint.outlier.trial() {
         return format!("{left} more requests decide");
     }
+    if let Some(until) = endpoint.starting {
+        let left = about(until.since(now.at));
+        return format!(
+            "{}, and it is down if none passes within {left}",
+            check_in()
+        );
+    }
     match (endpoint.check.verdict(), endpoint.ramp) {
         (Verdict::Down, _) => coming_back(endpoint, spec, now).unwrap_or_else(check_in),
         (Verdict::Up, Some(ramp)) if !ramp::ended(&ramp, now.at) => {

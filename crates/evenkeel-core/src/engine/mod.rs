@@ -310,17 +310,24 @@ impl Engine {
 
     /// What happens to a service also says something of the endpoints it is behind: they are looked at at once.
     fn on_service(&mut self, id: ServiceId, event: ServiceEvent) {
-        let state = |engine: &Engine| {
-            let service = engine.services.service(id)?;
-            Some((service.machine.state(), service.machine.spec().name.clone()))
-        };
-        let before = state(self);
-        if let (ServiceEvent::Exited { status, .. }, Some((_, name))) = (&event, &before) {
-            self.ending.push((name.clone(), status.clone()));
+        if let (ServiceEvent::Exited { status, .. }, Some((_, name))) =
+            (&event, self.service_state(id))
+        {
+            self.ending.push((name, status.clone()));
         }
+        self.supervise(id, |services, ctx| services.event(id, event, ctx));
+    }
+
+    fn service_state(&self, id: ServiceId) -> Option<(ServiceState, Arc<str>)> {
+        let service = self.services.service(id)?;
+        Some((service.machine.state(), service.machine.spec().name.clone()))
+    }
+
+    fn supervise(&mut self, id: ServiceId, tell: impl FnOnce(&mut Services, &mut Context<'_>)) {
+        let before = self.service_state(id);
         let (services, mut ctx) = self.supervision();
-        services.event(id, event, &mut ctx);
-        let after = state(self);
+        tell(services, &mut ctx);
+        let after = self.service_state(id);
         let Some((_, name)) = before.as_ref().or(after.as_ref()) else {
             return;
         };

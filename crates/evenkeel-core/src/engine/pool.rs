@@ -392,7 +392,7 @@ fn row(endpoint: &Endpoint, at: Time) -> EndpointRow {
         zone: endpoint.spec.zone.clone(),
         standby: None,
         is_standby: false,
-        state: endpoint.shown.state,
+        state: endpoint.traffic_state(),
         suspect: endpoint.suspicion.is_some(),
         ramp,
         relief: endpoint.relief.factor(),

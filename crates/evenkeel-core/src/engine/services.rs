@@ -134,6 +134,14 @@ impl Services {
         self.roll(ctx);
     }
 
+    /// Somebody else answers at the port of one that has ended, or nobody does any more.
+    pub(crate) fn port(&mut self, id: ServiceId, taken: bool, ctx: &mut Context<'_>) {
+        if !self.ending {
+            self.on(id, Input::Port { taken }, ctx);
+            self.roll(ctx);
+        }
+    }
+
     /// What a service's machine is told of its facts: its memory, where nothing but evenkeel holds it to its limit.
     pub(crate) fn watched(&self, facts: &ServiceFacts) -> Option<(ServiceId, ServiceEvent)> {
         let id = self.id(&facts.name)?;

@@ -10,6 +10,7 @@ use crate::health::{Beat, Endpoint, Order, Sign};
 use crate::id::{EndpointId, Epoch};
 use crate::incident::{About, Observation};
 use crate::observe::Contact;
+use crate::time::Time;
 
 use super::Engine;
 use super::command::Command;
@@ -81,8 +82,30 @@ impl Engine {
             passed,
             contact,
             detail,
+            starts_until: self.starts_until(endpoint),
         };
         self.sign(endpoint, sign);
+        self.look_at_port(endpoint, epoch, passed);
+    }
+
+    /// Its service has ended: does somebody else answer at its port, so that there is no use in starting it?
+    fn look_at_port(&mut self, endpoint: EndpointId, epoch: Epoch, passed: bool) {
+        let Some(taken) = self.ledger.port_taken(endpoint, epoch, passed) else {
+            return;
+        };
+        let service = self
+            .place_of(endpoint)
+            .and_then(|e| e.spec.service.as_deref());
+        if let Some(id) = service.and_then(|name| self.services.id(name)) {
+            self.supervise(id, |services, ctx| services.port(id, taken, ctx));
+        }
+    }
+
+    /// Until when the service behind it, where that is one of this host, may take for its first start.
+    fn starts_until(&self, endpoint: EndpointId) -> Option<Time> {
+        let name = self.place_of(endpoint)?.spec.service.as_deref()?;
+        let service = self.services.service(self.services.id(name)?)?;
+        service.machine.starts_until()
     }
 
     /// A probe of another address than the one in use ended: whether it is the path that is cut shows here.

@@ -117,6 +117,14 @@ impl Ledger {
         }
     }
 
+    /// The process behind it has ended and no other runs: does somebody else answer at its port? `None` = it runs, or this
+    /// probe was sent before it ended.
+    pub fn port_taken(&self, endpoint: EndpointId, epoch: Epoch, passed: bool) -> Option<bool> {
+        let subject = self.subjects.get(self.endpoints.get(&endpoint)?)?;
+        let (fence, _) = subject.ended?;
+        (epoch > fence).then(|| answered_by_another(subject, epoch, passed))
+    }
+
     /// An endpoint's state changed.
     pub fn changed(&mut self, transition: &Transition) {
         if let Some(key) = self.endpoints.get(&transition.endpoint)

@@ -29,6 +29,9 @@ const READY_AGAIN: Duration = Duration::from_millis(100);
 const READY_LOST: Duration = Duration::from_secs(5);
 /// Ready for this long, a service is over its trouble: its next death is a first one again.
 const HEALTHY: Duration = Duration::from_secs(10);
+/// Ready by its own check, it may need this long until it answers the pool's, which asks more: caches are filled, databases
+/// connected to. As long as an incident waits for it.
+const SETTLES: Duration = Duration::from_secs(5);
 const KILL: i32 = 9;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +49,11 @@ pub struct Supervisor {
     pub(super) state: ServiceState,
     goal: Goal,
     pub(super) pid: Option<u32>,
-    restarts: u32,
+    pub(super) restarts: u32,
     /// Starts within the window of the restart limit, oldest first; never more than the limit.
     starts: VecDeque<Time>,
     /// Deaths in a row without a healthy time between.
-    deaths: u32,
+    pub(super) deaths: u32,
     since: Time,
     /// When the present state has taken too long; `NEVER` where it may last.
     pub(super) deadline: Time,
@@ -62,6 +65,8 @@ pub struct Supervisor {
     pub(super) over: u32,
     /// It ends because somebody who may wanted it started again, for this reason.
     pub(super) told: Option<String>,
+    /// Another process answers at its port since then.
+    pub(super) taken_since: Option<Time>,
     /// Somebody exchanges something of it: it is not started until that is done.
     pub(super) held: bool,
 }
@@ -84,6 +89,7 @@ impl Supervisor {
             outdated: false,
             over: 0,
             told: None,
+            taken_since: None,
             held: false,
         }
     }
@@ -101,6 +107,19 @@ impl Supervisor {
     /// How often it was started again.
     pub fn restarts(&self) -> u32 {
         self.restarts
+    }
+
+    /// Until when it may take to serve, where it is started for the first time. One that has a check of its own whether it is
+    /// ready has until that passes and a little more; for one that has none, its time for getting ready is the measure.
+    pub fn starts_until(&self) -> Option<Time> {
+        let until = match (self.state, &self.spec.ready) {
+            _ if self.restarts > 0 => return None,
+            (ServiceState::Starting, _) => self.deadline,
+            (ServiceState::Ready, Ready::None) => self.since + self.spec.ready_timeout,
+            (ServiceState::Ready, _) => self.since + SETTLES,
+            _ => return None,
+        };
+        Some(until)
     }
 
     /// What is configured now.
@@ -139,6 +158,7 @@ impl Supervisor {
             Input::Adopt { pid, restarts } => self.adopt(pid, restarts, now),
             Input::Stop => self.stop(Goal::Stop, "was told to stop", now),
             Input::Restart => self.restart(now),
+            Input::Port { taken } => self.port(taken, now),
             Input::Event(event) => self.event(event, now),
             Input::Tick => self.tick(now),
         }
@@ -217,7 +237,7 @@ impl Supervisor {
     }
 
     /// Starts it, unless that was done too often. `fresh` forgets what was before.
-    fn begin(&mut self, why: String, fresh: bool, now: Time) -> Step {
+    pub(super) fn begin(&mut self, why: String, fresh: bool, now: Time) -> Step {
         if fresh {
             self.starts.clear();
             self.deaths = 0;
@@ -226,6 +246,7 @@ impl Supervisor {
         self.pid = None;
         self.outdated = false;
         self.over = 0;
+        self.taken_since = None;
         self.starts.push_back(now);
         self.deadline = now + self.spec.ready_timeout;
         self.look_at = Time::NEVER;
@@ -358,7 +379,13 @@ impl Supervisor {
         }
     }
 
-    fn enter(&mut self, to: ServiceState, why: String, act: Option<Act>, now: Time) -> Step {
+    pub(super) fn enter(
+        &mut self,
+        to: ServiceState,
+        why: String,
+        act: Option<Act>,
+        now: Time,
+    ) -> Step {
         let from = std::mem::replace(&mut self.state, to);
         self.since = now;
         Step {

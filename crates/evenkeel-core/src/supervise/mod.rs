@@ -3,6 +3,7 @@
 mod backoff;
 mod machine;
 mod orders;
+mod port;
 mod rolling;
 mod words;
 

@@ -122,6 +122,11 @@ pub enum Input {
     Stop,
     /// It shall end and be started anew, because its specification changed.
     Restart,
+    /// Its process has ended: does another one answer at its port?
+    Port {
+        /// Does it?
+        taken: bool,
+    },
     /// Something happened.
     Event(ServiceEvent),
     /// Time passed.

@@ -13,6 +13,7 @@ mod pathing;
 mod probing;
 mod ruling;
 mod sign;
+mod starting;
 mod suspicion;
 mod told;
 
@@ -126,6 +127,8 @@ pub struct Endpoint {
     took: Durations,
     /// Ejected for its silence, probes included; so many have passed since.
     heard_again: Option<u32>,
+    /// Its new service does not answer yet, and may take until then.
+    pub(crate) starting: Option<Time>,
     /// Its next rise ramps, even from unknown: it comes back from maintenance.
     ramps_next: bool,
     /// Requests that waited for it when its counters were read last, and when that was.
@@ -190,6 +193,7 @@ impl Endpoint {
             spared: Default::default(),
             took: Durations::default(),
             heard_again: None,
+            starting: None,
             ramps_next: false,
             waiting: (0, Time::ZERO),
             excused: (Time::ZERO, Time::ZERO),
@@ -278,7 +282,8 @@ impl Endpoint {
                 passed,
                 contact,
                 detail,
-            } => self.on_probed(epoch, (passed, contact), detail, around, now),
+                starts_until,
+            } => self.on_probed(epoch, (passed, contact), detail, starts_until, around, now),
             Sign::AgentSaid { epoch, answer } => self.on_agent_said(epoch, answer, around, now),
             Sign::Beat(beat) => self.on_beat(beat, around, now),
             Sign::Silent => self.on_silent(around, now),
@@ -326,6 +331,7 @@ impl Endpoint {
         self.outlier.clear(at);
         self.unsuspected();
         self.note.clear();
+        self.starting = None;
         self.ramp = None;
         if to == Verdict::Up && (ramps || std::mem::take(&mut self.ramps_next)) {
             self.begin_ramp(around, at);
@@ -350,6 +356,7 @@ impl Endpoint {
         self.outlier.clear(at);
         self.unsuspected();
         self.schedule.abandon();
+        self.starting = None;
         self.ramp = None;
         self.note.clear();
         self.heartbeat.forget();

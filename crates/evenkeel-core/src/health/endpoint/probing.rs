@@ -11,7 +11,7 @@ use crate::health::traffic::By;
 use crate::id::Epoch;
 use crate::observe::Contact;
 use crate::settings::{CheckKind, CheckSettings};
-use crate::time::Now;
+use crate::time::{Now, Time};
 
 use super::{Around, Endpoint, Outcome};
 
@@ -60,6 +60,7 @@ impl Endpoint {
         epoch: Epoch,
         (passed, contact): (bool, Contact),
         detail: &str,
+        starts_until: Option<Time>,
         around: &Around<'_>,
         now: Now,
     ) -> Outcome {
@@ -85,6 +86,10 @@ impl Endpoint {
         if !passed && let Some(evidence) = self.suspicion.clone() {
             self.schedule.set(self.pace(around), &spec.check, now.at);
             return self.convicted(&evidence, detail, around, now);
+        }
+        if !passed && self.may_still_start(starts_until, now.at) {
+            self.schedule.set(Pace::Fast, &spec.check, now.at);
+            return self.starts(starts_until, detail);
         }
         let seen = Seen {
             passed,

@@ -8,6 +8,7 @@ use crate::health::traffic::Finding;
 use crate::id::Epoch;
 use crate::observe::{Contact, Failure};
 use crate::prevent::Reliever;
+use crate::time::Time;
 
 /// Something that says something of one endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub enum Sign<'a> {
         contact: Contact,
         /// What was seen.
         detail: &'a str,
+        /// Its service was started for the first time, and may take until then to serve.
+        starts_until: Option<Time>,
     },
     /// A look at its agent ended.
     AgentSaid {

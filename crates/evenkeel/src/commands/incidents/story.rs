@@ -220,8 +220,11 @@ fn done(out: &Out, incident: &IncidentStatus) {
         true => "What was done:",
         false => "What evenkeel did:",
     });
-    for action in &incident.actions {
-        out.line(&format!("    {}  {}", action.started, action_line(action)));
+    for alike in repeated(&incident.actions) {
+        let (Some(first), Some(action)) = (alike.first(), alike.last()) else {
+            continue;
+        };
+        out.line(&format!("    {}  {}", first.started, action_line(alike)));
         for (what, text) in [("why", &action.why), ("result", &action.detail)] {
             if !text.is_empty() {
                 out.line(&out.dim(&format!("        {what}: {text}")));
@@ -230,8 +233,22 @@ fn done(out: &Out, incident: &IncidentStatus) {
     }
 }
 
-/// "restart of app/a1: took 1.2 s, and that cured it", "a person asked for drain of app/a1: done".
-fn action_line(action: &ActionStatus) -> String {
+/// The actions cut where one differs from the one before in what was done, to whom, by whom, why, and what came of it.
+fn repeated(actions: &[ActionStatus]) -> impl Iterator<Item = &[ActionStatus]> {
+    let same = |a: &ActionStatus, b: &ActionStatus| {
+        let what = |x: &ActionStatus| (x.action.clone(), x.target.clone(), x.is_asked());
+        let how = |x: &ActionStatus| (x.why.clone(), x.outcome.clone());
+        what(a) == what(b) && how(a) == how(b)
+    };
+    actions.chunk_by(same)
+}
+
+/// "restart of app/a1: took 1.2 s, and that cured it", "a person asked for drain of app/a1: done"; of several that are alike
+/// what the last of them came to.
+fn action_line(alike: &[ActionStatus]) -> String {
+    let Some(action) = alike.last() else {
+        return String::new();
+    };
     let ended = action.ended;
     let took = ended.map(|Stamp(ended)| ended.0.saturating_sub(action.started.0.0));
     let took = match took {
@@ -253,7 +270,12 @@ fn action_line(action: &ActionStatus) -> String {
         _ => "is under way".to_owned(),
     };
     let whose = if asked { "a person asked for " } else { "" };
-    format!("{whose}{} of {}: {outcome}", action.action, action.target)
+    let times = match alike.len() {
+        1 => String::new(),
+        n => format!(", {n} times until {}; the last", action.started),
+    };
+    let (what, target) = (&action.action, &action.target);
+    format!("{whose}{what} of {target}{times}: {outcome}")
 }
 
 #[cfg(test)]

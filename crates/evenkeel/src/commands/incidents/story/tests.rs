@@ -32,7 +32,7 @@ fn what_a_person_did_is_told_as_theirs_and_takes_the_credit() {
         action("restart", "overtaken", "evenkeel"),
         action("rollback_release", "cured", "operator"),
     ]}));
-    let lines: Vec<String> = told.actions.iter().map(action_line).collect();
+    let lines: Vec<String> = repeated(&told.actions).map(action_line).collect();
     assert!(lines[0].contains("restart of app/a1: took 2.0 s; whether it helped is not known"));
     assert_eq!(
         lines[1],
@@ -97,4 +97,25 @@ fn how_the_process_before_ended_is_not_said_of_the_one_that_runs() {
         reason_line(&alone, &reason, at),
         "    + ended by a signal: signal 9 (supervision, 10 ms old, weight +2.5)"
     );
+}
+
+#[test]
+fn what_was_done_again_and_again_is_told_once() {
+    let on = |target: &str, outcome: &str| {
+        let mut one = action("restart", outcome, "evenkeel");
+        one["target"] = target.into();
+        one
+    };
+    let told = incident(json!({ "actions": [
+        on("app/a1", "failed"), on("app/a1", "failed"), on("app/a2", "failed"),
+        on("app/a1", "failed"), on("app/a1", "cured"),
+    ]}));
+    let lengths: Vec<usize> = repeated(&told.actions).map(<[_]>::len).collect();
+    assert_eq!(lengths, [2, 1, 1, 1]);
+    let first = repeated(&told.actions).map(action_line).next().unwrap();
+    assert!(
+        first.starts_with("restart of app/a1, 2 times until 2026-01-01T00:00:10"),
+        "{first}"
+    );
+    assert_eq!(repeated(&[]).count(), 0);
 }
