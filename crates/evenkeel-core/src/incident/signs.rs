@@ -122,7 +122,9 @@ impl Ledger {
     pub fn port_taken(&self, endpoint: EndpointId, epoch: Epoch, passed: bool) -> Option<bool> {
         let subject = self.subjects.get(self.endpoints.get(&endpoint)?)?;
         let (fence, _) = subject.ended?;
-        (epoch > fence).then(|| answered_by_another(subject, epoch, passed))
+        (epoch > fence).then(|| {
+            answered_by_another(subject, epoch, passed) && (passed || !is_refused(subject))
+        })
     }
 
     /// An endpoint's state changed.
@@ -274,15 +276,27 @@ fn answered_by_another(subject: &Subject, epoch: Epoch, passed: bool) -> bool {
     let Some((fence, ended)) = subject.ended else {
         return false;
     };
-    let answer = |evidence: Evidence| {
-        let talks = matches!(evidence.entry().class, Class::Answer | Class::Tls);
-        // Whoever hangs up has taken the connection.
-        evidence == Evidence::ConnectionReset || (talks && evidence != Evidence::CheckFails)
-    };
     let spoke = subject.board.items(ended).any(|item| {
-        item.source == Source::Check && item.present && item.at > ended && answer(item.evidence)
+        item.source == Source::Check && item.present && item.at > ended && speaks(item.evidence)
     });
     epoch > fence && (passed || spoke)
+}
+
+/// Does it show that there is somebody? Whoever hangs up has taken the connection.
+fn speaks(evidence: Evidence) -> bool {
+    let talks = matches!(evidence.entry().class, Class::Answer | Class::Tls);
+    evidence == Evidence::ConnectionReset || (talks && evidence != Evidence::CheckFails)
+}
+
+/// Was what its check saw last a refusal? An answer before that was somebody's who is gone.
+fn is_refused(subject: &Subject) -> bool {
+    let refused = subject.board.get(Evidence::ConnectionRefused);
+    let Some(refused) = refused.filter(|item| item.present) else {
+        return false;
+    };
+    let of_check = |item: &&Item| item.source == Source::Check && item.present;
+    let mut seen = subject.board.items(Time::ZERO).filter(of_check);
+    !seen.any(|item| item.at > refused.at && speaks(item.evidence))
 }
 
 /// A service ended, could not be started, or did not get ready.

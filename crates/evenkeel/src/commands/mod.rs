@@ -10,6 +10,7 @@ pub(crate) mod incidents;
 mod learned;
 mod notify;
 pub(crate) mod operate;
+mod own;
 mod recovery;
 mod replay;
 mod run;

@@ -165,9 +165,12 @@ fn one_that_waits_for_a_person_and_fails_again_is_looked_at_before_it_is_touched
     let mut pool = pool("app", [served("s1"), served("s2")]);
     pool.recovery = allowing(&["restart", "kill_hung"]);
     pool.failover.failback_auto = false;
-    bench.dead.insert("s1".into());
     bench.configure(vec![pool]);
-    bench.run(0.5);
+    bench.run(15.0);
+    bench.dead.insert("s1".into());
+    while bench.states("app")[0] != State::Down {
+        bench.run(0.05);
+    }
     bench.dead.clear();
     bench.run(20.0);
     let waiting = only(&bench);
