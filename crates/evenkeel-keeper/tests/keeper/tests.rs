@@ -194,8 +194,8 @@ fn succession(message: &FromKeeper, _: usize) -> Option<(u64, Option<Death>)> {
 
 fn a_child_hears_how_many_there_were_before_it_and_how_the_last_ended() {
     let (world, first) = World::ready();
-    kill(first.pid, Signal::KILL);
     let killed = Instant::now();
+    kill(first.pid, Signal::KILL);
     let mut second = world.puppet();
     let (replaced, death) = second.expect(succession);
     let death = death.unwrap();
