@@ -43,7 +43,7 @@ fn what_a_person_did_is_told_as_theirs_and_takes_the_credit() {
 #[test]
 fn an_action_of_our_own_that_cured_says_so() {
     let told = incident(json!({ "actions": [action("restart", "cured", "evenkeel")] }));
-    let line = action_line(&told.actions[0]);
+    let line = action_line(&told.actions[..1]);
     assert_eq!(line, "restart of app/a1: took 2.0 s, and that cured it");
     assert!(happened(&told).ends_with("Everything served again after 57.0 s."));
 }
