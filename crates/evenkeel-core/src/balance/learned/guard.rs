@@ -7,7 +7,7 @@
 
 use super::mean::Moment;
 use super::skill::Skill;
-use super::turns::{Turn, Turns};
+use super::turns::{Lasted, Turn, Turns};
 
 /// The judge.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,9 +34,12 @@ impl Guard {
         }
     }
 
-    /// One that was picked in this turn took so much of what its sort takes until it was answered, or failed.
-    pub(super) fn took(&mut self, turn: Turn, took: f32, failed: bool) {
-        self.turns.took(turn, took, failed);
+    /// One that was picked in this turn lasted so long until it was answered, or failed.
+    pub(super) fn took(&mut self, turn: Turn, of: &Lasted) {
+        if !self.skill.is_sure() && !of.failed {
+            self.turns.plain(of.took);
+        }
+        self.turns.took(turn, of);
     }
 
     /// Is it gone by what was learned?

@@ -20,6 +20,11 @@ impl Moment {
         self.0 / ((seconds / TICK) as u32).max(1)
     }
 
+    /// So many seconds at least, whatever part of a moment each of the two was.
+    pub(super) fn since_surely(self, earlier: Moment) -> f32 {
+        (self.since(earlier) - TICK).max(0.0)
+    }
+
     /// In seconds.
     pub(super) fn since(self, earlier: Moment) -> f32 {
         // It goes round after two years; what is older than one lies ahead by this reckoning.
@@ -100,6 +105,11 @@ impl Scatter {
 
     pub(super) fn weight(&self, now: Moment, tau: f32) -> f32 {
         self.mean.weight(now, tau)
+    }
+
+    /// So much is left of what was observed: things have changed.
+    pub(super) fn forget(&mut self, left: f32) {
+        self.mean.weight *= left;
     }
 
     pub(super) fn value(&self) -> f32 {

@@ -4,7 +4,7 @@ use super::guard::Guard;
 use super::kinds::{Kinds, Known};
 use super::mean::{Mean, Moment, left};
 use super::slope::Slope;
-use super::turns::Turn;
+use super::turns::{Lasted, Turn};
 use crate::balance::{Ask, Candidate, Ended, Group, Kept, Kind};
 
 /// How long is remembered what an endpoint takes, in seconds: a minute of even a few requests a second tells endpoints apart, and
@@ -18,6 +18,10 @@ const FEW: f32 = 8.0;
 const MOST: f32 = 20.0;
 /// Cells at most, of a dozen bytes each: a megabyte for each worker and pool, however many endpoints there are.
 const CELLS_MAX: usize = 1 << 16;
+/// Who owes an answer so many times as long as one is expected there has stopped answering.
+const SILENT: f32 = 2.0;
+/// If all who waited there have left without an answer, it is tried again after so many seconds.
+const AGAIN: f32 = 30.0;
 /// Never less than this of what its sort takes.
 const LEAST: f32 = 0.02;
 
@@ -30,6 +34,8 @@ pub(super) struct Own {
     /// How far it lies from the others by all, and lately: as of the last look.
     by_all: f32,
     by_lately: f32,
+    /// Since when it owes answers and gave none.
+    owes: Option<Moment>,
 }
 
 /// What is known of an endpoint for one sort.
@@ -49,6 +55,13 @@ pub(super) struct Lean {
     all: f32,
     kind: f32,
     lately: f32,
+}
+
+impl Lean {
+    /// Whoever waited there has left, and that long ago: perhaps nothing is wrong.
+    fn is_tried_again(&self, since: Moment, now: Moment) -> bool {
+        self.load <= 0.0 && now.since(since) > AGAIN
+    }
 }
 
 /// How much more there is to do with something in flight: the share that each adds.
@@ -165,7 +178,32 @@ impl Model {
     /// How long a request of this sort is expected to take there now, as a share of what its sort takes.
     pub(super) fn wait(&self, kind: usize, position: usize, group: &Group, ask: &Ask<'_>) -> f32 {
         let lean = self.lean(kind, position, group, ask);
-        self.by_load.factor(lean.load) * self.foretold(kind, &lean).2
+        let wait = self.by_load.factor(lean.load) * self.foretold(kind, &lean).2;
+        let silent = self.silent(kind, position, &lean, Moment::of(ask.now()));
+        match silent > SILENT * wait {
+            true => silent,
+            false => wait,
+        }
+    }
+
+    /// How long it owes answers and gave none, as a share of what this sort takes: whoever stands still for so long is to be expected
+    /// to stand for as long again, and nobody learns from answers that do not come. `p2c` sees its queue grow no more than
+    /// others'; who goes by its speed would fill it.
+    fn silent(&self, kind: usize, position: usize, lean: &Lean, now: Moment) -> f32 {
+        let mean = self.kinds.of(kind).mean.value();
+        match self.own[position].owes {
+            Some(since) if mean > 0.0 && !lean.is_tried_again(since, now) => {
+                now.since_surely(since) * 1e9 / mean
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// A try is given to it, of which this was known.
+    pub(super) fn given(&mut self, position: usize, lean: &Lean, now: Moment) {
+        let owes = &mut self.own[position].owes;
+        let since = owes.filter(|since| !lean.is_tried_again(*since, now));
+        *owes = since.or(Some(now));
     }
 
     /// What is known of it now.
@@ -214,6 +252,7 @@ impl Model {
     /// A try ended.
     pub(super) fn ended(&mut self, position: usize, how: &Ended) {
         let now = Moment::of(how.at);
+        self.own[position].owes = None;
         let (kind, fresh) = self.kinds.seen(how.note.kind, now);
         let endpoints = self.own.len();
         if fresh {
@@ -228,8 +267,13 @@ impl Model {
         if known.mean.weight(now, TAU) >= FEW {
             let whole = how.lasted_ns() as f32 / mean;
             let whole = whole.min(MOST * self.by_load.factor(lean.load));
-            self.guard.took(how.note.turn, whole, how.took.is_none());
-            self.took.observe(how.cost() as f32, now, TAU);
+            let lasted = Lasted {
+                took: whole * mean / 1e9,
+                expected: mean / 1e9,
+                failed: how.took.is_none(),
+            };
+            self.guard.took(how.note.turn, &lasted);
+            self.took.observe(how.lasted_ns() as f32, now, TAU);
             self.learn(kind, position, (alone / mean).min(MOST), &lean, now);
         }
         if how.took.is_some() {

@@ -1,4 +1,4 @@
-//! Does going by what was learned do good to all? It and `p2c` take turns, and turns side by side are compared.
+//! Whose turn is it: that of what was learned, or `p2c`'s? Turns side by side are compared (`judge`).
 //!
 //! What is best for each request need not be best for all: requests that are the same work everywhere still come back sooner from
 //! the endpoint whose queue moves faster, and crowd out those that only that one does well. No comparison of single
@@ -7,14 +7,14 @@
 //! first part of it still feels the one before and does not count, and only neighbours are compared, so that what changes with
 //! the hour changes both.
 //!
-//! What is compared is what clients waited for an answer: its mean, and its mean square, which is the slow few; and what part of the
-//! tries failed. A failed try adds the time that was lost with it, and no more: were it a penalty here as it is for the
-//! model, to avoid a failing endpoint would look good however long all others were then waited for. So what was learned
-//! has to be no worse in each of the three. Where everybody waits long, what a request takes was decided turns ago; then
-//! it is whether the queues grow, instead of the first two. Whoever does better has most of the turns,
-//! the surer it is the more; the other keeps a few, so that a change is seen.
+//! `p2c` has all turns but those that are needed to know, until what was learned is proven better; then it keeps so many that
+//! what has changed is seen. A turn of what was learned that goes badly is given up in the midst of it, and the next is `p2c`'s:
+//! one bad turn would make the slowest hundredth of an hour. A failed try adds the time that was lost with it, and no more: were it a penalty here as it is for the
+//! model, to avoid a failing endpoint would look good however long all others were then waited for.
 
-use super::mean::{Mean, Moment, Scatter};
+use super::judge::{Judge, Verdict, Went};
+use super::mean::{Mean, Moment};
+use super::tail::{PART, Tail};
 use crate::balance::hash;
 
 /// A turn is the shortest of these, in seconds, that is so many times what a request takes on the whole, or the longest. All
@@ -25,21 +25,26 @@ const REQUESTS_LONG: f32 = 15.0;
 const AFTER: f32 = 0.25;
 /// A turn of fewer requests than this says nothing.
 const FEW: u32 = 20;
-/// How long is remembered how turns went, in seconds: a day has many of these, and a rare turn still finds others.
-const TAU: f32 = 1200.0;
-/// So many pairs before one is believed to be better.
-const PAIRS: f32 = 4.0;
 /// Of so many turns one is the other's, if nothing is sure; more with the square of how sure it is, and so many at most.
 const OTHER_EACH: (f32, f32) = (8.0, 64.0);
 /// So many times more where the other is what was learned: what it may cost is bounded, what `p2c` may cost is not asked about.
 /// One turn in 32 is 3 % of all requests: were it more, their slow ones would be the slowest hundredth of all.
 const LEARNED_EACH: u32 = 4;
-/// As a logarithm: who does so much worse is not tried out until a few pairs are there.
-const FAR_WORSE: f32 = 0.5;
-/// What it may be worse by without being worse, as a logarithm: what is seen is uncertain by as much.
-const SLACK: f32 = 0.01;
-/// And so many of a thousand tries more may fail.
-const FAILS: f32 = 0.001;
+/// Of so many turns one is that of what was learned: while nobody knows, if it does not look good or if everybody waits
+/// long, if it is not worse and not surely better, and if everybody waits long besides.
+const UNKNOWN_EACH: u32 = 2;
+const DOUBTED_EACH: u32 = 8;
+const UNPROVEN_EACH: u32 = 4;
+const WAITING_EACH: u32 = 16;
+/// Of so many turns for each pair that says it is better `p2c` has one at least: what a few pairs said must be seen again soon.
+const PAIRS_EACH: f32 = 0.75;
+/// The longest turn must be so many times what a request takes, or it tells nothing and all are `p2c`'s.
+const REQUESTS_LEAST: f32 = 2.0;
+/// A turn is given up if so many more are slow or fail than twice what was `p2c`'s part lately: a share of all, and a few.
+const BAD: f32 = 0.03;
+const BAD_FEW: f32 = 5.0;
+/// And if waiting has grown to so many times what it was, and some requests' work.
+const GROWN: (f32, f32) = (1.3, 4.0);
 /// Waiting that makes a request take so many times its work is much.
 const MUCH: f32 = 6.0;
 /// Waiting is smoothed over so many seconds.
@@ -47,28 +52,33 @@ const SMOOTH: f32 = 0.5;
 /// Of so many picks one is looked at.
 const LOOK_EACH: u32 = 4;
 
-/// What requests that were picked in one turn took, as shares of what their sorts take.
+/// What requests that were picked in one turn took, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     answered: u32,
     failed: u32,
+    /// Answers that took longer than the slowest hundredth of `p2c`'s.
+    slow: u32,
+    /// Of those that were answered, and of those that failed.
     took: f32,
+    lost: f32,
     squares: f32,
-}
-
-/// A turn as it is compared.
-#[derive(Clone, Copy, Debug)]
-struct Went {
-    is_learned: bool,
-    /// Logarithms of the mean and the mean square.
-    took: (f32, f32),
-    /// What part of the tries failed.
-    failed: f32,
+    /// What their sorts take, and its squares.
+    expected: f32,
+    expected_squares: f32,
 }
 
 /// Which turn a request was picked in; 0 = none that counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Turn(u32);
+
+/// How long a try lasted, and what its sort takes, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lasted {
+    pub(super) took: f32,
+    pub(super) expected: f32,
+    pub(super) failed: bool,
+}
 
 /// Whose turn it is, and how turns went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,24 +91,23 @@ pub(super) struct Turns {
     /// By the clock, with turns of this length.
     by_clock: u32,
     is_learned: bool,
+    /// It went so badly that the rest of it is `p2c`'s.
+    given_up: bool,
     picks: u32,
     sums: [Sums; 2],
     /// How the turn before the last went.
     before: Option<Went>,
     /// And whose the last was.
     was_learned: bool,
-    /// What was learned against `p2c`, as logarithms of the ratio: means, and squares.
-    means: Scatter,
-    squares: Scatter,
-    /// And how much larger the part that fails.
-    fails: Scatter,
+    judge: Judge,
+    tail: Tail,
+    /// What part of `p2c`'s answers were slow lately.
+    bad_plain: f32,
     /// How many times its work a request would take at an endpoint by lot, now and at the beginning of the turn.
     waiting: Mean,
     began_with: f32,
     /// What it grew by in a turn before, and whose that was.
     grew_before: Option<(bool, f32)>,
-    /// How much more it grows in turns of what was learned.
-    growth: Scatter,
 }
 
 impl Turns {
@@ -108,29 +117,68 @@ impl Turns {
         self.picks = self.picks.wrapping_add(1);
         if self.picks.is_multiple_of(LOOK_EACH) {
             self.waiting.observe(factor(), now, SMOOTH);
+            if self.is_learned {
+                let most = GROWN.0 * self.began_with + GROWN.1;
+                self.given_up |= self.waiting.value() > most;
+            }
         }
         let since = now.since(self.began);
         if self.long == 0.0 || now.turn(self.long) != self.by_clock {
             self.next(now, since, mean_s);
             return Turn(0);
         }
-        match since >= self.long * AFTER {
+        match since >= self.long * AFTER && !self.given_up {
             true => Turn(self.number),
             false => Turn(0),
         }
     }
 
-    /// One that was picked in this turn took so much of what its sort takes until it was answered, or failed.
-    pub(super) fn took(&mut self, turn: Turn, took: f32, failed: bool) {
+    /// An answer of a time when nothing is gone by but `p2c`.
+    pub(super) fn plain(&mut self, took: f32) {
+        self.tail.observe(took);
+    }
+
+    /// One that was picked in this turn lasted so long.
+    pub(super) fn took(&mut self, turn: Turn, of: &Lasted) {
         // Those of two turns ago and more come too late.
-        if turn.0 == 0 || self.number.wrapping_sub(turn.0) > 1 {
+        let ago = self.number.wrapping_sub(turn.0);
+        if turn.0 == 0 || ago > 1 {
             return;
         }
+        let learned = if ago == 0 {
+            self.is_learned
+        } else {
+            self.was_learned
+        };
+        let slow = !of.failed && of.took > self.tail.value();
+        if !learned && !of.failed {
+            self.tail.observe(of.took);
+        }
         let sums = &mut self.sums[turn.0 as usize % 2];
-        sums.answered += u32::from(!failed);
-        sums.failed += u32::from(failed);
-        sums.took += took;
-        sums.squares += took * took;
+        sums.expected += of.expected;
+        sums.expected_squares += of.expected * of.expected;
+        sums.squares += of.took * of.took;
+        match of.failed {
+            true => {
+                sums.failed += 1;
+                sums.lost += of.took;
+            }
+            false => {
+                sums.answered += 1;
+                sums.slow += u32::from(slow);
+                sums.took += of.took;
+            }
+        }
+        if ago == 0 && learned {
+            let sums = &self.sums[turn.0 as usize % 2];
+            // Where everybody waits long, what these took was decided turns ago.
+            let bad = match self.waits_long() {
+                true => sums.failed,
+                false => sums.slow + sums.failed,
+            };
+            let all = (sums.answered + sums.failed) as f32;
+            self.given_up |= bad as f32 > BAD_FEW + (BAD + 2.0 * self.bad_plain) * all;
+        }
     }
 
     fn next(&mut self, now: Moment, since: f32, mean_s: f32) {
@@ -148,7 +196,8 @@ impl Turns {
         self.was_learned = self.is_learned;
         self.number = self.number.wrapping_add(1).max(1);
         self.began = now;
-        self.is_learned = self.whose(now);
+        self.is_learned = !self.given_up && self.whose(now, mean_s);
+        self.given_up = false;
     }
 
     /// The turn before this one, of which everything has come by now, with the one before that.
@@ -156,19 +205,29 @@ impl Turns {
         let of_last = (self.number as usize + 1) % 2;
         let sums = std::mem::take(&mut self.sums[of_last]);
         let (n, failed) = (sums.answered as f32, sums.failed as f32);
+        // Of what was answered, though what it should take was added up for all.
+        let each = (n + failed) / n / sums.expected;
+        let each_square = (n + failed) / n / sums.expected_squares;
         let went = (sums.answered >= FEW && sums.took > 0.0).then(|| Went {
             is_learned: self.was_learned,
-            took: ((sums.took / n).ln(), (sums.squares / n).ln()),
-            failed: failed / (n + failed),
+            by: [
+                ((sums.took + sums.lost) * each).ln(),
+                (sums.took * each).ln(),
+                (sums.squares * each_square).ln(),
+                // As if one in a hundred more were.
+                (sums.slow as f32 / n + PART).ln(),
+                failed / (n + failed),
+            ],
         });
-        if let (Some(before), Some(last)) = (self.before, went)
-            && before.is_learned != last.is_learned
-        {
-            let sign = if last.is_learned { 1.0 } else { -1.0 };
-            let off = |of: fn(&Went) -> f32| sign * (of(&last) - of(&before));
-            self.means.observe(off(|went| went.took.0), now, TAU);
-            self.squares.observe(off(|went| went.took.1), now, TAU);
-            self.fails.observe(off(|went| went.failed), now, TAU);
+        if let Some(last) = went {
+            if !last.is_learned {
+                self.bad_plain = (sums.slow as f32 + failed) / (n + failed);
+            }
+            if let Some(before) = self.before
+                && before.is_learned != last.is_learned
+            {
+                self.judge.pair(&before, &last, now);
+            }
         }
         self.before = went;
     }
@@ -181,7 +240,7 @@ impl Turns {
             && self.waits_long()
         {
             let sign = if self.is_learned { 1.0 } else { -1.0 };
-            self.growth.observe(sign * (grew - before), now, TAU);
+            self.judge.grew(sign * (grew - before), now);
         }
         self.grew_before = Some((self.is_learned, grew));
         self.began_with = waiting;
@@ -192,65 +251,41 @@ impl Turns {
     }
 
     /// Is the next turn that of what was learned?
-    fn whose(&self, now: Moment) -> bool {
+    fn whose(&mut self, now: Moment, mean_s: f32) -> bool {
         // By lot, so that nothing that happens at regular times always meets the same; the same lot for all workers.
         let lot = hash::mix(u64::from(self.by_clock), 0x7475_726e) as u32;
-        let Some((better, sure)) = self.verdict(now) else {
-            return lot.is_multiple_of(2);
-        };
-        let (least, most) = OTHER_EACH;
-        let each = (least * (1.0 + sure * sure)).min(most) as u32;
         // Of powers of two, those who are less sure have the turns of those who are more sure too, and some more.
-        let each = (each / 2 + 1).next_power_of_two();
-        match better {
-            true => !lot.is_multiple_of(each),
-            false => lot.is_multiple_of(each * LEARNED_EACH),
-        }
-    }
-
-    /// Does what was learned do better, and by how many standard errors? `None` as long as nobody knows.
-    fn verdict(&self, now: Moment) -> Option<(bool, f32)> {
-        let off = |of: &Scatter| of.value() / of.doubt(now, TAU).sqrt().max(1e-6);
-        let waits_long = self.waits_long();
-        let known = if waits_long {
-            &self.growth
-        } else {
-            &self.means
+        let each = |sure: f32| {
+            let (least, most) = OTHER_EACH;
+            let each = (least * (1.0 + sure * sure)).min(most) as u32;
+            (each / 2 + 1).next_power_of_two()
         };
-        let seen = known.weight(now, TAU);
-        let far_worse = !waits_long && seen > 0.5 && self.means.value() > FAR_WORSE;
-        if seen < PAIRS && !far_worse {
-            return None;
+        let waits = self.waits_long();
+        if REQUESTS_LEAST * mean_s > LONG[LONG.len() - 1] {
+            return false;
         }
-        // Each with what it may be worse by.
-        let judged = match waits_long {
-            true => [
-                (&self.growth, 0.0),
-                (&self.fails, FAILS),
-                (&self.fails, FAILS),
-            ],
-            false => [
-                (&self.means, SLACK),
-                (&self.squares, 2.0 * SLACK),
-                (&self.fails, FAILS),
-            ],
-        };
-        let worse = judged.into_iter().filter(|(of, may)| of.value() > *may);
-        let worst = worse.map(|(of, _)| off(of)).reduce(f32::max);
-        Some(match worst {
-            Some(sure) => (false, sure),
-            None => (true, off(known).abs()),
-        })
+        match self.judge.verdict(waits, now) {
+            Verdict::Unknown if waits => lot.is_multiple_of(DOUBTED_EACH),
+            Verdict::Unproven if waits => lot.is_multiple_of(WAITING_EACH),
+            Verdict::Unknown => lot.is_multiple_of(UNKNOWN_EACH),
+            Verdict::Unproven => lot.is_multiple_of(UNPROVEN_EACH),
+            Verdict::Doubted => lot.is_multiple_of(DOUBTED_EACH),
+            Verdict::Better(sure, pairs) => {
+                let pairs = ((pairs * PAIRS_EACH) as u32).next_power_of_two().max(4);
+                !lot.is_multiple_of(each(sure).min(pairs))
+            }
+            Verdict::Worse(sure) => lot.is_multiple_of(each(sure) * LEARNED_EACH),
+        }
     }
 
     /// Is it the turn of what was learned?
     pub(super) fn is_learned(&self) -> bool {
-        self.is_learned
+        self.is_learned && !self.given_up
     }
 
     /// How many times as long requests take if they are given out by what was learned.
     pub(super) fn ratio(&self, now: Moment) -> Option<f32> {
-        (self.means.weight(now, TAU) >= 1.0).then(|| self.means.value().exp())
+        self.judge.ratio(now)
     }
 }
 
@@ -278,7 +313,15 @@ mod tests {
             let (takes, now_waits) = step(turns.is_learned(), waits);
             waits = now_waits;
             let failed = rng.below(100) < fail[usize::from(turns.is_learned())];
-            turns.took(turn, takes * hour * lot, failed);
+            let took = takes * hour * lot;
+            turns.took(
+                turn,
+                &Lasted {
+                    took,
+                    expected: 1.0,
+                    failed,
+                },
+            );
             its += f32::from(u8::from(turns.is_learned() && n >= 20_000));
         }
         its / 40_000.0
