@@ -294,6 +294,7 @@ fn after_evenkeel_was_started_anew_nobody_is_up_by_what_another_process_did() {
         service: name.into(),
         pid: 1,
         restarts: 0,
+        age: None,
     });
     bench.handle(Event::Running(running.into()));
     bench.configure(vec![spec]);
