@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnose::{Cause, Evidence, Item, Reasoner, Source};
+use crate::diagnose::{Cause, Reasoner};
 use crate::id::EndpointId;
 use crate::time::{Now, Time};
 
@@ -16,7 +16,7 @@ use super::machine::{Input, Step};
 use super::noticed::Late;
 use super::open::Open;
 use super::record::Record;
-use super::subject::{Stand, Subject, SubjectSpec};
+use super::subject::{Stand, Subject};
 use super::words::{Labeller, Phase};
 
 /// Incidents remembered after they are over; about a megabyte in memory.
@@ -75,7 +75,7 @@ pub struct Ledger {
     pub(super) last_id: u64,
     /// What was stored has been taken in, or is not waited for any more.
     pub(super) loaded: bool,
-    born: Option<Time>,
+    pub(super) born: Option<Time>,
     /// Made of the lists; keeps nothing between two questions.
     #[serde(skip)]
     reasoner: Reasoner,
@@ -89,7 +89,7 @@ pub struct Ledger {
     pub(super) changes: Vec<IncidentChange>,
     wakeup: Option<Time>,
     pub(super) ending: bool,
-    configured: bool,
+    pub(super) configured: bool,
 }
 
 impl Ledger {
@@ -115,61 +115,6 @@ impl Ledger {
         if self.configured {
             self.adopt(now);
         }
-    }
-
-    /// The configuration: all subjects there are. The incidents that it touches before everything served again.
-    pub fn configure(&mut self, specs: Vec<SubjectSpec>, now: Now) -> Vec<u64> {
-        self.born.get_or_insert(now.at);
-        let mut old = std::mem::take(&mut self.subjects);
-        self.endpoints.clear();
-        self.services.clear();
-        let overtaken = self.reloaded(touched_by(&specs, &old), now);
-        self.late
-            .configure(specs.iter().filter_map(|spec| spec.pool.clone()).collect());
-        for spec in specs {
-            let key = spec.key.clone();
-            if let Some(endpoint) = spec.endpoint {
-                self.endpoints.insert(endpoint, key.clone());
-            }
-            if let Some(service) = &spec.service {
-                let keys = self.services.entry(service.clone()).or_default();
-                keys.push(key.clone());
-            }
-            let subject = match old.remove(&key) {
-                Some(kept) => self.reconfigured(kept, spec, now),
-                None => Subject::new(spec),
-            };
-            self.touched.insert(key.clone());
-            self.subjects.insert(key, subject);
-        }
-        for (key, gone) in old {
-            self.active.remove(&key);
-            if let Some(id) = gone.incident {
-                self.tell(id, Input::Left(key), now);
-            }
-        }
-        // Later ones keep what they are part of.
-        if !std::mem::replace(&mut self.configured, true) {
-            self.adopt(now);
-        }
-        overtaken
-    }
-
-    /// A subject that was there before.
-    fn reconfigured(&self, mut kept: Subject, spec: SubjectSpec, now: Now) -> Subject {
-        if kept.spec.fingerprint != spec.fingerprint {
-            kept.served = false;
-            kept.board.note(Item {
-                evidence: Evidence::ConfigChanged,
-                present: true,
-                source: Source::Configuration,
-                at: now.at,
-                value: String::new(),
-            });
-        }
-        kept.state = spec.state;
-        kept.spec = spec;
-        kept
     }
 
     /// Every incident, newest first.
@@ -260,7 +205,7 @@ impl Ledger {
     }
 
     /// Subjects of incidents that came out of the store. What the configuration has no more is no part of them.
-    fn adopt(&mut self, now: Now) {
+    pub(super) fn adopt(&mut self, now: Now) {
         let (mut gone, mut twice) = (Vec::new(), Vec::new());
         for (id, open) in &self.open {
             for subject in &open.incident.record().subjects {
@@ -449,17 +394,4 @@ impl Ledger {
         }
         changes
     }
-}
-
-/// The incidents whose subjects a configuration changes, takes away or starts again, each with one of those.
-fn touched_by(specs: &[SubjectSpec], old: &Subjects) -> BTreeMap<u64, Arc<str>> {
-    let new: BTreeMap<&str, &SubjectSpec> = specs.iter().map(|spec| (&*spec.key, spec)).collect();
-    let touched = old.values().rev().filter(|subject| {
-        let same = new.get(&*subject.spec.key);
-        let same = same.is_some_and(|spec| spec.fingerprint == subject.spec.fingerprint);
-        !same || subject.is_given_up()
-    });
-    touched
-        .filter_map(|subject| Some((subject.incident?, subject.spec.key.clone())))
-        .collect()
 }

@@ -12,6 +12,7 @@
 
 mod asked;
 mod company;
+mod configured;
 mod doings;
 mod facts;
 mod grouping;

@@ -12,6 +12,7 @@ mod order;
 mod planner;
 pub mod points;
 pub mod redo;
+mod told;
 mod wanted;
 
 pub(crate) use case::{Behind, Case, Condition};

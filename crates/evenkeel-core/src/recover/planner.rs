@@ -26,34 +26,30 @@ use super::wanted::{Do, RecoveryView};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Between two looks at the least.
 const SOONEST: Duration = Duration::from_millis(1);
-/// With nothing to be done about it, a fault has so long to pass by itself before a person is called.
-const PERSON_AFTER: Duration = Duration::from_secs(10);
-/// Subjects that a word about a person is kept of.
-const PEOPLE_MAX: usize = 10_000;
 
 /// One pool's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct PoolPlan {
+pub(super) struct PoolPlan {
     history: History,
     course: Option<Course>,
     /// Advised already: subject, incident, action.
-    advised: BTreeSet<(Arc<str>, u64, Kept)>,
+    pub(super) advised: BTreeSet<(Arc<str>, u64, Kept)>,
 }
 
 /// All pools'.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Planner {
-    pools: BTreeMap<Arc<str>, PoolPlan>,
+    pub(super) pools: BTreeMap<Arc<str>, PoolPlan>,
     carried: BTreeMap<Arc<str>, CarriedRecovery>,
     /// Subjects of incidents that a person was called for.
-    people: BTreeSet<(u64, Arc<str>)>,
+    pub(super) people: BTreeSet<(u64, Arc<str>)>,
     /// Subjects that are sick, and since when without a break.
     sick: BTreeMap<Arc<str>, Time>,
     looked: Option<Time>,
     wakeup: Option<Time>,
     /// Taken before the end of each event.
     #[serde(skip)]
-    todo: Vec<Do>,
+    pub(super) todo: Vec<Do>,
 }
 
 impl Planner {
@@ -419,46 +415,5 @@ impl Planner {
         ));
         plan.course = Some(Course::new(case, action, cause, why, argument, now));
         self.people.remove(&(case.incident, case.subject.clone()));
-    }
-
-    fn advise(&mut self, case: &Case<'_>, action: &'static Action, why: String) {
-        let Some(plan) = self.pools.get_mut(&case.pool) else {
-            return;
-        };
-        let key = (case.subject.clone(), case.incident, Kept(action));
-        if plan.advised.len() >= PEOPLE_MAX {
-            plan.advised.clear();
-        }
-        if plan.advised.insert(key) {
-            self.todo.push(Do::Tell(
-                case.incident,
-                case.subject.clone(),
-                Input::ActionStarted {
-                    action: action.part.name,
-                    target: case.subject.clone(),
-                    why,
-                    advised: true,
-                },
-            ));
-        }
-    }
-
-    /// Nothing can be done: a person is called, once, after a while.
-    fn call_person(&mut self, case: &Case<'_>, reasons: Vec<String>, now: Now) -> Time {
-        let at = case.opened + PERSON_AFTER;
-        if now.at < at {
-            return at;
-        }
-        let key = (case.incident, case.subject.clone());
-        if self.people.contains(&key) || self.people.len() >= PEOPLE_MAX {
-            return Time::NEVER;
-        }
-        self.people.insert(key);
-        self.todo.push(Do::Tell(
-            case.incident,
-            case.subject.clone(),
-            Input::NeedsPerson(reasons),
-        ));
-        Time::NEVER
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod facts;
 mod heartbeat;
 mod incident;
+mod label;
 mod learned;
 mod notice;
 mod own;
@@ -33,9 +34,10 @@ pub use heartbeat::{
     Heartbeats, beat_interval, parse_heartbeats,
 };
 pub use incident::{
-    ActionStatus, BecauseStatus, CauseStatus, IncidentStatus, Incidents, LabelRequest,
-    NoticedStatus, ObservationStatus, PhaseStatus, TimesStatus,
+    ActionStatus, BecauseStatus, CauseStatus, IncidentStatus, Incidents, NoticedStatus,
+    ObservationStatus, PhaseStatus, TimesStatus,
 };
+pub use label::LabelRequest;
 pub use learned::{LearnedEndpoint, LearnedKind, LearnedStatus};
 pub use notice::{Notice, NotifyAnswer, NotifyResult};
 pub use own::{OwnStatus, ReplacedStatus};

@@ -137,6 +137,20 @@ pub struct Endpoint {
     excused: (Time, Time),
 }
 
+/// How it stands before its first probe.
+fn unseen(resolved: bool, wall: WallTime) -> Standing {
+    let why = match resolved {
+        true => "not seen yet",
+        false => "its name is not resolved yet",
+    };
+    Standing {
+        state: State::Unknown,
+        since: wall,
+        why: why.into(),
+        by: DecidedBy::Config,
+    }
+}
+
 impl Endpoint {
     /// Never seen; probed at once, later in its `place` of the interval (in thousandths).
     pub fn new(
@@ -148,16 +162,7 @@ impl Endpoint {
     ) -> Endpoint {
         let path = Path::new(&spec, wall);
         let address = path.address().cloned();
-        let why = match address {
-            Some(_) => "not seen yet",
-            None => "its name is not resolved yet",
-        };
-        let found = Standing {
-            state: State::Unknown,
-            since: wall,
-            why: why.into(),
-            by: DecidedBy::Config,
-        };
+        let found = unseen(address.is_some(), wall);
         let mut schedule = Schedule::new(place);
         if address.is_none() {
             schedule.stop();

@@ -1,3 +1,5 @@
+//! What is told of an incident, sentence by sentence.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a person is told to do, command by command.
+
 use serde_json::{Value, json};
 
 use super::super::story::tests::{action, incident};
