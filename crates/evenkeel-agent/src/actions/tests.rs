@@ -252,7 +252,7 @@ fn only_the_operators_own_commands_run_without_a_shell_and_within_bounds() {
 #[test]
 fn what_a_command_says_is_one_line_of_plain_text_and_no_longer_than_some_lines() {
     let script = "printf 'disk is ok\\n2026-01-01T00:00:00.000Z ERROR forged \\033[2J\\r\\302\\205\\342\\200\\256 Gr\\303\\274\\303\\237e '; \
-                  head -c 9000 /dev/zero | tr '\\0' '\\n'; echo end";
+                  head -c 9000 /dev/zero | tr '\\0' '.'; echo end";
     let words = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
     let spec = spec(Care {
         commands: vec![("odd".into(), words)],
@@ -261,7 +261,7 @@ fn what_a_command_says_is_one_line_of_plain_text_and_no_longer_than_some_lines()
     let said = carry_out("run", &spec, Some("odd"), &["run".to_owned()]).unwrap();
     assert!(
         said.starts_with(
-            "odd is done: disk is ok\\n2026-01-01T00:00:00.000Z ERROR forged \\u{1b}[2J\\r\\u{85}\\u{202e} Grüße "
+            "odd is done: disk is ok\\n2026-01-01T00:00:00.000Z ERROR forged \\u{1b}[2J\\r\\u{85}\\u{202e} Grüße ...."
         ),
         "{said}"
     );

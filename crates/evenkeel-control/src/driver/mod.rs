@@ -37,6 +37,7 @@ use std::time::Duration;
 use evenkeel_core::counters::Histogram;
 use evenkeel_core::engine::{AgentSaid, Configure, Engine, Event, Running};
 use evenkeel_core::id::{EndpointId, Epoch, PoolId};
+use evenkeel_core::incident::Actor;
 use evenkeel_core::observe::Failure;
 use evenkeel_core::table::PoolTable;
 use evenkeel_core::time::{Now, Time};
@@ -411,7 +412,7 @@ impl Driver {
                 service,
                 id,
                 answer,
-            } => self.restore(service, id, answer),
+            } => self.restore(service, id, Actor::Operator, answer),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::engine::{Engine, Event};
 use evenkeel_core::id::Epoch;
+use evenkeel_core::incident::Actor;
 use evenkeel_core::recover::actions::{Hand, Step};
 use evenkeel_core::recover::{CarriedRecovery, Order};
 use evenkeel_core::settings::PoolSpec;
@@ -154,7 +155,7 @@ impl Driver {
             Recovered::Sound(order, id) => {
                 let service = order.service.as_deref().unwrap_or_default().to_owned();
                 let (answer, answered) = oneshot::channel();
-                self.restore(service, id.clone(), answer);
+                self.restore(service, id.clone(), Actor::Evenkeel, answer);
                 let reports = self.reports.clone();
                 tokio::spawn(async move {
                     let result = match answered.await {

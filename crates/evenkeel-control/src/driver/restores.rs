@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use evenkeel_core::engine::Event;
 use evenkeel_core::id::ServiceId;
+use evenkeel_core::incident::Actor;
 use evenkeel_core::supervise::{ServiceEvent, ServiceOrder, ServiceState};
 use evenkeel_core::time::Time;
 use evenkeel_probe::clock::now;
@@ -22,6 +23,8 @@ pub(super) struct Restoring {
     service: ServiceId,
     name: String,
     id: String,
+    /// Who wants it.
+    by: Actor,
     answer: oneshot::Sender<Outcome<RecoveryAnswer>>,
     /// The service must have ended by then.
     until: Time,
@@ -35,6 +38,7 @@ impl Driver {
         &mut self,
         name: String,
         id: String,
+        by: Actor,
         answer: oneshot::Sender<Outcome<RecoveryAnswer>>,
     ) {
         if self.is_elsewhere(&name) {
@@ -45,12 +49,15 @@ impl Driver {
                 let why = format!("its data is restored from {id}");
                 // No need to wait for the note: the service has to end first.
                 drop(self.under_way(&name, "restore_data", Some(&id)));
-                self.asked(&name, "restore_data", None);
+                if by == Actor::Operator {
+                    self.asked(&name, "restore_data", None);
+                }
                 self.tell_service(service, ServiceOrder::Hold, why);
                 self.restoring = Some(Restoring {
                     service,
                     name,
                     id,
+                    by,
                     answer,
                     until: now().at + stop_timeout + STOP_SLACK,
                     exchanging: false,
@@ -163,6 +170,7 @@ impl Driver {
             service,
             name,
             id,
+            by,
             answer,
             ..
         } = restoring;
@@ -178,8 +186,10 @@ impl Driver {
                 tracing::error!(target: "evenkeel::recovery", service = name, point = id, "{name}: data not restored from {id}: {why}")
             }
         }
-        let asked = result.as_ref().map(|_| why.clone());
-        self.asked(&name, "restore_data", Some(asked.map_err(Clone::clone)));
+        if by == Actor::Operator {
+            let asked = result.as_ref().map(|_| why.clone());
+            self.asked(&name, "restore_data", Some(asked.map_err(Clone::clone)));
+        }
         self.tell_service(service, ServiceOrder::Release, why);
         self.not_under_way(&name, "restore_data");
         let _ = answer.send(result.map_err(|why| recovery_failed(&why)));

@@ -645,6 +645,7 @@ fn data_is_restored_where_it_ends_at_every_start_and_starting_it_again_did_not_h
     let mut bench = spoilt(&["restart", "restore_data"]);
     let made = bench.now.wall;
     know(&mut bench, Some(made));
+    bench.run(2.0);
     bench.hold_acts = true;
     end_again_and_again(&mut bench);
     let record = only(&bench);
@@ -678,6 +679,7 @@ fn what_is_known_of_recovery_points_is_known_by_host() {
     let mut bench = spoilt(&["restart", "restore_data"]);
     let made = bench.now.wall;
     know(&mut bench, Some(made));
+    bench.run(2.0);
     bench.handle(Event::Points {
         agent: Some("host-1".into()),
         oldest: [
