@@ -193,7 +193,9 @@ fn succession(message: &FromKeeper, _: usize) -> Option<(u64, Option<Death>)> {
 }
 
 fn a_child_hears_how_many_there_were_before_it_and_how_the_last_ended() {
-    let (world, first) = World::ready();
+    let (world, mut first) = World::ready();
+    // Its word that it serves goes through the puppet: what is answered after it says that it was heard.
+    first.open("web", 1);
     let killed = Instant::now();
     kill(first.pid, Signal::KILL);
     let mut second = world.puppet();
