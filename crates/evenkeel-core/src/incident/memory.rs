@@ -124,19 +124,21 @@ impl Memory {
         steep && self.is_warm(*to) && left * took <= grew * SOON.as_millis()
     }
 
-    /// From where to where within which time: since it only grows, or over the looks that show the trend, whichever is more.
+    /// From where to where within which time: since it only grows, or over the looks that show the trend if those show half as much
+    /// again.
     fn said(&self, at: Time, bytes: u64) -> String {
         let first = self.looks.front().copied().unwrap_or(self.low);
-        let (since, low) = match first.1 < self.low.1 {
+        let grown = |from: u64| bytes.saturating_sub(from);
+        let (since, low) = match grown(first.1) > grown(self.low.1) / 2 * 3 {
             true => first,
             false => self.low,
         };
-        match bytes > low {
-            true => {
+        match grown(low) {
+            0 => String::new(),
+            _ => {
                 let (low, bytes, took) = (low >> 20, bytes >> 20, at.since(since).as_secs().max(1));
                 format!("{low} → {bytes} MiB within {took} s")
             }
-            false => String::new(),
         }
     }
 }
