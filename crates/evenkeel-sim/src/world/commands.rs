@@ -265,7 +265,9 @@ impl World {
                 value: detail,
             }));
         }
-        let valid = self.probing.get(&endpoint) == Some(&epoch);
+        // One that a reload took out and put back is another, and its late answers are of nobody.
+        let is_there = self.engine.endpoint(endpoint).is_some();
+        let valid = is_there && self.probing.get(&endpoint) == Some(&epoch);
         if valid {
             self.probing.remove(&endpoint);
         } else {
