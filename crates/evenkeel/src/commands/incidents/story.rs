@@ -111,6 +111,9 @@ fn clients(noticed: &NoticedStatus) -> String {
         retried,
         slow,
     } = noticed;
+    if *requests == 0 {
+        return format!("What clients noticed: nothing. No request came to pool {pool} meanwhile.");
+    }
     let mut all = Vec::new();
     if *failed > 0 {
         all.push(format!("{failed} failed"));

@@ -72,6 +72,11 @@ fn what_clients_noticed_is_said_in_figures_or_that_it_was_nothing() {
          41 failed tries were made again elsewhere."
     );
     assert!(clients(&noticed(0, 0)).contains("nothing. None of 2340 requests"));
+    let nobody = NoticedStatus {
+        requests: 0,
+        ..noticed(0, 0)
+    };
+    assert!(clients(&nobody).ends_with("nothing. No request came to pool app meanwhile."));
 }
 
 #[test]
