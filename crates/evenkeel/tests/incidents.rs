@@ -153,7 +153,7 @@ fn what_a_person_cures_is_told_as_theirs_after_how_it_is_now_and_with_commands_t
     for words in [
         "\nIncident 1: app/a1  down",
         "What clients noticed: ",
-        " requests to pool app meanwhile",
+        " to pool app meanwhile",
         "evenkeel act a1 restart",
         "evenkeel act a1 kill_hung",
         "evenkeel drain app/a1",
