@@ -18,7 +18,8 @@ use super::Driver;
 use super::paths::Paths;
 use super::redo::Told;
 
-/// How long answers take is read this often: eighty-five numbers a worker and endpoint.
+/// How long answers take is read this often, and what clients noticed: eighty-five numbers a worker and endpoint, and as many
+/// for each route, of which there may be ten thousand.
 const TIMES_EVERY: Duration = Duration::from_secs(1);
 
 /// The first bucket of those that took longer than a second, which a person notices as slow.
@@ -65,7 +66,9 @@ impl Driver {
                 });
             }
         }
-        self.sweep_noticed();
+        if with_times {
+            self.sweep_noticed();
+        }
     }
 
     /// What clients noticed: of routes and retries, by pool.
@@ -81,17 +84,12 @@ impl Driver {
                 of_pool.retried = workers.sum(|w| w.retries.value());
             }
         }
-        for name in self
-            .tables
-            .values()
-            .map(|t| t.name.clone())
-            .collect::<Vec<_>>()
-        {
-            let now = all.get(&*name).copied().unwrap_or_default();
-            let before = self.swept.noticed.insert(name.clone(), now);
+        let pools: Vec<Arc<str>> = self.tables.values().map(|t| t.name.clone()).collect();
+        for pool in pools {
+            let now = all.get(&*pool).copied().unwrap_or_default();
+            let before = self.swept.noticed.insert(pool.clone(), now);
             let noticed = now.since(before.unwrap_or_default());
             if !noticed.is_nothing() {
-                let pool = name;
                 self.event(Event::Noticed { pool, noticed });
             }
         }
