@@ -141,6 +141,32 @@ pub struct ServiceFacts {
     pub release: Option<PathBuf>,
 }
 
+#[cfg(test)]
+impl ServiceFacts {
+    /// For tests: one process, of which nothing else is known.
+    pub(crate) fn known_as(name: &str, pid: u32) -> ServiceFacts {
+        ServiceFacts {
+            name: name.into(),
+            pid,
+            process: ProcessState::Running,
+            processes: 1,
+            threads: 1,
+            cpu_millicores: None,
+            throttled_permille: None,
+            waiting_permille: None,
+            memory_bytes: 0,
+            swap_bytes: 0,
+            descriptors: None,
+            descriptors_max: None,
+            oom_kills: None,
+            memory_limit: None,
+            cpu_limit: None,
+            disks: Vec::new(),
+            release: None,
+        }
+    }
+}
+
 /// What a process is doing, as the kernel says it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProcessState {

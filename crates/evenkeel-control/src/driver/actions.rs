@@ -99,6 +99,17 @@ impl Driver {
         });
     }
 
+    /// What came of it on another host.
+    pub(super) fn asked_elsewhere(
+        &mut self,
+        service: &str,
+        action: &str,
+        result: &Result<Did, String>,
+    ) {
+        let words = result.as_ref().map(|did| did.words.clone());
+        self.asked(service, action, Some(words.map_err(Clone::clone)));
+    }
+
     /// The agent judges by its own host's word.
     fn act_elsewhere(
         &mut self,
@@ -111,8 +122,7 @@ impl Driver {
         let why = "an operator's word".to_owned();
         self.asked(name, action, None);
         let answered = Box::new(move |driver: &mut Driver, result: Result<Did, String>| {
-            let words = result.as_ref().map(|did| did.words.clone());
-            driver.asked(&service, action, Some(words.map_err(Clone::clone)));
+            driver.asked_elsewhere(&service, action, &result);
             let done = result.map(|did| acted(&service, action, did.words));
             let _ = answer.send(done.map_err(|why| {
                 let hint = "the agent's own log has it too; `allow` in its file says what may be asked of its host";

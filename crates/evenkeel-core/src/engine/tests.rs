@@ -15,7 +15,7 @@ mod traffic;
 use std::time::Duration;
 
 use super::*;
-use crate::facts::{Facts, Limit, LimitWay, ProcessState, ServiceFacts};
+use crate::facts::{Facts, Limit, LimitWay, ServiceFacts};
 use crate::observe::{Contact, Failure, FailureKind};
 use crate::settings::{FailoverMode, Ready, Share};
 use crate::supervise::{ServiceEvent, ServiceOrder, ServiceState};
@@ -524,24 +524,11 @@ fn memory(bench: &mut Bench, bytes: u64, way: LimitWay) {
         way,
         why: String::new(),
     };
+    let pid = bench.engine.service(id).unwrap().pid.unwrap_or(0);
     let facts = ServiceFacts {
-        name: "s1".into(),
-        pid: bench.engine.service(id).unwrap().pid.unwrap_or(0),
-        process: ProcessState::Running,
-        processes: 1,
-        threads: 1,
-        cpu_millicores: None,
-        throttled_permille: None,
-        waiting_permille: None,
         memory_bytes: bytes,
-        swap_bytes: 0,
-        descriptors: None,
-        descriptors_max: None,
-        oom_kills: None,
-        release: None,
         memory_limit: Some(limit),
-        cpu_limit: None,
-        disks: Vec::new(),
+        ..ServiceFacts::known_as("s1", pid)
     };
     let facts = Facts {
         services: vec![facts],

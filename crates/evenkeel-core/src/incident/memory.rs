@@ -69,8 +69,8 @@ impl Memory {
         }
         self.weigh_limit(service);
         let steady = grown(&self.looks, TREND_LOOKS, 20);
-        let steep = grown(&self.recent, STEEP_LOOKS, 10)?.filter(|_| self.is_warm(at));
-        let grows = steep.is_some() || steady.flatten().is_some() || self.ails.is_some();
+        let steep = grown(&self.recent, STEEP_LOOKS, 10)? && self.is_warm(at);
+        let grows = steep || steady == Some(true) || self.ails.is_some();
         if !grows && steady.is_none() {
             return None;
         }
@@ -115,7 +115,7 @@ impl Memory {
         else {
             return false;
         };
-        let steep = grown(&self.recent, STEEP_LOOKS, 10).flatten().is_some();
+        let steep = grown(&self.recent, STEEP_LOOKS, 10) == Some(true);
         let (grew, took) = (
             u128::from(last - first.min(last)),
             to.since(*from).as_millis(),
@@ -150,8 +150,8 @@ fn keep(looks: &mut VecDeque<(Time, u64)>, most: usize, look: (Time, u64)) {
     }
 }
 
-/// By how much it grew, if it grew at every look and much (as a whole and by this part of itself); `None` = too few looks.
-fn grown(looks: &VecDeque<(Time, u64)>, all: usize, part: u64) -> Option<Option<u64>> {
+/// Did it grow at every look, and much (as a whole and by this part of itself)? `None` = too few looks.
+fn grown(looks: &VecDeque<(Time, u64)>, all: usize, part: u64) -> Option<bool> {
     if looks.len() < all {
         return None;
     }
@@ -162,7 +162,7 @@ fn grown(looks: &VecDeque<(Time, u64)>, all: usize, part: u64) -> Option<Option<
         .all(|(a, b)| b.1 > a.1);
     let grown = last.saturating_sub(first);
     let much = grown >= GROWTH_BYTES_MIN && grown >= first / part;
-    Some((steady && much).then_some(grown))
+    Some(steady && much)
 }
 
 #[cfg(test)]

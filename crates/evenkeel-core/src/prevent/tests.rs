@@ -18,23 +18,14 @@ const START: Time = Time::from_millis(1_000_000);
 
 fn service() -> ServiceFacts {
     ServiceFacts {
-        name: "a1".into(),
-        pid: 7,
         process: ProcessState::Sleeping,
-        processes: 1,
-        threads: 1,
         cpu_millicores: Some(100),
-        throttled_permille: None,
-        waiting_permille: None,
         memory_bytes: 100 * MIB,
-        swap_bytes: 0,
         descriptors: Some(50),
         descriptors_max: Some(1024),
-        oom_kills: None,
         memory_limit: Some(limit(512 * MIB)),
         cpu_limit: Some(limit(1000)),
-        disks: Vec::new(),
-        release: None,
+        ..ServiceFacts::known_as("a1", 7)
     }
 }
 

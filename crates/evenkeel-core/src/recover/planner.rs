@@ -20,6 +20,7 @@ use super::choose::{Choice, choose, command};
 use super::course::{Course, Move};
 use super::history::History;
 use super::order::{CarriedRecovery, End, Tried};
+use super::told::begun;
 use super::wanted::{Do, RecoveryView};
 
 /// Sick subjects are looked at this often while anything is wrong.
@@ -403,16 +404,7 @@ impl Planner {
         plan.history.begin(case.patient().clone(), tried, now);
         self.todo
             .push(Do::Note(plan.history.record(case.pool.clone())));
-        self.todo.push(Do::Tell(
-            case.incident,
-            case.subject.clone(),
-            Input::ActionStarted {
-                action: action.part.name,
-                target: case.subject.clone(),
-                why: why.clone(),
-                advised: false,
-            },
-        ));
+        self.todo.push(begun(case, action, why.clone(), false));
         plan.course = Some(Course::new(case, action, cause, why, argument, now));
         self.people.remove(&(case.incident, case.subject.clone()));
     }

@@ -15,6 +15,17 @@ const PERSON_AFTER: Duration = Duration::from_secs(10);
 /// Subjects that a word about a person is kept of.
 const PEOPLE_MAX: usize = 10_000;
 
+/// The incident is told that this begins, or would.
+pub(super) fn begun(case: &Case<'_>, action: &'static Action, why: String, advised: bool) -> Do {
+    let begun = Input::ActionStarted {
+        action: action.part.name,
+        target: case.subject.clone(),
+        why,
+        advised,
+    };
+    Do::Tell(case.incident, case.subject.clone(), begun)
+}
+
 impl Planner {
     pub(super) fn advise(&mut self, case: &Case<'_>, action: &'static Action, why: String) {
         let Some(plan) = self.pools.get_mut(&case.pool) else {
@@ -25,16 +36,7 @@ impl Planner {
             plan.advised.clear();
         }
         if plan.advised.insert(key) {
-            self.todo.push(Do::Tell(
-                case.incident,
-                case.subject.clone(),
-                Input::ActionStarted {
-                    action: action.part.name,
-                    target: case.subject.clone(),
-                    why,
-                    advised: true,
-                },
-            ));
+            self.todo.push(begun(case, action, why, true));
         }
     }
 

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use crate::End;
 use crate::cli::Admin;
-use crate::commands::operate::{call_for, segment};
-use crate::style::Out;
+use crate::commands::operate::{call_for, segment, show};
 
 /// A command may take a minute, a disk full of small files as well.
 const PATIENCE: Duration = Duration::from_secs(620);
@@ -17,18 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(620);
 pub(crate) fn act(service: &str, action: &str, command: Option<&str>, admin: &Admin) -> End {
     let path = format!("/v1/services/{}/actions", segment(service));
     let body = json!({ "action": action, "command": command });
-    match call_for(PATIENCE, admin, Method::POST, &path, Some(body)) {
-        Ok(answer) => {
-            let out = Out::new();
-            match admin.json {
-                true => out.line(answer.text()),
-                false => out.line(&format!(
-                    "{service}: {action}: {}",
-                    answer.value["outcome"].as_str().unwrap_or_default()
-                )),
-            }
-            End::Done
-        }
-        Err(problem) => problem.report(),
-    }
+    let asked = call_for(PATIENCE, admin, Method::POST, &path, Some(body));
+    show(admin, asked, |out, answer| {
+        let outcome = answer["outcome"].as_str().unwrap_or_default();
+        out.line(&format!("{service}: {action}: {outcome}"));
+        End::Done
+    })
 }

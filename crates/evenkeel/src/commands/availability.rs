@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::End;
 use crate::cli::Admin;
-use crate::commands::operate::{call, segment};
+use crate::commands::operate::{call, segment, show};
 use crate::commands::status::{age, list, word};
 use crate::style::{Out, Row};
 
@@ -22,20 +22,17 @@ pub(crate) fn availability(pool: Option<&str>, what_if: Option<&str>, admin: &Ad
     if let Some(question) = what_if {
         path += &format!("?what_if={}", segment(question));
     }
-    let answer = match call(admin, Method::GET, &path, None) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.report(),
-    };
-    let out = Out::new();
-    if admin.json {
-        out.line(answer.text());
-        return End::Done;
-    }
-    match pool {
-        Some(_) => print_pool(&out, &answer.value),
-        None => print_all(&out, &answer.value),
-    }
-    End::Done
+    show(
+        admin,
+        call(admin, Method::GET, &path, None),
+        |out, answer| {
+            match pool {
+                Some(_) => print_pool(out, answer),
+                None => print_all(out, answer),
+            }
+            End::Done
+        },
+    )
 }
 
 fn print_all(out: &Out, all: &Value) {

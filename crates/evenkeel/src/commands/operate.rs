@@ -63,16 +63,15 @@ pub(crate) fn rollback(revision: Option<u64>, admin: &Admin) -> End {
 
 /// `revisions`.
 pub(crate) fn revisions(admin: &Admin) -> End {
-    let answer = match call(admin, Method::GET, "/v1/revisions", None) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.report(),
-    };
-    let out = Out::new();
-    if admin.json {
-        out.line(answer.text());
-        return End::Done;
-    }
-    let list = answer.value["revisions"].as_array();
+    show(
+        admin,
+        call(admin, Method::GET, "/v1/revisions", None),
+        print_revisions,
+    )
+}
+
+fn print_revisions(out: &Out, answer: &Value) -> End {
+    let list = answer["revisions"].as_array();
     let word = |value: &Value| {
         value
             .as_str()
@@ -110,25 +109,18 @@ fn endpoint_line(pool: &str, answer: &Value) -> String {
     )
 }
 
-fn finish(
+/// One call, and a sentence about what came of it.
+pub(crate) fn finish(
     admin: &Admin,
     method: Method,
     path: &str,
     body: Option<Value>,
     sentence: impl FnOnce(&Value) -> String,
 ) -> End {
-    match call(admin, method, path, body) {
-        Ok(answer) => {
-            let text = if admin.json {
-                answer.text().to_owned()
-            } else {
-                sentence(&answer.value)
-            };
-            Out::new().line(&text);
-            End::Done
-        }
-        Err(problem) => problem.report(),
-    }
+    show(admin, call(admin, method, path, body), |out, answer| {
+        out.line(&sentence(answer));
+        End::Done
+    })
 }
 
 /// What the admin API answered.
@@ -142,6 +134,24 @@ impl Answer {
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes).unwrap_or_default().trim()
     }
+}
+
+/// Asks for something and tells it to a person, or prints the answer as it is.
+pub(crate) fn show(
+    admin: &Admin,
+    asked: Result<Answer, Problem>,
+    tell: impl FnOnce(&Out, &Value) -> End,
+) -> End {
+    let answer = match asked {
+        Ok(answer) => answer,
+        Err(problem) => return problem.report(),
+    };
+    let out = Out::new();
+    if admin.json {
+        out.line(answer.text());
+        return End::Done;
+    }
+    tell(&out, &answer.value)
 }
 
 /// One call; the answer as JSON.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::End;
 use crate::cli::{Admin, PointAction};
 use crate::commands::facts::size;
-use crate::commands::operate::{call_for, segment};
+use crate::commands::operate::{call_for, segment, show};
 use crate::commands::status::age;
 use crate::style::{Out, Row, complain};
 
@@ -39,17 +39,13 @@ pub(crate) fn recovery_points(
 }
 
 fn list(service: Option<&str>, admin: &Admin) -> End {
-    let answer = match call_for(PATIENCE, admin, Method::GET, "/v1/recovery-points", None) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.report(),
-    };
-    let out = Out::new();
-    if admin.json {
-        out.line(answer.text());
-        return End::Done;
-    }
+    let all = call_for(PATIENCE, admin, Method::GET, "/v1/recovery-points", None);
+    show(admin, all, |out, answer| print_points(out, answer, service))
+}
+
+fn print_points(out: &Out, answer: &Value, service: Option<&str>) -> End {
     let chosen = |v: &&Value| service.is_none_or(|name| v["service"] == name);
-    let rows: Vec<Row> = array(&answer.value["recovery_points"])
+    let rows: Vec<Row> = array(&answer["recovery_points"])
         .iter()
         .filter(chosen)
         .map(row)
@@ -59,20 +55,15 @@ fn list(service: Option<&str>, admin: &Admin) -> End {
         true => out.line("there are no recovery points: `data` in [service.NAME] asks for them; agents tell of theirs once they have connected"),
         false => out.table(&header, &rows, |_, _, cell| cell.to_owned()),
     }
-    for more in array(&answer.value["older"]).iter().filter(chosen) {
+    for more in array(&answer["older"]).iter().filter(chosen) {
         out.line(&format!(
             "{}: and {} older ones, which its agent has on its host",
             word(&more["service"]),
             more["points"]
         ));
     }
-    say_as_of(
-        &out,
-        array(&answer.value["recovery_points"])
-            .iter()
-            .filter(chosen),
-    );
-    for problem in array(&answer.value["problems"]).iter().filter(chosen) {
+    say_as_of(out, array(&answer["recovery_points"]).iter().filter(chosen));
+    for problem in array(&answer["problems"]).iter().filter(chosen) {
         let text = format!(
             "{}: no point that can be restored, {} ago: {}",
             word(&problem["service"]),

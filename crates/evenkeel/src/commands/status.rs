@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::End;
 use crate::cli::Admin;
 use crate::commands::availability::print_alerts;
-use crate::commands::operate::{call, segment};
+use crate::commands::operate::{call, segment, show};
 use crate::commands::{facts, learned, own};
 use crate::style::{Out, Row};
 
@@ -25,19 +25,17 @@ pub(crate) fn status(pool: Option<&str>, admin: &Admin) -> End {
         || "/v1/status".into(),
         |p| format!("/v1/pools/{}", segment(p)),
     );
-    let answer = match call(admin, Method::GET, &path, None) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.report(),
-    };
-    let out = Out::new();
-    if admin.json {
-        out.line(answer.text());
-    } else if pool.is_some() {
-        print_pool(&out, &answer.value);
-    } else {
-        print_all(&out, &answer.value);
-    }
-    End::Done
+    show(
+        admin,
+        call(admin, Method::GET, &path, None),
+        |out, answer| {
+            match pool {
+                Some(_) => print_pool(out, answer),
+                None => print_all(out, answer),
+            }
+            End::Done
+        },
+    )
 }
 
 fn print_all(out: &Out, status: &Value) {

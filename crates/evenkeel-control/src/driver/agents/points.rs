@@ -193,8 +193,7 @@ impl Driver {
         }
         let answered = Box::new(move |driver: &mut Driver, result: Result<Did, String>| {
             if restores {
-                let words = result.as_ref().map(|did| did.words.clone());
-                driver.asked(&service, action, Some(words.map_err(Clone::clone)));
+                driver.asked_elsewhere(&service, action, &result);
             }
             let done = result.map(|did| RecoveryAnswer {
                 service,

@@ -28,6 +28,14 @@ fn counts(bench: &Bench) -> Vec<(String, String, u32, u32)> {
     bench.engine.recovery("app").unwrap().cures
 }
 
+/// It is over, this is its story, and evenkeel counts no cure.
+fn closed_for_nobody(bench: &Bench, wanted: [(Actor, &str, Outcome); 2]) {
+    let record = only(bench);
+    assert!(record.closed.is_some(), "{record:#?}");
+    assert_eq!(story(&record), wanted);
+    assert_eq!(counts(bench), []);
+}
+
 #[test]
 fn a_cure_after_what_a_person_did_is_the_persons_and_counts_for_nobody() {
     let mut bench = begin(RecoverySettings::default());
@@ -36,16 +44,13 @@ fn a_cure_after_what_a_person_did_is_the_persons_and_counts_for_nobody() {
     ask(&mut bench, "s1", "rollback_release");
     bench.dead.clear();
     bench.run(20.0);
-    let record = only(&bench);
-    assert!(record.closed.is_some(), "{record:#?}");
-    assert_eq!(
-        story(&record),
+    closed_for_nobody(
+        &bench,
         [
             (Actor::Evenkeel, "restart", Outcome::Overtaken),
             (Actor::Operator, "rollback_release", Outcome::Cured),
-        ]
+        ],
     );
-    assert_eq!(counts(&bench), []);
     let tried = &bench.recoveries["app"].tried;
     assert_eq!(tried.last().unwrap().end.name(), "overtaken");
 }
@@ -124,16 +129,13 @@ fn an_endpoint_that_is_drained_is_not_cured_by_what_was_done_before() {
     hang(&mut bench, "s1");
     bench.order("s1", Order::Draining);
     bench.run(20.0);
-    let record = only(&bench);
-    assert!(record.closed.is_some(), "{record:#?}");
-    assert_eq!(
-        story(&record),
+    closed_for_nobody(
+        &bench,
         [
             (Actor::Evenkeel, "restart", Outcome::Overtaken),
             (Actor::Operator, "drain", Outcome::Done),
-        ]
+        ],
     );
-    assert_eq!(counts(&bench), []);
 }
 
 #[test]
@@ -148,16 +150,13 @@ fn a_cure_after_a_reload_that_touches_the_pool_is_the_reloads() {
     bench.configure(vec![changed]);
     bench.dead.clear();
     bench.run(20.0);
-    let record = only(&bench);
-    assert!(record.closed.is_some(), "{record:#?}");
-    assert_eq!(
-        story(&record),
+    closed_for_nobody(
+        &bench,
         [
             (Actor::Evenkeel, "restart", Outcome::Overtaken),
             (Actor::Operator, "reload", Outcome::Cured),
-        ]
+        ],
     );
-    assert_eq!(counts(&bench), []);
 }
 
 #[test]

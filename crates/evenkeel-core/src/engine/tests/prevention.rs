@@ -25,27 +25,14 @@ fn seconds(bench: &mut Bench, n: u32, millicores: [u32; 2]) {
     for _ in 0..n {
         bench.run(1.0);
         let of = |(name, used): (&str, u32)| ServiceFacts {
-            name: name.into(),
-            pid: 1,
-            process: ProcessState::Running,
-            processes: 1,
-            threads: 1,
             cpu_millicores: Some(used),
-            throttled_permille: None,
-            waiting_permille: None,
             memory_bytes: 1 << 20,
-            swap_bytes: 0,
-            descriptors: None,
-            descriptors_max: None,
-            oom_kills: None,
-            memory_limit: None,
             cpu_limit: Some(Limit {
                 max: 1000,
                 way: LimitWay::Cgroup2,
                 why: String::new(),
             }),
-            disks: Vec::new(),
-            release: None,
+            ..ServiceFacts::known_as(name, 1)
         };
         let services = ["a1", "a2"].into_iter().zip(millicores).map(of);
         bench.handle(Event::Facts(std::sync::Arc::new(Facts {

@@ -63,28 +63,19 @@ pub(super) fn allowing(allow: &[&'static str]) -> RecoverySettings {
 
 fn facts(bench: &Bench, name: &str) -> ServiceFacts {
     let id = bench.engine.service_id(name).unwrap();
+    let pid = bench.engine.service(id).unwrap().pid.unwrap_or(1);
     ServiceFacts {
-        name: name.into(),
-        pid: bench.engine.service(id).unwrap().pid.unwrap_or(1),
         process: ProcessState::Sleeping,
-        processes: 1,
-        threads: 1,
         cpu_millicores: Some(10),
-        throttled_permille: None,
-        waiting_permille: None,
         memory_bytes: 100 * MIB,
-        swap_bytes: 0,
-        descriptors: None,
-        descriptors_max: None,
         oom_kills: Some(0),
         memory_limit: Some(Limit {
             max: 1024 * MIB,
             way: LimitWay::Cgroup2,
             why: String::new(),
         }),
-        cpu_limit: None,
-        disks: Vec::new(),
         release: Some("/releases/1".into()),
+        ..ServiceFacts::known_as(name, pid)
     }
 }
 

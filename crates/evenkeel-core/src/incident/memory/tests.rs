@@ -1,7 +1,7 @@
 //! Readings of a process, one a second, and what its memory is said to do.
 
 use super::*;
-use crate::facts::{Limit, LimitWay, ProcessState};
+use crate::facts::{Limit, LimitWay};
 
 const MIB: u64 = 1 << 20;
 
@@ -22,23 +22,8 @@ impl Bench {
         Bench {
             memory: Memory::default(),
             service: ServiceFacts {
-                name: "s1".into(),
-                pid: 1,
-                process: ProcessState::Running,
-                processes: 1,
-                threads: 1,
-                cpu_millicores: None,
-                throttled_permille: None,
-                waiting_permille: None,
-                memory_bytes: 0,
-                swap_bytes: 0,
-                descriptors: None,
-                descriptors_max: None,
-                oom_kills: None,
-                release: None,
                 memory_limit: Some(limit),
-                cpu_limit: None,
-                disks: Vec::new(),
+                ..ServiceFacts::known_as("s1", 1)
             },
             at: Time::from_millis(1000),
         }

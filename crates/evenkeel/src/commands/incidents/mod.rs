@@ -12,11 +12,12 @@ use std::time::Duration;
 use evenkeel_core::incident::Labeller;
 use evenkeel_schema::admin::{IncidentStatus, Incidents};
 use hyper::Method;
+use serde_json::Value;
 
 use crate::End;
 use crate::cli::{Admin, What};
 use crate::client::Problem;
-use crate::commands::operate::{Answer, call};
+use crate::commands::operate::{self, Answer, call};
 use crate::commands::status::age_of;
 use crate::style::{Out, Row, complain};
 
@@ -24,51 +25,45 @@ pub(crate) use label::label;
 
 /// `incidents`.
 pub(crate) fn incidents(admin: &Admin) -> End {
-    let answer = match call(admin, Method::GET, "/v1/incidents", None) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.report(),
-    };
-    let out = Out::new();
-    if admin.json {
-        out.line(answer.text());
-        return End::Done;
-    }
-    match serde_json::from_value::<Incidents>(answer.value) {
-        Ok(all) if all.is_empty() => out.line("no incident so far"),
-        Ok(all) => print_list(&out, &all),
-        Err(error) => return strange(&error),
-    }
-    End::Done
+    operate::show(
+        admin,
+        call(admin, Method::GET, "/v1/incidents", None),
+        |out, all| {
+            match serde_json::from_value::<Incidents>(all.clone()) {
+                Ok(all) if all.is_empty() => out.line("no incident so far"),
+                Ok(all) => print_list(out, &all),
+                Err(error) => return strange(&error),
+            }
+            End::Done
+        },
+    )
 }
 
 /// `explain`.
 pub(crate) fn explain(what: &What, admin: &Admin) -> End {
-    let told = match what {
-        What::Incident(id) => one(admin, *id).map(|answer| show(admin, &answer)),
+    match what {
+        What::Incident(id) => operate::show(admin, one(admin, *id), |out, answer| {
+            tell(out, admin, answer)
+        }),
         What::Endpoint(name) => {
             let key = format!("{}/{}", name.pool, name.endpoint);
-            present::endpoint(admin, &name.pool, &name.endpoint).and_then(|now| {
+            let told = present::endpoint(admin, &name.pool, &name.endpoint).and_then(|now| {
                 let newest = newest_of(admin, &key)?;
                 Ok(show_endpoint(admin, &now, newest.as_ref()))
-            })
+            });
+            told.unwrap_or_else(|problem| problem.report())
         }
-    };
-    told.unwrap_or_else(|problem| problem.report())
+    }
 }
 
 fn one(admin: &Admin, id: u64) -> Result<Answer, Problem> {
     call(admin, Method::GET, &format!("/v1/incidents/{id}"), None)
 }
 
-fn show(admin: &Admin, answer: &Answer) -> End {
-    let out = Out::new();
-    if admin.json {
-        out.line(answer.text());
-        return End::Done;
-    }
-    match serde_json::from_value(answer.value.clone()) {
+fn tell(out: &Out, admin: &Admin, answer: &Value) -> End {
+    match serde_json::from_value(answer.clone()) {
         Ok(incident) => {
-            story::tell(&out, &incident, &present::of(admin, &incident));
+            story::tell(out, &incident, &present::of(admin, &incident));
             End::Done
         }
         Err(error) => strange(&error),
@@ -91,7 +86,7 @@ fn show_endpoint(admin: &Admin, now: &present::Present, newest: Option<&Answer>)
         out.line("No incident of it is open. The last it was part of:");
     }
     out.line("");
-    show(admin, answer)
+    tell(&out, admin, &answer.value)
 }
 
 /// The newest incident that this endpoint is part of; an open one comes first.
