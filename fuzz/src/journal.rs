@@ -14,8 +14,8 @@ use evenkeel_journal::{Begins, ENGINE, Encoder, Header, Segment};
 
 /// Before the first record.
 const HEAD: usize = 12;
-/// Length and checksum of a record.
-const FRAME: usize = 8;
+/// What stands before a record's payload: its length, its checksum, and the checksum of these two.
+const FRAME: usize = 12;
 
 /// Whatever the bytes are, reading them ends, and takes no memory but theirs.
 pub fn journal(data: &[u8]) {
@@ -39,7 +39,7 @@ fn read(bytes: &[u8]) {
     assert!(segment.position() + segment.rest() == bytes.len());
 }
 
-/// Gives every record the checksum that its payload has now.
+/// Gives every record the checksums that its length and payload have now.
 fn mend(bytes: &mut [u8]) {
     let mut at = HEAD;
     while let Some(length) = bytes.get(at..at + 4) {
@@ -50,6 +50,8 @@ fn mend(bytes: &mut [u8]) {
         };
         let sum = crc32fast::hash(payload).to_le_bytes();
         bytes[at + 4..at + 8].copy_from_slice(&sum);
+        let sum = crc32fast::hash(&bytes[at..at + 8]).to_le_bytes();
+        bytes[at + 8..start].copy_from_slice(&sum);
         at = end;
     }
 }

@@ -5,7 +5,7 @@ use evenkeel_core::time::Now;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::format::{END, Ends, FORMAT, FRAME, HEADER, Header, MAGIC, SNAPSHOT, TURN};
+use crate::format::{END, Ends, FORMAT, FRAME, FRAME_SUM, HEADER, Header, MAGIC, SNAPSHOT, TURN};
 
 /// Makes segments.
 #[derive(Debug)]
@@ -126,7 +126,9 @@ impl Encoder {
         let (head, payload) = self.out[frame..].split_at_mut(FRAME);
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         head[..4].copy_from_slice(&length.to_le_bytes());
-        head[4..].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
+        head[4..FRAME_SUM].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
+        let sum = crc32fast::hash(&head[..FRAME_SUM]);
+        head[FRAME_SUM..].copy_from_slice(&sum.to_le_bytes());
     }
 
     fn write(&mut self, data: &impl Serialize) -> Result<(), String> {

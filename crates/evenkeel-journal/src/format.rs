@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 /// So begins every segment.
 pub(crate) const MAGIC: &[u8; 8] = b"evkeel-j";
 /// How segments are laid out: grows when that changes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// The engine of this build: a hash of its sources.
 pub const ENGINE: &str = env!("EVENKEEL_ENGINE");
-/// Length and checksum.
-pub(crate) const FRAME: usize = 8;
+/// What stands before a payload: its length, its checksum, and the checksum of these two, so that a changed length is not taken
+/// for a record that the file ends within.
+pub(crate) const FRAME: usize = 12;
+/// Where the third of them is.
+pub(crate) const FRAME_SUM: usize = 8;
 
 /// Kinds of records.
 pub(crate) const HEADER: u8 = 1;

@@ -4,7 +4,7 @@
 //!  state_dir/journal/0000000041.journal        segments, numbered; the eight newest are kept
 //!
 //!  segment = magic "evkeel-j", format (u32), then records
-//!  record  = length (u32), CRC-32 of the payload (u32), payload: kind (u8) and data
+//!  record  = length (u32), CRC-32 of the payload (u32), CRC-32 of these two (u32), payload: kind (u8) and data
 //!     header    who wrote it and why it begins              once, first
 //!     snapshot  the whole engine                            once, second
 //!     turn      the time on both clocks, the event, and of the commands that came of it how many and their digest

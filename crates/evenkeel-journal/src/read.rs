@@ -8,7 +8,7 @@ use evenkeel_core::time::Now;
 use serde::de::DeserializeOwned;
 
 use crate::format::{
-    Decided, END, ENGINE, Ends, FORMAT, FRAME, HEADER, Header, MAGIC, SNAPSHOT, TURN,
+    Decided, END, ENGINE, Ends, FORMAT, FRAME, FRAME_SUM, HEADER, Header, MAGIC, SNAPSHOT, TURN,
 };
 
 /// Why a segment cannot be read, or not on.
@@ -16,6 +16,8 @@ use crate::format::{
 pub enum ReadError {
     /// It does not begin like one.
     Foreign,
+    /// An older evenkeel wrote it.
+    Older(u32),
     /// A newer evenkeel wrote it.
     Newer(u32),
     /// Another engine wrote it.
@@ -40,6 +42,10 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Foreign => f.write_str("it is no journal of evenkeel's"),
+            ReadError::Older(found) => write!(
+                f,
+                "it has format {found}, and this evenkeel reads {FORMAT}: an older evenkeel wrote it, use that one"
+            ),
             ReadError::Newer(found) => write!(
                 f,
                 "it has format {found}, and this evenkeel reads {FORMAT}: a newer evenkeel wrote it, use that one"
@@ -110,7 +116,8 @@ impl<'a> Segment<'a> {
             None => return Err(ReadError::Unborn),
             Some(FORMAT) => {}
             Some(0) => return Err(ReadError::Foreign),
-            Some(other) => return Err(ReadError::Newer(other)),
+            Some(older @ ..FORMAT) => return Err(ReadError::Older(older)),
+            Some(newer) => return Err(ReadError::Newer(newer)),
         }
         let mut segment = Segment {
             bytes,
@@ -210,9 +217,13 @@ impl<'a> Segment<'a> {
             u32::from_le_bytes(four.unwrap_or_default())
         };
         let (length, sum) = (number(0) as usize, number(4));
-        // A file that grew before its bytes came is full of zeros there.
-        if length == 0 && rest.iter().all(|byte| *byte == 0) {
-            return Ok(Framed::Torn);
+        if crc32fast::hash(&head[..FRAME_SUM]) != number(FRAME_SUM) {
+            // A file that grew before its bytes came is full of zeros there.
+            if rest.iter().all(|byte| *byte == 0) {
+                return Ok(Framed::Torn);
+            }
+            let what = "the checksum of a record's length does not fit it";
+            return Err(ReadError::Damaged { at, what });
         }
         let Some(payload) = rest.get(..length) else {
             return Ok(Framed::Torn);
