@@ -206,9 +206,10 @@ impl Scene {
 #[test]
 fn what_an_outage_left_behind_is_braked_away_and_then_the_brake_lets_go() {
     let scene = Scene::after_the_outage("");
-    let log = scene.evenkeel.log();
-    let holds = "the brake holds, less is sent at once: ";
-    assert!(log.contains(holds), "within the outage: {log}");
+    // Within the outage.
+    scene
+        .evenkeel
+        .says("the brake holds, less is sent at once: ");
     let admission = scene.admission();
     let why = admission["why"].as_str().unwrap();
     assert!(why.contains("tries ended in vain"), "{why}");
@@ -229,7 +230,7 @@ fn what_an_outage_left_behind_is_braked_away_and_then_the_brake_lets_go() {
     scene.until("it binds nobody any more", || {
         scene.admission().is_null().then_some(())
     });
-    assert!(scene.evenkeel.log().contains("the brake is off"));
+    scene.evenkeel.says("the brake is off");
     let goodput = scene.clients.goodput(Duration::from_secs(2));
     assert!(
         goodput > 0.7 * scene.usual,

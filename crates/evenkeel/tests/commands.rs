@@ -165,10 +165,5 @@ fn an_access_log_that_is_a_pipe_nobody_reads_is_an_error_and_no_standstill() {
     );
     let mut evenkeel = Evenkeel::launch(&config);
     assert!(!support::wait(&mut evenkeel.child).success());
-    eventually("it says why", || {
-        evenkeel
-            .log()
-            .contains("access.pipe: it is a named pipe")
-            .then_some(())
-    });
+    evenkeel.says("access.pipe: it is a named pipe");
 }

@@ -90,12 +90,8 @@ fn a_service_that_uses_up_its_processor_gives_work_away_and_has_it_back_when_it_
         e["effective_weight"] == 100 && e["relief"].is_null()
     });
     assert_eq!(cooled["state"], "up");
-    let log = evenkeel.log();
-    assert!(
-        log.contains("app/a1 runs hot, work moves off it: "),
-        "{log}"
-    );
-    assert!(log.contains("app/a1 has its whole weight again"), "{log}");
+    evenkeel.says("app/a1 runs hot, work moves off it: ");
+    evenkeel.says("app/a1 has its whole weight again");
 }
 
 #[test]

@@ -242,8 +242,7 @@ fn a_log_for_programs_is_one_object_a_line() {
     });
     let object: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert!(object.to_string().contains("talker"), "{line}");
-    let log = evenkeel.log();
-    assert!(log.contains("serving"), "{log}");
+    let log = evenkeel.says("serving");
     for line in log.lines() {
         assert!(
             serde_json::from_str::<serde_json::Value>(line).is_ok(),
@@ -270,16 +269,9 @@ fn a_balancer_out_of_descriptors_blames_no_endpoint_and_recovers() {
     let (web, pid) = (evenkeel.address("web"), evenkeel.worker_pid());
     evenkeel.until("app", "a1", "up");
     limit_descriptors(pid, 8);
-    eventually("the checks say that they cannot look", || {
-        evenkeel.log().contains("checks cannot look").then_some(())
-    });
+    evenkeel.says("checks cannot look");
     limit_descriptors(pid, 1024);
-    eventually("the checks look again", || {
-        evenkeel
-            .log()
-            .contains("checks can look again")
-            .then_some(())
-    });
+    evenkeel.says("checks can look again");
     assert_eq!(get(web, "/").unwrap().status, 200);
     assert_eq!(evenkeel.worker_pid(), pid);
     assert!(!evenkeel.log().contains("up → down"), "{}", evenkeel.log());

@@ -181,7 +181,7 @@ fn data_that_is_a_mount_point_is_told_by_check_and_with_its_points() {
     assert_eq!(list["recovery_points"][0]["files"], 1, "{list}");
     let why = list["problems"][0]["why"].as_str().unwrap();
     assert!(why.contains("is itself a mount point"), "{why}");
-    assert!(evenkeel.log().contains(why), "{}", evenkeel.log());
+    evenkeel.says(why);
     let id = list["recovery_points"][0]["id"].as_str().unwrap();
     let (code, out, err) = evenkeel.command(&["recovery-points", "s", "restore", id]);
     assert!(code == 1 && err.contains("mount point"), "{out}{err}");

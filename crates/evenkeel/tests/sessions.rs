@@ -131,11 +131,7 @@ fn sessions_that_are_kept_here_go_through_the_same_and_survive_both_kinds_of_res
     assert_eq!(scene.stored(), 0);
     let anew = scene.round();
     assert_eq!(scene.round(), anew);
-    assert!(
-        scene.evenkeel.log().contains("damaged"),
-        "{}",
-        scene.evenkeel.log()
-    );
+    scene.evenkeel.says("damaged");
 }
 
 /// Ends with everybody where they began.

@@ -115,11 +115,8 @@ fn a_run_over_state_that_makes_no_sense_serves_says_what_is_lost_and_keeps_the_b
         }
         let kept = aside(&state_dir, STORE);
         assert_eq!(kept.len(), 1, "{what}: {kept:?}");
-        let log = evenkeel.log();
-        assert!(
-            log.contains(&kept[0]) && log.contains("operator overrides"),
-            "{what}: {log}"
-        );
+        let log = evenkeel.says("operator overrides");
+        assert!(log.contains(&kept[0]), "{what}: {log}");
         assert!(!log.contains("panicked"), "{what}: {log}");
         // From here on it keeps again.
         evenkeel.ask(
@@ -175,7 +172,7 @@ fn a_store_that_is_empty_or_gone_beside_other_state_is_told_as_lost() {
         let evenkeel = Evenkeel::launch_in(folder, &[]);
         evenkeel.until_ready();
         assert_eq!(get(evenkeel.address("web"), "/").unwrap().status, 200);
-        let log = evenkeel.log();
+        let log = evenkeel.says(what);
         let told = log.lines().find(|line| line.contains(what));
         let told = told.unwrap_or_else(|| panic!("{what}: {log}"));
         assert!(
@@ -213,11 +210,8 @@ fn a_replaced_balancer_whose_last_applied_text_is_damaged_takes_file_and_says_so
     assert_eq!(get(evenkeel.address("web"), "/").unwrap().status, 200);
     let kept = aside(&evenkeel.folder.path().join("state"), "last-applied.toml");
     assert_eq!(kept.len(), 1, "{kept:?}");
-    let log = evenkeel.log();
-    assert!(
-        log.contains(&kept[0]) && log.contains("last applied configuration is lost"),
-        "{log}"
-    );
+    let log = evenkeel.says("last applied configuration is lost");
+    assert!(log.contains(&kept[0]), "{log}");
     assert_eq!(
         evenkeel.status().unwrap()["revision"],
         1,
@@ -384,13 +378,9 @@ fn a_full_disk_stops_no_traffic_calls_nothing_done_and_all_is_stored_once_there_
         let (status, text) = weigh(weight);
         assert_eq!(status, 507, "{text}");
     }
-    let lines = |text: &str| evenkeel.log().matches(text).count();
-    assert_eq!(
-        lines("what should be kept is not stored"),
-        1,
-        "{}",
-        evenkeel.log()
-    );
+    let once = "what should be kept is not stored";
+    let log = evenkeel.says(once);
+    assert_eq!(log.matches(once).count(), 1, "{log}");
     // A balancer that dies now comes back with what was called done before, and not with less.
     let old = evenkeel.worker_pid();
     kill(old, "KILL");

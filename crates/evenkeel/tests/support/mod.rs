@@ -230,6 +230,14 @@ impl Evenkeel {
         )
     }
 
+    /// Waits until its log has these words, which come a moment after the deed; the log as it is then.
+    pub fn says(&self, words: &str) -> String {
+        eventually(&format!("the log says {words:?}"), || {
+            let log = self.log();
+            log.contains(words).then_some(log)
+        })
+    }
+
     /// Asks it to end and waits.
     pub fn end(mut self) -> (ExitStatus, String) {
         self.signal("TERM");
