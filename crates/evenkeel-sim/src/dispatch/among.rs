@@ -5,13 +5,15 @@
 //! how often chance alone makes "worse by 5 %".
 
 use std::fmt::Write;
+use std::ops::Range;
 
-use super::beside::WORSE;
+use super::beside::{CHANCE, WORSE, extra_errors};
 use super::report::Report;
 use super::{Outcome, drawn, run};
 
-/// Fleets, and seeds of each.
-const FLEETS: u64 = 200;
+/// The fleets of the page.
+pub const FLEETS: Range<u64> = 0..200;
+/// Seeds of each.
 const SEEDS: u64 = 4;
 /// So many standard errors beyond the bound, and it is not chance.
 const SURE: f64 = 2.0;
@@ -65,12 +67,16 @@ impl Ratio {
 /// How a policy did in one fleet.
 #[derive(Clone, Copy, Debug)]
 pub struct Among {
-    /// Means.
+    /// Means of the time until a request was answered or had failed.
     pub mean: Ratio,
-    /// The slowest hundredth.
+    /// The slowest hundredth of it.
     pub p99: Ratio,
+    /// The slowest hundredth of what was answered.
+    pub answered_p99: Ratio,
     /// The share of errors, and that of `p2c`.
     pub errors: [f64; 2],
+    /// How far the share is above what it may be, and the standard error of that.
+    pub extra: [f64; 2],
 }
 
 impl Among {
@@ -85,20 +91,33 @@ impl Among {
     fn of(these: &[Outcome], plain: &[Outcome]) -> Among {
         let errors =
             |of: &[Outcome]| of.iter().map(|o| o.error_share).sum::<f64>() / of.len() as f64;
+        let pairs = these.iter().zip(plain);
+        let extra = pairs.map(|(of, beside)| extra_errors(of, beside));
         Among {
-            mean: Ratio::of(these, plain, |o| o.mean_s),
-            p99: Ratio::of(these, plain, |o| o.p99_s),
+            mean: Ratio::of(these, plain, |o| o.wait_mean_s),
+            p99: Ratio::of(these, plain, |o| o.wait_p99_s),
+            answered_p99: Ratio::of(these, plain, |o| o.p99_s),
             errors: [errors(these), errors(plain)],
+            extra: mean_and_doubt(&extra.collect::<Vec<_>>()),
         }
     }
 
     fn is_surely_worse(&self) -> bool {
-        self.mean.is_surely_worse() || self.p99.is_surely_worse()
+        let [extra, doubt] = self.extra;
+        self.mean.is_surely_worse() || self.p99.is_surely_worse() || extra > SURE * doubt
     }
 
     fn is_worse(&self) -> bool {
-        self.mean.is_worse() || self.p99.is_worse()
+        self.mean.is_worse() || self.p99.is_worse() || self.extra[0] > 0.0
     }
+}
+
+/// With the standard error.
+fn mean_and_doubt(of: &[f64]) -> [f64; 2] {
+    let n = of.len() as f64;
+    let mean = of.iter().sum::<f64>() / n;
+    let off: f64 = of.iter().map(|x| (x - mean).powi(2)).sum();
+    [mean, (off / (n - 1.0).max(1.0) / n).sqrt()]
 }
 
 fn runs(fleet: u64, policy: &str, seeds: u64, choices: u32) -> Result<Vec<Outcome>, String> {
@@ -109,12 +128,12 @@ fn runs(fleet: u64, policy: &str, seeds: u64, choices: u32) -> Result<Vec<Outcom
         .collect()
 }
 
-/// Computes the page; `told` hears which fleet comes next.
-pub fn report(told: &dyn Fn(&str)) -> Result<Report, String> {
+/// Computes the page for the fleets of these numbers; `told` hears which comes next.
+pub fn report(fleets: Range<u64>, told: &dyn Fn(&str)) -> Result<Report, String> {
     let mut counts = [[0_usize; 2]; 2];
     let mut better = 0;
     let mut lines = Vec::new();
-    for fleet in 0..FLEETS {
+    for fleet in fleets.clone() {
         told(&format!("fleet {fleet}"));
         let plain = runs(fleet, "p2c", SEEDS, 0)?;
         let again = Among::of(&runs(fleet, "p2c", SEEDS, 1)?, &plain);
@@ -130,7 +149,7 @@ pub fn report(told: &dyn Fn(&str)) -> Result<Report, String> {
     }
     let [again, learned] = counts;
     let mut report = Report {
-        text: head(again, learned, better),
+        text: head(fleets, again, learned, better),
         ..Report::default()
     };
     lines.iter().for_each(|line| {
@@ -142,25 +161,29 @@ pub fn report(told: &dyn Fn(&str)) -> Result<Report, String> {
     Ok(report)
 }
 
-fn head(again: [usize; 2], learned: [usize; 2], better: usize) -> String {
+fn head(fleets: Range<u64>, again: [usize; 2], learned: [usize; 2], better: usize) -> String {
     let percent = (WORSE - 1.0) * 100.0;
+    let Range { start, end } = fleets;
+    let end = end.saturating_sub(1);
+    let chance = CHANCE * 100.0;
     let [[some, sure], [its, its_sure]] = [again, learned];
     format!(
         "# Drawn fleets
 
-Made by `cargo xtask score drawn`: `learned` beside `p2c` in {FLEETS} fleets by lot, {SEEDS} seeds each, computed and the same on every machine. Worse is worse by more than
-{percent:.0} % in mean or p99 of what was answered; surely, if {SURE:.0} standard errors say so too. It fails where more than {BROKEN_MAX} are surely worse; the aim is none.
+Made by `cargo xtask score drawn`: `learned` beside `p2c` in fleets by lot, those numbered {start} to {end}, {SEEDS} seeds each, computed and the same on every machine. Worse is worse by more than
+{percent:.0} % in the mean or p99 of the time until a request was answered or had failed in the end, or in the share that failed (and by more than {chance} points);
+surely, if {SURE:.0} standard errors say so too. It fails where more than {BROKEN_MAX} are surely worse; the aim is none.
 
 | beside `p2c` | worse | surely |
 | --- | --- | --- |
 | `p2c` with other lots | {some} | {sure} |
 | `learned` | {its} | {its_sure} |
 
-Of {FLEETS} fleets, `learned` has a mean shorter by more than {percent:.0} % in {better}. Those in which it is worse
+In {better} of them `learned` has a mean shorter by more than {percent:.0} %. Those in which it is worse
 (`cargo run -p evenkeel-sim --example drawn -- NUMBER` writes one as a scenario):
 
-| fleet | mean | p99 | errors, `p2c`'s |
-| --- | --- | --- | --- |
+| fleet | mean | p99 | p99 of what was answered | errors, `p2c`'s |
+| --- | --- | --- | --- | --- |
 "
     )
 }
@@ -169,8 +192,9 @@ fn line(fleet: u64, of: &Among) -> String {
     let [its, plain] = of.errors;
     let sure = if of.is_surely_worse() { " surely" } else { "" };
     format!(
-        "| {fleet}{sure} | {} | {} | {its:.4}, {plain:.4} |",
+        "| {fleet}{sure} | {} | {} | {} | {its:.4}, {plain:.4} |",
         of.mean.text(),
-        of.p99.text()
+        of.p99.text(),
+        of.answered_p99.text()
     )
 }

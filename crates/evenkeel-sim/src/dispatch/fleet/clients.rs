@@ -62,7 +62,7 @@ impl Fleet<'_> {
             return self.agenda.enter(at, Event::Return { request, number });
         }
         let asked = self.requests.remove(request);
-        self.figures.failed(self.now);
+        self.figures.failed(asked.born, self.now);
         self.after(asked.user);
     }
 
