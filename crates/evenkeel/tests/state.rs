@@ -166,6 +166,8 @@ fn a_store_that_is_empty_or_gone_beside_other_state_is_told_as_lost() {
     let endpoint = Endpoint::start("a1");
     for (what, kept, lose) in losses {
         let evenkeel = Evenkeel::run(&app(&[&endpoint], ""));
+        let text = state(&evenkeel, "last-applied.toml");
+        eventually("what is applied is kept", || std::fs::read(&text).ok());
         let folder = killed(evenkeel);
         let state_dir = folder.path().join("state");
         lose(&state_dir.join(STORE));
@@ -202,7 +204,7 @@ fn a_replaced_balancer_whose_last_applied_text_is_damaged_takes_file_and_says_so
     let endpoint = Endpoint::start("a1");
     let evenkeel = Evenkeel::run(&app(&[&endpoint], ""));
     let path = state(&evenkeel, "last-applied.toml");
-    let text = std::fs::read(&path).unwrap();
+    let text = eventually("it is kept", || std::fs::read(&path).ok());
     std::fs::write(&path, &text[..text.len() - 20]).unwrap();
     let old = evenkeel.worker_pid();
     kill(old, "KILL");

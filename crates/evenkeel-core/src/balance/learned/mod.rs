@@ -17,7 +17,8 @@
 //! judge all sorts of requests together; to judge by turns, not by requests, since the harm that one's choice does falls on
 //! others, and where all wait, by whether queues grow; to leave to `p2c` what is not proven better, and to look again soon; to
 //! ask for the thin tail beside the mean square; to give a bad turn up in the midst of it, since a few per cent of
-//! slow requests are a p99; not to take a failure's penalty for the length of a request, which made turns long where tries fail;
+//! slow requests are a p99; to try nothing while everybody waits that does not look good, since one turn in which tries time out
+//! and are tried again is felt for many; not to take a failure's penalty for the length of a request, which made turns long where tries fail;
 //! and to see by the silence of an endpoint that owes answers that it stands still, since no answer comes to say so.
 //!
 //! What remains: fewer failures may come with a longer p99 of what was answered, since answers that otherwise time out are counted

@@ -30,8 +30,10 @@ const OTHER_EACH: (f32, f32) = (8.0, 64.0);
 /// So many times more where the other is what was learned: what it may cost is bounded, what `p2c` may cost is not asked about.
 /// One turn in 32 is 3 % of all requests: were it more, their slow ones would be the slowest hundredth of all.
 const LEARNED_EACH: u32 = 4;
-/// Of so many turns one is that of what was learned: while nobody knows, if it does not look good or if everybody waits
-/// long, if it is not worse and not surely better, and if everybody waits long besides.
+/// Of so many turns one is that of what was learned: while nobody knows; while nobody knows and turns are the longest (few fit into
+/// the time in which much may change) or everybody waits long, or if it does not look good; if it is not worse and not surely better,
+/// and if everybody waits long besides. Where everybody waits long and it does not look good it has none: one turn that makes
+/// tries time out is paid for with their retries long after it.
 const UNKNOWN_EACH: u32 = 2;
 const DOUBTED_EACH: u32 = 8;
 const UNPROVEN_EACH: u32 = 4;
@@ -261,11 +263,13 @@ impl Turns {
             (each / 2 + 1).next_power_of_two()
         };
         let waits = self.waits_long();
-        if REQUESTS_LEAST * mean_s > LONG[LONG.len() - 1] {
+        let longest = LONG[LONG.len() - 1];
+        if REQUESTS_LEAST * mean_s > longest {
             return false;
         }
         match self.judge.verdict(waits, now) {
-            Verdict::Unknown if waits => lot.is_multiple_of(DOUBTED_EACH),
+            Verdict::Doubted | Verdict::Worse(_) if waits => false,
+            Verdict::Unknown if waits || self.long >= longest => lot.is_multiple_of(DOUBTED_EACH),
             Verdict::Unproven if waits => lot.is_multiple_of(WAITING_EACH),
             Verdict::Unknown => lot.is_multiple_of(UNKNOWN_EACH),
             Verdict::Unproven => lot.is_multiple_of(UNPROVEN_EACH),
@@ -356,6 +360,7 @@ mod tests {
             })
         };
         assert!(of(2.0, 1.0) > 0.85, "{}", of(2.0, 1.0));
-        assert!(of(1.0, 2.0) < 0.15, "{}", of(1.0, 2.0));
+        // It was tried, and is not again as long as they wait.
+        assert_eq!(of(1.0, 2.0), 0.0);
     }
 }
