@@ -1,5 +1,9 @@
 //! The promises of the keeper, one test each.
 
+mod ending;
+mod output;
+mod services;
+
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -14,7 +18,7 @@ use rustix::process::Signal;
 use crate::world::{World, is_gone, kill, service, until};
 
 macro_rules! all {
-    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
+    ($($name:path),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
 }
 
 /// All tests.
@@ -27,31 +31,31 @@ pub(crate) const ALL: &[(&str, fn())] = all![
     a_stopped_child_is_replaced_within_two_and_a_half_seconds,
     a_keeper_that_was_stopped_itself_does_not_kill_its_child,
     a_child_that_dies_quickly_again_and_again_is_still_replaced,
-    a_service_outlives_the_child_and_is_adopted_by_the_next,
-    exits_while_no_child_listened_are_told_to_the_next,
-    a_killed_keeper_takes_the_child_and_the_services_with_it,
-    an_orderly_end_leaves_no_process_not_even_a_daemon,
-    an_orderly_end_kills_what_does_not_care_to_be_asked,
-    a_service_that_ends_takes_its_process_group_with_it,
+    services::a_service_outlives_the_child_and_is_adopted_by_the_next,
+    services::exits_while_no_child_listened_are_told_to_the_next,
+    services::a_killed_keeper_takes_the_child_and_the_services_with_it,
+    services::an_orderly_end_leaves_no_process_not_even_a_daemon,
+    services::an_orderly_end_kills_what_does_not_care_to_be_asked,
+    services::a_service_that_ends_takes_its_process_group_with_it,
     a_taken_address_is_refused_with_the_pid_of_its_owner,
     garbage_from_the_child_replaces_it_and_the_keeper_lives,
-    a_second_start_of_a_running_name_is_refused,
-    commands_older_than_the_newest_are_refused,
-    after_restrict_nothing_is_started_as_root_even_by_a_later_child,
-    a_service_gets_its_directory_environment_user_and_group,
-    output_lines_carry_the_services_name,
-    json_output_is_one_object_per_line,
-    a_service_that_floods_its_output_does_not_stall_the_keeper,
-    a_service_that_floods_its_output_is_cut_to_its_allowance_and_told_of,
+    services::a_second_start_of_a_running_name_is_refused,
+    services::commands_older_than_the_newest_are_refused,
+    services::after_restrict_nothing_is_started_as_root_even_by_a_later_child,
+    services::a_service_gets_its_directory_environment_user_and_group,
+    output::output_lines_carry_the_services_name,
+    output::json_output_is_one_object_per_line,
+    output::a_service_that_floods_its_output_does_not_stall_the_keeper,
+    output::a_service_that_floods_its_output_is_cut_to_its_allowance_and_told_of,
     more_sockets_than_one_packet_carries_arrive_whole,
     a_held_descriptor_keeps_its_lock_over_a_replacement,
     a_closed_address_is_refused_and_not_handed_on,
-    term_asks_the_child_and_its_exit_ends_the_keeper,
-    a_second_term_ends_everything_at_once,
-    a_child_that_dies_while_shutting_down_leaves_the_services_to_the_keeper,
-    hup_is_passed_on_even_if_the_child_did_not_listen_yet,
-    what_the_keeper_was_told_to_ignore_is_its_own_affair,
-    a_child_that_says_bye_is_not_replaced,
+    ending::term_asks_the_child_and_its_exit_ends_the_keeper,
+    ending::a_second_term_ends_everything_at_once,
+    ending::a_child_that_dies_while_shutting_down_leaves_the_services_to_the_keeper,
+    ending::hup_is_passed_on_even_if_the_child_did_not_listen_yet,
+    ending::what_the_keeper_was_told_to_ignore_is_its_own_affair,
+    ending::a_child_that_says_bye_is_not_replaced,
 ];
 
 fn exited(name: &'static str) -> impl Fn(&FromKeeper, usize) -> Option<(u32, Ending)> {
@@ -71,6 +75,17 @@ fn start_failed(message: &FromKeeper, _: usize) -> Option<StartRefusal> {
         FromKeeper::StartFailed { why, .. } => Some(why.clone()),
         _ => None,
     }
+}
+
+/// Lets children die until the next is started only after 100 ms: time in which nobody listens.
+fn use_up_free_deaths(world: &World, mut puppet: crate::world::Puppet) {
+    for _ in 0..3 {
+        puppet.exit(1);
+        puppet = world.puppet();
+        puppet.wait_adopted();
+    }
+    puppet.exit(1);
+    world.wait_said("starting the next in 100 ms");
 }
 
 /// Which process answers there.
@@ -256,138 +271,6 @@ fn a_child_that_dies_quickly_again_and_again_is_still_replaced() {
     world.wait_said("starting the next in 200 ms");
 }
 
-fn a_service_outlives_the_child_and_is_adopted_by_the_next() {
-    let (world, mut puppet) = World::ready();
-    let pid = puppet.start("s", &["sleep"]);
-    kill(puppet.pid, Signal::KILL);
-    let mut puppet = world.puppet();
-    let kept = puppet.wait_adopted();
-    let [
-        FromKeeper::Adopted {
-            name,
-            pid: adopted,
-            epoch: 1,
-            since_ns,
-            ran_ns,
-            restarts: 0,
-            ..
-        },
-    ] = &kept[..]
-    else {
-        panic!("{kept:?}")
-    };
-    assert_eq!((name.as_str(), *adopted), ("s", pid));
-    assert!(*since_ns > 0 && *ran_ns > 0);
-    assert!(!is_gone(pid));
-    // It obeys the new child.
-    puppet.send(&ToKeeper::Signal {
-        name: "s".to_owned(),
-        signal: 15,
-        epoch: 2,
-    });
-    assert_eq!(puppet.expect(exited("s")), (pid, Ending::Signal(15)));
-}
-
-/// Lets children die until the next is started only after 100 ms: time in which nobody listens.
-fn use_up_free_deaths(world: &World, mut puppet: crate::world::Puppet) {
-    for _ in 0..3 {
-        puppet.exit(1);
-        puppet = world.puppet();
-        puppet.wait_adopted();
-    }
-    puppet.exit(1);
-    world.wait_said("starting the next in 100 ms");
-}
-
-fn exits_while_no_child_listened_are_told_to_the_next() {
-    let (world, mut puppet) = World::ready();
-    let one = puppet.start("one", &["sleep"]);
-    puppet.start("two", &["sleep"]);
-    use_up_free_deaths(&world, puppet);
-    kill(one, Signal::KILL);
-    let kept = world.puppet().wait_adopted();
-    let exits: Vec<_> = kept
-        .iter()
-        .filter_map(|message| exited("one")(message, 0))
-        .collect();
-    assert_eq!(exits, [(one, Ending::Signal(9))], "{kept:?}");
-    assert!(
-        kept.iter()
-            .any(|message| matches!(message, FromKeeper::Adopted { name, .. } if name == "two")),
-        "{kept:?}"
-    );
-}
-
-fn a_killed_keeper_takes_the_child_and_the_services_with_it() {
-    let (mut world, mut puppet) = World::ready();
-    let services = [
-        puppet.start("one", &["sleep"]),
-        puppet.start("two", &["sleep"]),
-    ];
-    world.keeper.kill().unwrap();
-    world.keeper.wait().unwrap();
-    for pid in services.into_iter().chain([puppet.pid]) {
-        until("its processes ended", || is_gone(pid).then_some(()));
-    }
-}
-
-/// A service with a helper in its group and a daemon outside it.
-fn start_family(world: &World, puppet: &mut crate::world::Puppet) -> [u32; 3] {
-    let pids = world.path("pids");
-    let leader = puppet.start("family", &["family", pids.to_str().unwrap()]);
-    let text = until("the family is complete", || {
-        std::fs::read_to_string(&pids).ok()
-    });
-    let (helper, daemon) = text.split_once(' ').unwrap();
-    [leader, helper.parse().unwrap(), daemon.parse().unwrap()]
-}
-
-fn an_orderly_end_leaves_no_process_not_even_a_daemon() {
-    let (mut world, mut puppet) = World::ready();
-    let family = start_family(&world, &mut puppet);
-    world.signal(Signal::TERM);
-    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
-    puppet.exit(0);
-    assert_eq!(world.wait_end().code(), Some(0));
-    for pid in family {
-        assert!(is_gone(pid), "{pid} of {family:?} is left");
-    }
-}
-
-fn an_orderly_end_kills_what_does_not_care_to_be_asked() {
-    let (mut world, mut puppet) = World::ready();
-    let pids = world.path("pids");
-    puppet.start("s", &["stubborn", pids.to_str().unwrap()]);
-    let text = until("the daemon runs", || std::fs::read_to_string(&pids).ok());
-    let daemons: Vec<u32> = text
-        .split_ascii_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .collect();
-    puppet.send(&ToKeeper::Bye);
-    puppet.exit(0);
-    assert_eq!(world.wait_end().code(), Some(0));
-    assert_eq!(daemons.len(), 2);
-    for pid in daemons {
-        assert!(is_gone(pid), "{pid} is left");
-    }
-}
-
-fn a_service_that_ends_takes_its_process_group_with_it() {
-    let (world, mut puppet) = World::ready();
-    let [leader, helper, daemon] = start_family(&world, &mut puppet);
-    kill(leader, Signal::KILL);
-    puppet.expect(exited("family"));
-    until("the helper ended", || is_gone(helper).then_some(()));
-    assert!(
-        !is_gone(daemon),
-        "a daemon that left its group lives until the keeper's own end"
-    );
-    kill(daemon, Signal::KILL);
-    until("the keeper reaped it", || {
-        (!std::path::Path::new(&format!("/proc/{daemon}")).exists()).then_some(())
-    });
-}
-
 fn a_taken_address_is_refused_with_the_pid_of_its_owner() {
     let owner = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = owner.local_addr().unwrap();
@@ -447,215 +330,6 @@ fn garbage_from_the_child_replaces_it_and_the_keeper_lives() {
     world.wait_said("is not to be believed any more: malformed message: unknown kind: killing it");
 }
 
-fn a_second_start_of_a_running_name_is_refused() {
-    let (_world, mut puppet) = World::ready();
-    let pid = puppet.start("s", &["sleep"]);
-    puppet.send(&ToKeeper::Start(service("s", &["sleep"])));
-    assert_eq!(
-        puppet.expect(start_failed),
-        StartRefusal::AlreadyRunning { pid }
-    );
-}
-
-fn commands_older_than_the_newest_are_refused() {
-    let (world, mut puppet) = World::ready();
-    let pid = puppet.start("s", &["sleep"]);
-    puppet.send(&ToKeeper::Signal {
-        name: "s".to_owned(),
-        signal: 18,
-        epoch: 7,
-    });
-    puppet.send(&ToKeeper::Signal {
-        name: "s".to_owned(),
-        signal: 9,
-        epoch: 6,
-    });
-    let refused = |message: &FromKeeper, _: usize| match message {
-        FromKeeper::SignalRefused { why, .. } => Some(why.clone()),
-        _ => None,
-    };
-    assert!(puppet.expect(refused).contains("older than epoch 7"));
-    puppet.send(&ToKeeper::Signal {
-        name: "nobody".to_owned(),
-        signal: 9,
-        epoch: 9,
-    });
-    assert_eq!(puppet.expect(refused), "there is no service of this name");
-    puppet.send(&ToKeeper::Signal {
-        name: "s".to_owned(),
-        signal: 4711,
-        epoch: 9,
-    });
-    assert_eq!(puppet.expect(refused), "there is no signal 4711");
-    assert!(!is_gone(pid));
-    // The fence outlives the child that set it.
-    kill(puppet.pid, Signal::KILL);
-    let mut puppet = world.puppet();
-    let kept = puppet.wait_adopted();
-    assert!(
-        matches!(kept[..], [FromKeeper::Adopted { epoch: 7, .. }]),
-        "{kept:?}"
-    );
-    puppet.send(&ToKeeper::Start(service("s", &["sleep"])));
-    assert_eq!(
-        puppet.expect(start_failed),
-        StartRefusal::Stale { newest: 7 }
-    );
-}
-
-/// Only root can show that it refuses to use it.
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        println!("  (left out: needs root)");
-    }
-    root
-}
-
-fn after_restrict_nothing_is_started_as_root_even_by_a_later_child() {
-    if !is_root() {
-        return;
-    }
-    let (world, mut puppet) = World::ready();
-    puppet.send(&ToKeeper::Restrict);
-    for again in [false, true] {
-        let mut start = service("s", &["sleep"]);
-        for uid in [None, Some(0)] {
-            start.uid = uid;
-            puppet.send(&ToKeeper::Start(start.clone()));
-            let why = puppet.expect(start_failed);
-            assert!(matches!(why, StartRefusal::Forbidden(_)), "{why:?}");
-            assert!(why.to_string().contains("user 0"), "{why}");
-        }
-        // A group the user is not in is worth as much as its rights.
-        (start.uid, start.gid) = (Some(65534), Some(0));
-        puppet.send(&ToKeeper::Start(start));
-        let why = puppet.expect(start_failed).to_string();
-        assert_eq!(why, "cannot become user 65534: it is not in group 0");
-        if !again {
-            kill(puppet.pid, Signal::KILL);
-            puppet = world.puppet();
-            let restricted = puppet.expect(|message, _| match message {
-                FromKeeper::AdoptionDone {
-                    restricted,
-                    replaced: 1,
-                    ..
-                } => Some(*restricted),
-                _ => None,
-            });
-            assert!(restricted);
-        }
-    }
-}
-
-fn a_service_gets_its_directory_environment_user_and_group() {
-    use std::os::unix::fs::PermissionsExt;
-    let (world, mut puppet) = World::ready();
-    let folder = world.path("home");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
-    std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let users = if is_root() {
-        vec![None, Some(65534)]
-    } else {
-        vec![None]
-    };
-    for uid in users {
-        let facts = folder.join(format!("facts{uid:?}"));
-        let mut start = service(&format!("s{uid:?}"), &["facts", facts.to_str().unwrap()]);
-        // The test program may lie where another user cannot look; the keeper's own file it can always execute.
-        start.program = "/proc/self/exe".into();
-        (start.directory, start.uid) = (Some(folder.clone()), uid);
-        start.environment = vec![("FACT".into(), "a fact".into())];
-        puppet.send(&ToKeeper::Start(start));
-        let pid = puppet.expect(|message, _| match message {
-            FromKeeper::Started { pid, .. } => Some(*pid),
-            FromKeeper::StartFailed { why, .. } => panic!("{why}"),
-            _ => None,
-        });
-        let got = until("the service told its facts", || {
-            std::fs::read_to_string(&facts).ok()
-        });
-        let user = uid.unwrap_or(rustix::process::geteuid().as_raw());
-        assert_eq!(
-            got,
-            format!("{} a fact {user} true /dev/null", folder.display())
-        );
-        // Changing users had cleared what ties it to the keeper, unless the order was right.
-        let signal = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        assert!(signal.contains("SigBlk:\t0000000000000000"), "{signal}");
-    }
-    let (keeper, services) = (world.keeper.id(), children_of(world.keeper.id()));
-    kill(keeper, Signal::KILL);
-    for pid in services {
-        until("the services ended with the keeper", || {
-            is_gone(pid).then_some(())
-        });
-    }
-}
-
-fn children_of(parent: u32) -> Vec<u32> {
-    let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
-    list.split_ascii_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .collect()
-}
-
-fn output_lines_carry_the_services_name() {
-    let (world, mut puppet) = World::ready();
-    puppet.start("api-1", &["print", "hello", "oh no"]);
-    world.wait_said("api-1 | hello\n");
-    world.wait_said("api-1 | oh no\n");
-    assert!(
-        !world.said.lock().unwrap().contains("without end"),
-        "a line is whole or not there"
-    );
-    puppet.send(&ToKeeper::Signal {
-        name: "api-1".to_owned(),
-        signal: 9,
-        epoch: 1,
-    });
-    world.wait_said("api-1 | hello without end\n");
-}
-
-fn json_output_is_one_object_per_line() {
-    let (world, mut puppet) = World::ready();
-    puppet.send(&ToKeeper::LogFormat(LogFormat::Json));
-    puppet.start("api-1", &["print", "say \"hi\"", "oh no"]);
-    world.wait_said("\"target\":\"service\",\"service\":\"api-1\",\"stream\":\"stdout\",\"message\":\"say \\\"hi\\\"\"}\n");
-    world.wait_said("\"stream\":\"stderr\",\"message\":\"oh no\"}\n");
-}
-
-fn a_service_that_floods_its_output_does_not_stall_the_keeper() {
-    let (world, mut puppet) = World::ready();
-    puppet.start("flood", &["flood"]);
-    world.wait_said("flood | xxx");
-    let mut slowest = Duration::ZERO;
-    for _ in 0..20 {
-        let began = Instant::now();
-        puppet.start("s", &["exit", "0"]);
-        puppet.expect(exited("s"));
-        slowest = slowest.max(began.elapsed());
-    }
-    println!("  slowest start and exit beside a flood: {slowest:?}");
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
-    assert!(
-        !world.said.lock().unwrap().contains("killing"),
-        "the child was heard all the time"
-    );
-}
-
-fn a_service_that_floods_its_output_is_cut_to_its_allowance_and_told_of() {
-    let (world, mut puppet) = World::ready();
-    puppet.start("flood", &["flood"]);
-    world.wait_said("lines of service flood were dropped: it writes more than 256 KiB a second");
-    let said = world.said.lock().unwrap().len();
-    assert!(
-        said < 6 << 20,
-        "{said} bytes, with a burst of 4 MiB allowed"
-    );
-}
-
 fn more_sockets_than_one_packet_carries_arrive_whole() {
     let (world, mut puppet) = World::ready();
     let (_, sockets) = puppet.open("web", 600);
@@ -710,88 +384,4 @@ fn a_closed_address_is_refused_and_not_handed_on() {
     );
     assert_eq!(who_serves(other).unwrap(), successor.pid);
     assert!(TcpStream::connect(at).is_err());
-}
-
-fn term_asks_the_child_and_its_exit_ends_the_keeper() {
-    let (mut world, mut puppet) = World::ready();
-    let pid = puppet.start("s", &["sleep"]);
-    world.signal(Signal::INT);
-    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
-    puppet.send(&ToKeeper::Signal {
-        name: "s".to_owned(),
-        signal: 15,
-        epoch: 1,
-    });
-    assert_eq!(puppet.expect(exited("s")), (pid, Ending::Signal(15)));
-    puppet.exit(0);
-    assert_eq!(world.wait_end().code(), Some(0));
-}
-
-fn a_second_term_ends_everything_at_once() {
-    let (mut world, mut puppet) = World::ready();
-    let pid = puppet.start("s", &["sleep"]);
-    world.signal(Signal::TERM);
-    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
-    world.signal(Signal::TERM);
-    assert_eq!(world.wait_end().code(), Some(1));
-    assert!(is_gone(pid) && is_gone(puppet.pid));
-}
-
-fn a_child_that_dies_while_shutting_down_leaves_the_services_to_the_keeper() {
-    let (mut world, mut puppet) = World::ready();
-    let pid = puppet.start("s", &["sleep"]);
-    kill(pid, Signal::STOP); // a stopped one ends too
-    world.signal(Signal::TERM);
-    puppet.expect(|message, _| (*message == FromKeeper::Shutdown).then_some(()));
-    let killed = Instant::now();
-    kill(puppet.pid, Signal::KILL);
-    assert_eq!(world.wait_end().code(), Some(1));
-    assert!(is_gone(pid));
-    assert!(
-        killed.elapsed() < Duration::from_secs(8),
-        "it was asked in vain, and killed when its 10 s were over"
-    );
-}
-
-fn hup_is_passed_on_even_if_the_child_did_not_listen_yet() {
-    let (world, mut puppet) = World::ready();
-    let reload = |message: &FromKeeper, _: usize| (*message == FromKeeper::Reload).then_some(());
-    world.signal(Signal::HUP);
-    puppet.expect(reload);
-    use_up_free_deaths(&world, puppet);
-    world.signal(Signal::HUP);
-    world.puppet().expect(reload);
-}
-
-fn what_the_keeper_was_told_to_ignore_is_its_own_affair() {
-    let launched = r#"trap '' HUP CHLD USR2; exec "$0" "$@""#;
-    let mut launcher = std::process::Command::new("sh");
-    launcher
-        .args(["-c", launched])
-        .arg(std::env::current_exe().unwrap());
-    let world = World::started_by(&mut launcher);
-    let mut puppet = world.first_served();
-    puppet.start("short", &["exit", "3"]);
-    assert_eq!(puppet.expect(exited("short")).1, Ending::Code(3));
-    puppet.start("long", &["sleep"]);
-    kill(world.keeper.id(), Signal::USR2);
-    world.signal(Signal::HUP);
-    puppet.expect(|message, _| (*message == FromKeeper::Reload).then_some(()));
-    // A service that has not asked to ignore it dies of it, as anywhere.
-    puppet.send(&ToKeeper::Signal {
-        name: "long".to_owned(),
-        signal: Signal::HUP.as_raw(),
-        epoch: 1,
-    });
-    assert_eq!(
-        puppet.expect(exited("long")).1,
-        Ending::Signal(Signal::HUP.as_raw())
-    );
-}
-
-fn a_child_that_says_bye_is_not_replaced() {
-    let (mut world, mut puppet) = World::ready();
-    puppet.send(&ToKeeper::Bye);
-    puppet.exit(3);
-    assert_eq!(world.wait_end().code(), Some(3));
 }
