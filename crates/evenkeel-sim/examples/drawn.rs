@@ -1,6 +1,6 @@
-//! Without an argument: `learned` beside `p2c` in fleets by lot, as Markdown to standard output; ends with 1 where more are out of
-//! bounds than there were. With two numbers `200..400`: the same of these fleets. With a number: the fleet of that number, as a
-//! scenario. Run by `cargo xtask score drawn`.
+//! Without an argument: `learned` beside `p2c` in fleets by lot, as Markdown to standard output; ends with 1 where it is surely out of
+//! bounds in one. With two numbers `200..400`: the same of these fleets. With a number: the fleet of that number, as a scenario.
+//! Run by `cargo xtask score drawn`.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -10,8 +10,6 @@ use std::time::Duration;
 
 /// An answer takes 2 ms, a late one 40.
 const NOISE: &str = "/_drill/slow?ms=40&base_ms=2&percent=5&for_s=600";
-/// One run: several windows of every detector.
-const LASTS: Duration = Duration::from_secs(60);
 const QUICK: Duration = Duration::from_secs(20);
 
 /// What was done in it.
@@ -23,7 +21,8 @@ pub(super) struct Calm {
     pub(super) errors: u64,
 }
 
-pub(super) fn run(programs: &Path, quick: bool) -> Result<Calm, Failure> {
+/// Lasts so many seconds.
+pub(super) fn run(programs: &Path, seconds: u64, quick: bool) -> Result<Calm, Failure> {
     let site = Site::start(programs)?;
     for sample in site.ports.samples {
         let said = request(sample, "POST", NOISE)?;
@@ -34,7 +33,8 @@ pub(super) fn run(programs: &Path, quick: bool) -> Result<Calm, Failure> {
         }
     }
     let load = Endless::start(programs, site.ports.web, RATE, CONNECTIONS)?;
-    std::thread::sleep(if quick { QUICK } else { LASTS });
+    let lasts = Duration::from_secs(seconds);
+    std::thread::sleep(if quick { QUICK } else { lasts });
     let seen = load.end()?;
     let incidents = site.ask("/v1/incidents")?;
     Ok(Calm {

@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Runs of each.
     #[arg(long, default_value_t = 5)]
     runs: u32,
+    /// How long a calm run lasts, in seconds: by default several windows of every detector.
+    #[arg(long, default_value_t = 60)]
+    calm_secs: u64,
     /// One run of each, without HAProxy.
     #[arg(long)]
     quick: bool,
@@ -104,7 +107,7 @@ pub(crate) fn run(options: &Options, programs: &Path) -> Result<(), Failure> {
     }
     if chosen("calm") {
         for number in 1..=runs {
-            let calm = calm::run(programs, options.quick)?;
+            let calm = calm::run(programs, options.calm_secs, options.quick)?;
             println!("calm {number}: {}", calm.line());
             report.calm.push(calm);
         }

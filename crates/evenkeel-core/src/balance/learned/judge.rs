@@ -89,6 +89,21 @@ pub(super) struct Went {
     pub(super) by: [f32; MEASURES],
 }
 
+/// A failed try costs as much as so many that are waited for.
+const FAILED_COSTS: f32 = 10.0;
+
+impl Went {
+    /// Of this turn and its neighbour, by how much what was learned made everybody wait for more: 1 = twice as long. Below 0 =
+    /// for less.
+    pub(super) fn cost_of_learned(&self, other: &Went) -> f32 {
+        let sign = if other.is_learned { 1.0 } else { -1.0 };
+        let more = |at: usize| sign * (other.by[at] - self.by[at]);
+        // The slow few are felt as much as the mean.
+        let waits = more(WHOLE).max(more(SQUARES) / 2.0).clamp(-2.0, 4.0);
+        waits.exp_m1() + FAILED_COSTS * more(FAILED).max(0.0)
+    }
+}
+
 /// What comes of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Verdict {

@@ -18,12 +18,13 @@
 //! others, and where all wait, by whether queues grow; to leave to `p2c` what is not proven better, and to look again soon; to
 //! ask for the thin tail beside the mean square; to give a bad turn up in the midst of it, since a few per cent of
 //! slow requests are a p99; to try nothing while everybody waits that does not look good, since one turn in which tries time out
-//! and are tried again is felt for many; not to take a failure's penalty for the length of a request, which made turns long where tries fail;
+//! and are tried again is felt for many; to find out no faster than can be paid for, since near saturation what one
+//! turn piles up is waited for long after it; not to take a failure's penalty for the length of a request, which made turns long where tries fail;
 //! and to see by the silence of an endpoint that owes answers that it stands still, since no answer comes to say so.
 //!
-//! What remains: fewer failures may come with a longer p99 of what was answered, since answers that otherwise time out are counted
-//! then; and where all wait for many seconds it is `p2c`, since what a turn did is seen only turns later. How it does in 200
-//! fleets drawn by lot is in `bench/DRAWN.md`.
+//! What remains: fewer failures may come with a longer p99, since answers that otherwise time out are counted then; where all
+//! wait for many seconds it is `p2c`, since what a turn did is seen only turns later; and the first minutes pay for what is found
+//! out in them. How it does in 200 fleets drawn by lot is in `bench/DRAWN.md`.
 //!
 //! Sources: online prediction with only what was known before (Dawid, Present position and potential developments,
 //! 1984); shrinking many means to their common one (Efron and Morris, Stein's paradox in statistics, 1977); stacking predictors by

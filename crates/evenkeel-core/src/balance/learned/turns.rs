@@ -23,7 +23,7 @@ const LONG: [f32; 3] = [2.0, 4.0, 8.0];
 const REQUESTS_LONG: f32 = 15.0;
 /// The part of it in which the one before is still felt.
 const AFTER: f32 = 0.25;
-/// A turn of fewer requests than this says nothing.
+/// A turn of fewer requests than this says nothing, unless it was given up.
 const FEW: u32 = 20;
 /// Of so many turns one is the other's, if nothing is sure; more with the square of how sure it is, and so many at most.
 const OTHER_EACH: (f32, f32) = (8.0, 64.0);
@@ -42,13 +42,15 @@ const WAITING_EACH: u32 = 16;
 const PAIRS_EACH: f32 = 0.75;
 /// The longest turn must be so many times what a request takes, or it tells nothing and all are `p2c`'s.
 const REQUESTS_LEAST: f32 = 2.0;
-/// A turn is given up if so many more are slow or fail than twice what was `p2c`'s part lately: a share of all, and a few.
+/// A turn is given up if so many more are slow, or fail, than twice what was `p2c`'s part lately: a share of all, and a few.
 const BAD: f32 = 0.03;
 const BAD_FEW: f32 = 5.0;
 /// And if waiting has grown to so many times what it was, and some requests' work.
 const GROWN: (f32, f32) = (1.3, 4.0);
 /// Waiting that makes a request take so many times its work is much.
 const MUCH: f32 = 6.0;
+/// To find out may cost this part of what everybody waits: what a turn made worse is paid back so slowly before there is another.
+const MAY_COST: f32 = 0.02;
 /// Waiting is smoothed over so many seconds.
 const SMOOTH: f32 = 0.5;
 /// Of so many picks one is looked at.
@@ -99,12 +101,16 @@ pub(super) struct Turns {
     sums: [Sums; 2],
     /// How the turn before the last went.
     before: Option<Went>,
-    /// And whose the last was.
+    /// And whose the last was, and whether the end of it was given up.
     was_learned: bool,
+    was_given_up: bool,
     judge: Judge,
     tail: Tail,
-    /// What part of `p2c`'s answers were slow lately.
-    bad_plain: f32,
+    /// What part of `p2c`'s tries were answered late, and failed, lately.
+    slow_plain: f32,
+    failed_plain: f32,
+    /// What its turns have cost beyond what they may, in seconds of what everybody waits.
+    owed: f32,
     /// How many times its work a request would take at an endpoint by lot, now and at the beginning of the turn.
     waiting: Mean,
     began_with: f32,
@@ -173,13 +179,11 @@ impl Turns {
         }
         if ago == 0 && learned {
             let sums = &self.sums[turn.0 as usize % 2];
-            // Where everybody waits long, what these took was decided turns ago.
-            let bad = match self.waits_long() {
-                true => sums.failed,
-                false => sums.slow + sums.failed,
-            };
             let all = (sums.answered + sums.failed) as f32;
-            self.given_up |= bad as f32 > BAD_FEW + (BAD + 2.0 * self.bad_plain) * all;
+            let many = |bad: u32, plain: f32| bad as f32 > BAD_FEW + (BAD + 2.0 * plain) * all;
+            // Where everybody waits long, what these took was decided turns ago.
+            let slow = !self.waits_long() && many(sums.slow, self.slow_plain);
+            self.given_up |= slow || many(sums.failed, self.failed_plain);
         }
     }
 
@@ -196,6 +200,7 @@ impl Turns {
         self.long = *LONG.iter().find(enough).unwrap_or(&LONG[LONG.len() - 1]);
         self.by_clock = now.turn(self.long);
         self.was_learned = self.is_learned;
+        self.was_given_up = self.given_up;
         self.number = self.number.wrapping_add(1).max(1);
         self.began = now;
         self.is_learned = !self.given_up && self.whose(now, mean_s);
@@ -210,7 +215,8 @@ impl Turns {
         // Of what was answered, though what it should take was added up for all.
         let each = (n + failed) / n / sums.expected;
         let each_square = (n + failed) / n / sums.expected_squares;
-        let went = (sums.answered >= FEW && sums.took > 0.0).then(|| Went {
+        let few = if self.was_given_up { 1 } else { FEW };
+        let went = (sums.answered >= few && sums.took > 0.0).then(|| Went {
             is_learned: self.was_learned,
             by: [
                 ((sums.took + sums.lost) * each).ln(),
@@ -221,14 +227,19 @@ impl Turns {
                 failed / (n + failed),
             ],
         });
+        self.owed = (self.owed - MAY_COST * self.long).max(0.0);
         if let Some(last) = went {
             if !last.is_learned {
-                self.bad_plain = (sums.slow as f32 + failed) / (n + failed);
+                self.slow_plain = sums.slow as f32 / (n + failed);
+                self.failed_plain = failed / (n + failed);
             }
             if let Some(before) = self.before
                 && before.is_learned != last.is_learned
             {
                 self.judge.pair(&before, &last, now);
+                if !self.waits_long() {
+                    self.owed += self.long * before.cost_of_learned(&last);
+                }
             }
         }
         self.before = went;
@@ -267,7 +278,12 @@ impl Turns {
         if REQUESTS_LEAST * mean_s > longest {
             return false;
         }
-        match self.judge.verdict(waits, now) {
+        let verdict = self.judge.verdict(waits, now);
+        // To find out whether it is better is to be paid for first.
+        if self.owed > 0.0 && !matches!(verdict, Verdict::Better(..)) {
+            return false;
+        }
+        match verdict {
             Verdict::Doubted | Verdict::Worse(_) if waits => false,
             Verdict::Unknown if waits || self.long >= longest => lot.is_multiple_of(DOUBTED_EACH),
             Verdict::Unproven if waits => lot.is_multiple_of(WAITING_EACH),
@@ -337,6 +353,15 @@ mod tests {
             |plain, learned| share_of_learned(|its, _| (if its { learned } else { plain }, 1.0));
         assert!(of(2.0, 1.5) > 0.85, "{}", of(2.0, 1.5));
         assert!(of(1.5, 2.0) < 0.15, "{}", of(1.5, 2.0));
+    }
+
+    #[test]
+    fn to_find_out_costs_no_more_than_it_may() {
+        for worse in [2.0_f32, 5.0, 20.0] {
+            let share = share_of_learned(|its, _| (if its { worse } else { 1.0 }, 1.0));
+            let cost = share * (worse - 1.0);
+            assert!(cost < 1.5 * MAY_COST, "{worse} × {share}");
+        }
     }
 
     #[test]
