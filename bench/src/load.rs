@@ -261,13 +261,16 @@ impl Load<'_> {
     }
 
     fn failed(&mut self, token: usize, error: String) -> io::Result<()> {
-        self.counts.errors += 1;
-        if self.counts.errors == 1 {
-            self.counts.first_error = error;
-        }
         let busy = self.clients[token]
             .take()
             .is_some_and(|client| client.started.is_some());
+        // Nobody asked anything on a connection that was idle: that it ends is the proxy's right.
+        if busy || self.pace.is_none() {
+            self.counts.errors += 1;
+            if self.counts.errors == 1 {
+                self.counts.first_error = error;
+            }
+        }
         match &mut self.pace {
             None => self.begin(token, Instant::now()),
             Some(pace) => {

@@ -127,7 +127,7 @@ impl Endless {
             ("--connections", connections.to_string()),
             ("--rate", rate.to_string()),
             ("--body", "128".to_owned()),
-            ("--secs", "600".to_owned()),
+            ("--secs", "86400".to_owned()),
             ("--errors-max", "1000000".to_owned()),
         ] {
             command.args([name, &value]);

@@ -19,6 +19,7 @@ pub(super) struct Calm {
     pub(super) harm: Vec<String>,
     pub(super) requests: u64,
     pub(super) errors: u64,
+    first_error: String,
 }
 
 /// Lasts so many seconds.
@@ -43,6 +44,7 @@ pub(super) fn run(programs: &Path, seconds: u64, quick: bool) -> Result<Calm, Fa
         harm: harm::of(&site, &[])?,
         requests: seen.requests,
         errors: seen.errors,
+        first_error: seen.first_error,
     })
 }
 
@@ -57,8 +59,12 @@ fn ejections(site: &Site) -> Result<u64, Failure> {
 
 impl Calm {
     pub(super) fn line(&self) -> String {
+        let first = match self.errors {
+            0 => String::new(),
+            _ => format!(", the first: {}", self.first_error),
+        };
         format!(
-            "{} incidents, {} ejections, {} actions, {} errors of {} requests",
+            "{} incidents, {} ejections, {} actions, {} errors of {} requests{first}",
             self.incidents,
             self.ejections,
             self.harm.len(),
