@@ -50,7 +50,7 @@ impl Ratio {
     }
 
     /// Out of bounds?
-    pub fn is_worse(&self) -> bool {
+    fn is_worse(&self) -> bool {
         self.whole > WORSE
     }
 
