@@ -206,10 +206,9 @@ impl Scene {
 #[test]
 fn what_an_outage_left_behind_is_braked_away_and_then_the_brake_lets_go() {
     let scene = Scene::after_the_outage("");
-    // Within the outage.
-    scene
-        .evenkeel
-        .says("the brake holds, less is sent at once: ");
+    let log = scene.evenkeel.log();
+    let holds = "the brake holds, less is sent at once: ";
+    assert!(log.contains(holds), "within the outage: {log}");
     let admission = scene.admission();
     let why = admission["why"].as_str().unwrap();
     assert!(why.contains("tries ended in vain"), "{why}");

@@ -15,7 +15,7 @@ use super::{Outcome, drawn, run};
 /// The fleets of the page.
 pub const FLEETS: Range<u64> = 0..200;
 /// Seeds of each, and of those that look worse.
-const SEEDS: RangeInclusive<u64> = 1..=4;
+pub(super) const SEEDS: RangeInclusive<u64> = 1..=4;
 const SURE_SEEDS: RangeInclusive<u64> = 5..=24;
 /// So many standard errors beyond the bound, and it is not chance.
 const SURE: f64 = 2.0;
@@ -40,12 +40,11 @@ impl Ratio {
         }
         let whole = sum(these) / sum(those);
         let each = these.iter().zip(those);
-        let off = each.map(|(a, b)| (figure(a) - whole * figure(b)).powi(2));
-        let n = these.len() as f64;
-        let variance = off.sum::<f64>() / (n - 1.0).max(1.0) / n;
+        let off: Vec<f64> = each.map(|(a, b)| figure(a) - whole * figure(b)).collect();
+        let [_, doubt] = mean_and_doubt(&off);
         Ratio {
             whole,
-            doubt: variance.sqrt() * n / sum(those),
+            doubt: doubt * these.len() as f64 / sum(those),
         }
     }
 
@@ -110,7 +109,8 @@ impl Among {
         self.mean.is_surely_worse() || self.p99.is_surely_worse() || extra > SURE * doubt
     }
 
-    fn is_worse(&self) -> bool {
+    /// Does it look worse?
+    pub fn is_worse(&self) -> bool {
         self.mean.is_worse() || self.p99.is_worse() || self.extra[0] > 0.0
     }
 }

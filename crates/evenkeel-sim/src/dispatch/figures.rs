@@ -92,18 +92,45 @@ struct Level {
     area: f64,
 }
 
+/// How long requests took. The mean is exact; quantiles are within a thousandth of their value.
+#[derive(Clone, Debug)]
+struct Times {
+    sum: f64,
+    spread: Histogram<u64>,
+}
+
+impl Times {
+    fn new() -> Result<Times, String> {
+        let spread = Histogram::new_with_bounds(1, NS_MAX, 3).map_err(|error| error.to_string())?;
+        Ok(Times { sum: 0.0, spread })
+    }
+
+    fn record(&mut self, ns: u64) {
+        self.sum += ns as f64;
+        self.spread.saturating_record(ns);
+    }
+
+    fn count(&self) -> u64 {
+        self.spread.len()
+    }
+
+    fn mean_s(&self) -> f64 {
+        self.sum / self.count().max(1) as f64 / NS
+    }
+
+    fn quantile_s(&self, share: f64) -> f64 {
+        self.spread.value_at_quantile(share) as f64 / NS
+    }
+}
+
 /// The counts of one run.
 #[derive(Debug)]
 pub(super) struct Figures {
     warm_up: u64,
-    answered: u64,
     errors: u64,
-    /// The mean is exact; quantiles are within a thousandth of their value.
-    sum: f64,
-    times: Histogram<u64>,
-    /// The same of all requests, however they ended.
-    waited: f64,
-    waits: Histogram<u64>,
+    /// Of those that were answered, and of all, however they ended.
+    answers: Times,
+    waits: Times,
     tries: Vec<u64>,
     near: u64,
     levels: [Level; LEVELS],
@@ -115,15 +142,11 @@ pub(super) struct Figures {
 
 impl Figures {
     pub(super) fn new(endpoints: usize, warm_up: u64, end: u64) -> Result<Figures, String> {
-        let times = Histogram::new_with_bounds(1, NS_MAX, 3).map_err(|error| error.to_string())?;
         Ok(Figures {
             warm_up,
-            answered: 0,
             errors: 0,
-            sum: 0.0,
-            waited: 0.0,
-            waits: times.clone(),
-            times,
+            answers: Times::new()?,
+            waits: Times::new()?,
             tries: vec![0; endpoints],
             near: 0,
             levels: [Level::default(); LEVELS],
@@ -138,10 +161,8 @@ impl Figures {
         if now < self.warm_up {
             return;
         }
-        self.answered += 1;
-        self.sum += (now - born) as f64;
-        self.times.saturating_record(now - born);
-        self.ended(now - born);
+        self.answers.record(now - born);
+        self.waits.record(now - born);
     }
 
     /// A request that came at `born` failed in the end.
@@ -150,12 +171,7 @@ impl Figures {
             return;
         }
         self.errors += 1;
-        self.ended(now - born);
-    }
-
-    fn ended(&mut self, after: u64) {
-        self.waited += after as f64;
-        self.waits.saturating_record(after);
+        self.waits.record(now - born);
     }
 
     /// A try was given to an endpoint, in its own zone or not.
@@ -185,8 +201,8 @@ impl Figures {
     }
 
     fn quantiles(&self) -> Vec<[f64; 2]> {
-        let of = |share: f64| [share, self.times.value_at_quantile(share) as f64 / NS];
-        match self.answered {
+        let of = |share: f64| [share, self.answers.quantile_s(share)];
+        match self.answers.count() {
             0 => Vec::new(),
             _ => shares().map(of).collect(),
         }
@@ -204,19 +220,19 @@ impl Figures {
         let all: u64 = self.tries.iter().sum();
         let most = self.tries.iter().copied().max().unwrap_or(0);
         let share = |tries: u64| tries as f64 * endpoints / all.max(1) as f64;
-        let quantile = |q: f64| self.times.value_at_quantile(q) as f64 / NS;
+        let answers = &self.answers;
         Outcome {
             policy: policy.to_owned(),
-            answered: self.answered,
+            answered: answers.count(),
             errors: self.errors,
-            error_share: self.errors as f64 / (self.answered + self.errors).max(1) as f64,
-            mean_s: self.sum / self.answered.max(1) as f64 / NS,
-            p50_s: quantile(0.5),
-            p90_s: quantile(0.9),
-            p99_s: quantile(0.99),
-            max_s: self.times.max() as f64 / NS,
-            wait_mean_s: self.waited / self.waits.len().max(1) as f64 / NS,
-            wait_p99_s: self.waits.value_at_quantile(0.99) as f64 / NS,
+            error_share: self.errors as f64 / self.waits.count().max(1) as f64,
+            mean_s: answers.mean_s(),
+            p50_s: answers.quantile_s(0.5),
+            p90_s: answers.quantile_s(0.9),
+            p99_s: answers.quantile_s(0.99),
+            max_s: answers.spread.max() as f64 / NS,
+            wait_mean_s: self.waits.mean_s(),
+            wait_p99_s: self.waits.quantile_s(0.99),
             share_max: share(most),
             share_near: self.near as f64 / all.max(1) as f64,
             share_first: share(self.tries.first().copied().unwrap_or(0)),

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 /// An answer takes 2 ms, a late one 40.
 const NOISE: &str = "/_drill/slow?ms=40&base_ms=2&percent=5&for_s=600";
-const QUICK: Duration = Duration::from_secs(20);
+/// It lasts for no more seconds.
+pub(super) const SECS_MAX: u64 = 600;
 
 /// What was done in it.
 pub(super) struct Calm {
@@ -22,8 +23,7 @@ pub(super) struct Calm {
     first_error: String,
 }
 
-/// Lasts so many seconds.
-pub(super) fn run(programs: &Path, seconds: u64, quick: bool) -> Result<Calm, Failure> {
+pub(super) fn run(programs: &Path, lasts: Duration) -> Result<Calm, Failure> {
     let site = Site::start(programs)?;
     for sample in site.ports.samples {
         let said = request(sample, "POST", NOISE)?;
@@ -34,8 +34,7 @@ pub(super) fn run(programs: &Path, seconds: u64, quick: bool) -> Result<Calm, Fa
         }
     }
     let load = Endless::start(programs, site.ports.web, RATE, CONNECTIONS)?;
-    let lasts = Duration::from_secs(seconds);
-    std::thread::sleep(if quick { QUICK } else { lasts });
+    std::thread::sleep(lasts);
     let seen = load.end()?;
     let incidents = site.ask("/v1/incidents")?;
     Ok(Calm {

@@ -11,11 +11,14 @@ mod site;
 
 use crate::Failure;
 use std::path::Path;
+use std::time::Duration;
 
 /// Requests a second.
 const RATE: f64 = 200.0;
 /// Those that hang hold others back only when all of these do.
 const CONNECTIONS: u32 = 256;
+/// A calm run in a hurry.
+const QUICK_CALM_SECS: u64 = 20;
 
 /// What `cargo xtask score faults` takes.
 #[derive(clap::Args)]
@@ -27,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5)]
     runs: u32,
     /// How long a calm run lasts, in seconds: by default several windows of every detector.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=calm::SECS_MAX))]
     calm_secs: u64,
     /// One run of each, without HAProxy.
     #[arg(long)]
@@ -106,8 +109,13 @@ pub(crate) fn run(options: &Options, programs: &Path) -> Result<(), Failure> {
         }
     }
     if chosen("calm") {
+        let seconds = if options.quick {
+            QUICK_CALM_SECS
+        } else {
+            options.calm_secs
+        };
         for number in 1..=runs {
-            let calm = calm::run(programs, options.calm_secs, options.quick)?;
+            let calm = calm::run(programs, Duration::from_secs(seconds))?;
             println!("calm {number}: {}", calm.line());
             report.calm.push(calm);
         }

@@ -58,10 +58,9 @@ impl Life {
         life
     }
 
-    fn configure(&mut self, numbers: &[usize]) {
-        let names: Vec<&'static str> = numbers.iter().map(|n| NAMES[*n]).collect();
+    fn tell_configured(&mut self, names: &[&str]) {
         let objective = self.account.objective;
-        let endpoints = &seen(&names, None);
+        let endpoints = &seen(names, None);
         self.account.on(
             AccountEvent::Configured {
                 objective,
@@ -69,6 +68,11 @@ impl Life {
             },
             self.now,
         );
+    }
+
+    fn configure(&mut self, numbers: &[usize]) {
+        let names: Vec<&'static str> = numbers.iter().map(|n| NAMES[*n]).collect();
+        self.tell_configured(&names);
         self.endpoints.retain(|name, _| names.contains(name));
         for name in names {
             self.endpoints.entry(name).or_default();
@@ -93,14 +97,7 @@ impl Life {
         let objective = self.account.objective;
         self.account = PoolAccount::new("app".into(), objective, self.now);
         let names: Vec<_> = self.endpoints.keys().copied().collect();
-        let endpoints = &seen(&names, None);
-        self.account.on(
-            AccountEvent::Configured {
-                objective,
-                endpoints,
-            },
-            self.now,
-        );
+        self.tell_configured(&names);
         self.account.remember(&kept);
         self.elapsed += away;
         self.endpoints

@@ -96,11 +96,16 @@ impl Went {
     /// Of this turn and its neighbour, by how much what was learned made everybody wait for more: 1 = twice as long. Below 0 =
     /// for less.
     pub(super) fn cost_of_learned(&self, other: &Went) -> f32 {
-        let sign = if other.is_learned { 1.0 } else { -1.0 };
-        let more = |at: usize| sign * (other.by[at] - self.by[at]);
+        let more = self.more_of_learned(other);
         // The slow few are felt as much as the mean.
-        let waits = more(WHOLE).max(more(SQUARES) / 2.0).clamp(-2.0, 4.0);
-        waits.exp_m1() + FAILED_COSTS * more(FAILED).max(0.0)
+        let waits = more[WHOLE].max(more[SQUARES] / 2.0).clamp(-2.0, 4.0);
+        waits.exp_m1() + FAILED_COSTS * more[FAILED].max(0.0)
+    }
+
+    /// Of this turn and its neighbour, one of each, by how much more there was in that of what was learned.
+    fn more_of_learned(&self, other: &Went) -> [f32; MEASURES] {
+        let sign = if other.is_learned { 1.0 } else { -1.0 };
+        std::array::from_fn(|at| sign * (other.by[at] - self.by[at]))
     }
 }
 
@@ -130,8 +135,7 @@ pub(super) struct Judge {
 impl Judge {
     /// Two turns side by side, one of each.
     pub(super) fn pair(&mut self, one: &Went, other: &Went, now: Moment) {
-        let sign = if other.is_learned { 1.0 } else { -1.0 };
-        let more: [f32; MEASURES] = std::array::from_fn(|at| sign * (other.by[at] - one.by[at]));
+        let more = one.more_of_learned(other);
         // Failures come and go; what they do to what is waited shows.
         let surprises = (0..FAILED).any(|at| {
             let apart = RULES[at].variance(&self.seen[at], now).sqrt();

@@ -1,7 +1,7 @@
 //! What a person does about a fault: whose the cure is, and that it stands in the incident's story.
 
-use super::bench::Bench;
-use super::recovery::{allowing, begin, hang, only, see, ship, taken};
+use super::bench::{Bench, see};
+use super::recovery::{allowing, begin, hang, only, ship, taken};
 use super::*;
 use crate::diagnose::{Cause, Evidence};
 use crate::incident::{Actor, Labeller, Noticed, Outcome, Record};

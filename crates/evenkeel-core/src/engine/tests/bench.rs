@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::super::*;
 use crate::address::{Address, Target};
+use crate::diagnose::{Evidence, Source};
+use crate::incident::{About, Observation};
 use crate::observe::Contact;
 use crate::recover::{CarriedRecovery, Order as Ordered};
 use crate::settings::{EndpointSpec, PoolSpec, Ready, ServiceSpec};
@@ -382,4 +384,16 @@ impl Bench {
         let id = self.engine.service_id(name).unwrap();
         self.engine.service(id).unwrap().state
     }
+}
+
+/// The check sees this whenever it fails.
+pub(crate) fn see(bench: &mut Bench, name: &str, evidence: Evidence) {
+    let seen = Observation {
+        about: About::Endpoint(bench.id(name)),
+        evidence,
+        present: true,
+        source: Source::Check,
+        value: String::new(),
+    };
+    bench.handle(Event::Observed(seen));
 }

@@ -6,7 +6,7 @@ mod starting;
 
 use std::time::Duration;
 
-use super::bench::{Bench, endpoint, pool, service};
+use super::bench::{Bench, endpoint, pool, see, service};
 use super::*;
 use crate::address::{Address, Target};
 use crate::diagnose::{Cause, Evidence, Scope, Source};
@@ -68,16 +68,12 @@ fn told(bench: &Bench) -> Vec<News> {
     all.filter(|news| *news != News::Updated).collect()
 }
 
-/// The check sees this whenever it fails.
-fn see(bench: &mut Bench, name: &str, evidence: Evidence) {
-    let seen = Observation {
-        about: About::Endpoint(bench.id(name)),
-        evidence,
-        present: true,
-        source: Source::Check,
-        value: String::new(),
-    };
-    bench.handle(Event::Observed(seen));
+/// The check is refused once a second.
+fn refused(bench: &mut Bench, name: &str, seconds: u32) {
+    for _ in 0..seconds {
+        see(bench, name, Evidence::ConnectionRefused);
+        bench.run(1.0);
+    }
 }
 
 #[test]
@@ -163,10 +159,7 @@ fn an_endpoint_that_is_refused_is_most_probably_dead() {
     let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
     bench.run(5.0);
     bench.dead.insert("a1".into());
-    for _ in 0..5 {
-        see(&mut bench, "a1", Evidence::ConnectionRefused);
-        bench.run(1.0);
-    }
+    refused(&mut bench, "a1", 5);
     let record = only(&bench);
     assert_eq!(record.cause(), Cause::ProcessDead, "{record:#?}");
     assert_eq!(record.scope, Scope::Endpoint);

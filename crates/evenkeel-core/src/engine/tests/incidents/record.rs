@@ -7,10 +7,7 @@ fn an_open_incident_survives_a_restart_and_numbers_go_on() {
     let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
     bench.run(5.0);
     bench.dead.insert("a1".into());
-    for _ in 0..5 {
-        see(&mut bench, "a1", Evidence::ConnectionRefused);
-        bench.run(1.0);
-    }
+    refused(&mut bench, "a1", 5);
     let before = only(&bench);
     bench.restart();
     bench.handle(Event::Incidents(vec![before.clone()]));

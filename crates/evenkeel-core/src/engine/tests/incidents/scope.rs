@@ -156,10 +156,7 @@ fn a_reload_that_breaks_an_endpoint_is_blamed_on_the_configuration() {
     moved.target = Target::Address(Address::Unix("/wrong".into()));
     bench.dead.insert("a1".into());
     bench.configure(vec![pool("app", [moved, at("a2", "m2")])]);
-    for _ in 0..3 {
-        see(&mut bench, "a1", Evidence::ConnectionRefused);
-        bench.run(1.0);
-    }
+    refused(&mut bench, "a1", 3);
     assert_eq!(
         only(&bench).cause(),
         Cause::BadConfig,
@@ -211,18 +208,12 @@ fn a_reload_after_the_first_sign_is_not_blamed_for_what_was_there_before() {
     let mut bench = begin(vec![pool("app", [at("a1", "m1"), at("a2", "m2")])]);
     bench.run(30.0);
     bench.dead.insert("a1".into());
-    for _ in 0..3 {
-        see(&mut bench, "a1", Evidence::ConnectionRefused);
-        bench.run(1.0);
-    }
+    refused(&mut bench, "a1", 3);
     let before = only(&bench).cause();
     let mut moved = at("a1", "m1");
     moved.target = Target::Address(Address::Unix("/elsewhere".into()));
     bench.configure(vec![pool("app", [moved, at("a2", "m2")])]);
-    for _ in 0..5 {
-        see(&mut bench, "a1", Evidence::ConnectionRefused);
-        bench.run(1.0);
-    }
+    refused(&mut bench, "a1", 5);
     let record = only(&bench);
     assert_eq!(record.cause(), before, "{record:#?}");
     assert_ne!(record.cause(), Cause::BadConfig);

@@ -5,7 +5,7 @@ mod restoring;
 
 use std::sync::Arc;
 
-use super::bench::{Bench, endpoint, pool, service};
+use super::bench::{Bench, endpoint, pool, see, service};
 use super::*;
 use crate::diagnose::{Cause, Evidence, Source};
 use crate::facts::{DiskFacts, Facts, Limit, LimitWay, ProcessState, ServiceFacts};
@@ -98,17 +98,6 @@ pub(super) fn only(bench: &Bench) -> Record {
 pub(super) fn taken(record: &Record) -> Vec<(&str, Outcome)> {
     let all = record.actions.iter();
     all.map(|a| (a.action.as_str(), a.outcome)).collect()
-}
-
-pub(super) fn see(bench: &mut Bench, name: &str, evidence: Evidence) {
-    let seen = Observation {
-        about: About::Endpoint(bench.id(name)),
-        evidence,
-        present: true,
-        source: Source::Check,
-        value: String::new(),
-    };
-    bench.handle(Event::Observed(seen));
 }
 
 /// It takes connections and answers nothing: its process is stopped.
