@@ -178,7 +178,7 @@ async fn connect(
             pool.counters().retries.inc();
         }
         tried.push(attempt.endpoint.id);
-        attempt.hand_over();
+        attempt.hand_over(now);
         match open(worker, &attempt, conn, early.ask).await {
             Ok(stream) => {
                 attempt.counters().connects.inc();
@@ -194,6 +194,7 @@ async fn connect(
                 };
             }
             Err(ConnectError::Local(error)) => {
+                attempt.withdraw();
                 worker.cannot_connect(&error);
                 return Err(Some(Reject::NoResources));
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::testing::{in_tier, pool, row, up};
-use super::{Choice, Ended, Note, POLICIES, Picker, Report, Request};
+use super::{Choice, End, Ended, Note, POLICIES, Picker, Report, Request};
 use crate::id::{EndpointId, Epoch};
 use crate::rng::Rng;
 use crate::settings::FailoverMode;
@@ -101,13 +101,19 @@ fn report_anything(picker: &mut Picker, table: &PoolTable, now: Time, rng: &mut 
         latency,
     };
     picker.reported(table.epoch, index, &report);
-    let took = rng.chance(3, 4).then_some(Duration::from_millis(5));
+    let after = Duration::from_nanos(rng.draw() >> rng.below(60));
+    let end = [
+        End::Answered(Duration::from_millis(5)),
+        End::Answered(after),
+        End::Failed,
+        End::Abandoned(after),
+    ][rng.index(4)];
     picker.ended(
         table.epoch,
         index,
         &Ended {
             at: now,
-            took,
+            end,
             note: Note::default(),
         },
     );

@@ -79,7 +79,10 @@ impl Policy for LeastTime {
     }
 
     fn ended(&mut self, position: usize, how: &Ended) {
-        self.averages[position].observe(how.cost(), how.at);
+        let average = &mut self.averages[position];
+        if let Some(cost) = how.cost(average.ns) {
+            average.observe(cost, how.at);
+        }
     }
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, _: &mut Rng) {

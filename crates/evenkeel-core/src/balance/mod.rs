@@ -6,6 +6,8 @@
 //!
 //! To add a policy: one file with its [`Policy`] and its [`Entry`], and one line in [`POLICIES`].
 
+#[cfg(test)]
+mod abandoned;
 mod ask;
 mod draw;
 mod ended;
@@ -39,7 +41,7 @@ mod utilization;
 mod weighted_random;
 
 pub use ask::Ask;
-pub use ended::Ended;
+pub use ended::{End, Ended};
 pub use group::{Candidate, Group};
 pub use kind::{Kind, Method, Size};
 pub use learned::{Learned, LearnedEndpoint, LearnedKind, Note};

@@ -83,7 +83,10 @@ impl Policy for PeakEwma {
     }
 
     fn ended(&mut self, position: usize, how: &Ended) {
-        self.costs[position].observe(how.cost(), how.at);
+        let known = &mut self.costs[position];
+        if let Some(cost) = how.cost(known.ns * left(known.at, how.at)) {
+            known.observe(cost, how.at);
+        }
     }
 
     fn rebuilt(&mut self, before: &[Candidate], after: &Group, _: &mut Rng) {

@@ -78,7 +78,7 @@ impl Job<'_> {
         self.client.conn.moved.set(false);
         self.client.conn.waiting_on.set(Some(attempt.endpoint.id));
         if exchange.upload.is_received() {
-            attempt.hand_over_request();
+            attempt.hand_over_request(now);
         }
         let idle = match again {
             true => None,
@@ -242,8 +242,10 @@ impl Job<'_> {
                 Poll::Ready(Err(UploadError::Endpoint)) => *deaf = true,
                 Poll::Ready(Err(e)) => return Poll::Ready(Err(Try::Client(e))),
             }
-            if exchange.upload.is_received() {
-                attempt.hand_over_request();
+            if exchange.upload.is_received()
+                && let Some(since) = exchange.upload.endpoint_since()
+            {
+                attempt.hand_over_request(since);
             }
         }
         if let Poll::Ready(head) = self.poll_head(cx, exchange, attempt, stream) {

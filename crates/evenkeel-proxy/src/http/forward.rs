@@ -163,7 +163,10 @@ impl Job<'_> {
                 attempt.failed(kind, now);
                 (kind, own::failed(kind))
             }
-            Try::Local => (FailureKind::Connect, own::LOCAL),
+            Try::Local => {
+                attempt.withdraw();
+                (FailureKind::Connect, own::LOCAL)
+            }
             Try::OutOfTime => {
                 attempt.failed(FailureKind::Timeout, now);
                 return Err(Failed::Own(own::failed(FailureKind::Timeout)));

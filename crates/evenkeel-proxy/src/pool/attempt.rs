@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use evenkeel_core::balance::{Ended, Note, Report};
+use evenkeel_core::balance::{End, Ended, Note, Report};
 use evenkeel_core::counters::EndpointWorker;
 use evenkeel_core::observe::FailureKind;
 use evenkeel_core::table::{EndpointRow, State};
 use evenkeel_core::time::Time;
 
 use super::{Current, Endpoint, Pool};
+use crate::rt;
 use crate::wire::Stream;
 
 /// A try that is in flight.
@@ -25,8 +26,8 @@ pub(crate) struct Attempt {
     index: usize,
     /// What the policy said of it then.
     note: Note,
-    /// It is the endpoint's turn, and nothing was heard yet.
-    waits: Cell<bool>,
+    /// Since when it is the endpoint's turn, if nothing was heard yet.
+    waits: Cell<Option<Time>>,
     /// It has a request to work on, which it may do for nobody. A connection that nobody wants any more is closed, and that is all.
     works: Cell<bool>,
     /// It was counted as one for nobody.
@@ -49,7 +50,7 @@ impl Attempt {
             endpoint,
             index,
             note,
-            waits: Cell::new(false),
+            waits: Cell::new(None),
             works: Cell::new(false),
             in_vain: Cell::new(false),
         };
@@ -93,37 +94,45 @@ impl Attempt {
     }
 
     /// It is the endpoint's turn: all of the request is there to be given to it. What is said again is not counted again.
-    pub(crate) fn hand_over(&self) {
-        if !self.waits.replace(true) {
+    pub(crate) fn hand_over(&self, at: Time) {
+        if self.waits.get().is_none() {
+            self.waits.set(Some(at));
             self.counters().handed.inc();
         }
     }
 
     /// The same, and what is given to it is a request.
-    pub(crate) fn hand_over_request(&self) {
+    pub(crate) fn hand_over_request(&self, at: Time) {
         self.works.set(true);
-        self.hand_over();
+        self.hand_over(at);
     }
 
     /// The client has closed its sending side. It is given the answer all the same, but nearly everybody who does so has left:
     /// which it is, TCP does not say.
     pub(crate) fn client_closed(&self) {
-        if self.waits.get() && self.works.get() && !self.in_vain.replace(true) {
+        if self.waits.get().is_some() && self.works.get() && !self.in_vain.replace(true) {
             self.counters().in_vain.inc();
         }
     }
 
-    /// It is waited for no more, and may not know that.
-    fn leave(&self) {
+    /// It is waited for no more, and may not know that. Since when it had been its turn, if nothing was heard.
+    fn leave(&self) -> Option<Time> {
         self.client_closed();
-        self.settle();
+        self.settle()
     }
 
     /// It is waited for no more.
-    fn settle(&self) {
-        if self.waits.replace(false) {
+    fn settle(&self) -> Option<Time> {
+        let since = self.waits.take();
+        if since.is_some() {
             self.counters().settled.inc();
         }
+        since
+    }
+
+    /// It was never given anything, for a reason of our own.
+    pub(crate) fn withdraw(&self) {
+        self.settle();
     }
 
     /// It brought an answer that is not a failure, so long after the endpoint's turn had come.
@@ -136,7 +145,7 @@ impl Attempt {
         }
         if let Some(took) = took {
             counters.times.observe(took);
-            self.ended(Some(took), at);
+            self.ended(End::Answered(took), at);
         }
         let run = &self.endpoint.shared.failure_run;
         if run.load(Relaxed) != 0 {
@@ -149,7 +158,7 @@ impl Attempt {
         match kind {
             FailureKind::Timeout => self.leave(),
             _ => self.settle(),
-        }
+        };
         if matches!(
             kind,
             FailureKind::ConnectTimeout | FailureKind::Unreachable | FailureKind::Timeout
@@ -157,7 +166,7 @@ impl Attempt {
             self.counters().unheard.inc();
         }
         self.pool.report(&self.endpoint, kind, at);
-        self.ended(None, at);
+        self.ended(End::Failed, at);
     }
 
     /// Its endpoint said something of its load.
@@ -165,9 +174,9 @@ impl Attempt {
         self.pool.reported(&self.current.table, self.index, report);
     }
 
-    fn ended(&self, took: Option<Duration>, at: Time) {
+    fn ended(&self, end: End, at: Time) {
         let note = self.note;
-        let how = Ended { at, took, note };
+        let how = Ended { at, end, note };
         self.pool.ended(&self.current.table, self.index, how);
     }
 }
@@ -186,7 +195,10 @@ impl EndpointName {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.leave();
+        if let Some(since) = self.leave() {
+            let now = rt::now();
+            self.ended(End::Abandoned(now.since(since)), now);
+        }
         // Sequentially consistent with the queue's count: either a waiter that just joined sees this place free, or it is
         // seen here (see `queue`).
         self.endpoint.shared.in_flight.fetch_sub(1, SeqCst);

@@ -159,9 +159,13 @@ impl World {
         };
         let (seed, workers) = (self.story.seed, self.story.workers);
         let lane = self.lanes.lane(ended.request.worker, &table, seed, workers);
+        let end = match ended.fails {
+            Some(_) => balance::End::Failed,
+            None => balance::End::Answered(ended.takes),
+        };
         let how = balance::Ended {
             at: self.scene.now.at,
-            took: ended.fails.is_none().then_some(ended.takes),
+            end,
             note: ended.noted,
         };
         lane.picker.ended(ended.picked.0, ended.picked.1, &how);

@@ -5,7 +5,7 @@ use super::kinds::{Kinds, Known};
 use super::mean::{Mean, Moment, left};
 use super::slope::Slope;
 use super::turns::{Lasted, Turn};
-use crate::balance::{Ask, Candidate, Ended, Group, Kept, Kind};
+use crate::balance::{Ask, Candidate, End, Ended, Group, Kept, Kind};
 
 /// How long is remembered what an endpoint takes, in seconds: a minute of even a few requests a second tells endpoints apart, and
 /// within it what has changed is found out.
@@ -252,7 +252,9 @@ impl Model {
     /// A try ended.
     pub(super) fn ended(&mut self, position: usize, how: &Ended) {
         let now = Moment::of(how.at);
-        self.own[position].owes = None;
+        if !matches!(how.end, End::Abandoned(_)) {
+            self.own[position].owes = None;
+        }
         let (kind, fresh) = self.kinds.seen(how.note.kind, now);
         let endpoints = self.own.len();
         if fresh {
@@ -261,22 +263,27 @@ impl Model {
             self.cells[kind] = Kept::new(endpoints);
         }
         let lean = how.note.lean;
-        let alone = how.cost() as f32 / self.by_load.factor(lean.load);
+        let factor = self.by_load.factor(lean.load);
         let known = self.kinds.of_mut(kind);
         let mean = known.mean.value();
         if known.mean.weight(now, TAU) >= FEW {
             let whole = how.lasted_ns() as f32 / mean;
-            let whole = whole.min(MOST * self.by_load.factor(lean.load));
+            let whole = whole.min(MOST * factor);
             let lasted = Lasted {
                 took: whole * mean / 1e9,
                 expected: mean / 1e9,
-                failed: how.took.is_none(),
+                failed: !matches!(how.end, End::Answered(_)),
             };
             self.guard.took(how.note.turn, &lasted);
             self.took.observe(how.lasted_ns() as f32, now, TAU);
-            self.learn(kind, position, (alone / mean).min(MOST), &lean, now);
+            let expected = self.foretold(kind, &lean).2 * mean * factor;
+            if let Some(cost) = how.cost(f64::from(expected)) {
+                let alone = cost as f32 / factor;
+                self.learn(kind, position, (alone / mean).min(MOST), &lean, now);
+            }
         }
-        if how.took.is_some() {
+        if let End::Answered(took) = how.end {
+            let alone = took.as_nanos() as f32 / factor;
             let known = self.kinds.of_mut(kind);
             let most = match known.mean.weight(now, TAU) >= FEW {
                 true => MOST * mean,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Learned;
 use crate::balance::testing::{pool, up};
-use crate::balance::{Choice, Ended, Kind, Method, Picker, Request, Size};
+use crate::balance::{Choice, End, Ended, Kind, Method, Picker, Request, Size};
 use crate::id::{EndpointId, Epoch};
 use crate::rng::Rng;
 use crate::session::Prefer;
@@ -57,15 +57,15 @@ impl Rig {
             };
             self.got[usize::from(kind == UPLOAD)][index] += 1;
             let about = 8_000 + self.rng.below(4_000);
-            let took = match (kind == UPLOAD && index == 0, slow) {
-                (true, None) => None,
-                (true, Some(slow)) => Some(Duration::from_micros(about * slow)),
-                (false, _) => Some(Duration::from_micros(about)),
+            let end = match (kind == UPLOAD && index == 0, slow) {
+                (true, None) => End::Failed,
+                (true, Some(slow)) => End::Answered(Duration::from_micros(about * slow)),
+                (false, _) => End::Answered(Duration::from_micros(about)),
             };
             let at = Time::from_millis(self.ms + 1);
             let note = self.picker.note();
             self.picker
-                .ended(self.table.epoch, index, &Ended { at, took, note });
+                .ended(self.table.epoch, index, &Ended { at, end, note });
         }
     }
 
@@ -201,10 +201,10 @@ fn requests_that_belong_to_a_session_are_learned_from_too() {
             rig.picker.pick(&rig.table, &request),
             Choice::Endpoint(index)
         );
-        let took = Some(Duration::from_millis(if index == 2 { 50 } else { 10 }));
+        let end = End::Answered(Duration::from_millis(if index == 2 { 50 } else { 10 }));
         let note = rig.picker.note();
         rig.picker
-            .ended(rig.table.epoch, index, &Ended { at, took, note });
+            .ended(rig.table.epoch, index, &Ended { at, end, note });
         rig.ms = 1000 + n * 5;
     }
     assert!(rig.expected_ms(PAGE, 2) > 4.0 * rig.expected_ms(PAGE, 1));
@@ -220,10 +220,10 @@ fn there_is_a_bound_on_what_is_kept_however_many_routes_there_are() {
         let Choice::Endpoint(index) = rig.picker.pick(&rig.table, &request) else {
             panic!("all are up");
         };
-        let took = Some(Duration::from_millis(10));
+        let end = End::Answered(Duration::from_millis(10));
         let note = rig.picker.note();
         rig.picker
-            .ended(rig.table.epoch, index, &Ended { at, took, note });
+            .ended(rig.table.epoch, index, &Ended { at, end, note });
     }
     rig.ms = 25_000;
     let learned = rig.learned();

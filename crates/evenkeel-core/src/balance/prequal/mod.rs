@@ -30,7 +30,7 @@ use std::time::Duration;
 
 pub use meter::Meter;
 
-use super::{Ask, Candidate, Ended, Entry, Group, Kept, Policy, Report, draw};
+use super::{Ask, Candidate, End, Ended, Entry, Group, Kept, Policy, Report, draw};
 use crate::registry::{Part, Setting};
 use crate::rng::Rng;
 use crate::settings::PolicySpec;
@@ -365,9 +365,15 @@ impl Policy for Prequal {
 
     fn ended(&mut self, position: usize, how: &Ended) {
         let known = &mut self.known[position];
-        known.own.observe(how.cost(), how.at);
-        let failed = if how.took.is_none() { how.cost() } else { 0.0 };
-        known.failing.observe(failed, how.at);
+        let Some(cost) = how.cost(known.own.read(how.at)) else {
+            return;
+        };
+        known.own.observe(cost, how.at);
+        match how.end {
+            End::Answered(_) => known.failing.observe(0.0, how.at),
+            End::Failed => known.failing.observe(cost, how.at),
+            End::Abandoned(_) => {}
+        }
     }
 
     fn reported(&mut self, position: usize, report: &Report, group: &Group, rng: &mut Rng) {

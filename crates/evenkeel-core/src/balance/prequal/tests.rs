@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::super::testing::{pool, up};
-use super::super::{Choice, Ended, Note, Picker, Report, Request};
+use super::super::{Choice, End, Ended, Note, Picker, Report, Request};
 use super::Meter;
 use crate::settings::Share;
 use crate::table::PoolTable;
@@ -191,10 +191,10 @@ fn without_reports_our_own_eyes_find_who_is_free_and_who_is_fast() {
     // All have as much in flight, one is slow.
     for (index, row) in table.endpoints.iter().enumerate() {
         row.shared.in_flight.store(1, Relaxed);
-        let took = Some(Duration::from_millis(if index == 1 { 500 } else { 5 }));
+        let end = End::Answered(Duration::from_millis(if index == 1 { 500 } else { 5 }));
         let how = Ended {
             at: ms(200),
-            took,
+            end,
             note: Note::default(),
         };
         (0..50).for_each(|_| picker.ended(table.epoch, index, &how));
@@ -210,7 +210,7 @@ fn a_failed_try_makes_nobody_attractive_whatever_it_says_of_itself() {
     all_said(&mut picker, &table, ms(0));
     let failed = Ended {
         at: ms(1999),
-        took: None,
+        end: End::Failed,
         note: Note::default(),
     };
     picker.ended(table.epoch, 3, &failed);

@@ -1,7 +1,8 @@
 //! Those who ask: they wait for so long, leave, and ask again. And what control makes of that every 100 ms.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
+use evenkeel_core::balance::End;
 use evenkeel_core::time::Time;
 
 use super::super::agenda::Event;
@@ -36,10 +37,10 @@ impl Fleet<'_> {
                 self.lines[line].leave(request);
             }
             Some(key) => {
-                let attempt = &mut self.attempts[key];
-                attempt.request = None;
-                let row = &self.lines[line].table.endpoints[attempt.endpoint];
-                row.shared.in_flight.fetch_sub(1, Relaxed);
+                self.attempts[key].request = None;
+                let attempt = self.attempts[key];
+                let after = Duration::from_nanos(self.now - attempt.begun);
+                self.ended(request, &attempt, End::Abandoned(after));
                 self.lines[line].in_vain += 1;
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use evenkeel_core::balance::Ended;
+use evenkeel_core::balance::{End, Ended};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::time::Time;
 
@@ -37,16 +37,12 @@ impl Fleet<'_> {
         self.requests[request].attempt = None;
         let line = self.line_of(request);
         self.lines[line].answered += u64::from(good);
-        let table = &self.lines[line].table;
-        let row = &table.endpoints[attempt.endpoint];
-        row.shared.in_flight.fetch_sub(1, Relaxed);
-        let how = Ended {
-            at: Time::from_nanos(self.now),
-            took: good.then(|| Duration::from_nanos(self.now - attempt.begun)),
-            note: attempt.note,
+        let end = match good {
+            true => End::Answered(Duration::from_nanos(self.now - attempt.begun)),
+            false => End::Failed,
         };
+        self.ended(request, &attempt, end);
         let balancer = self.requests[request].balancer;
-        self.choosers[balancer].ended(table, attempt.endpoint, &how);
         if good && self.scenario.reports.with_answers {
             let said = self.endpoints[attempt.endpoint].report(self.now);
             self.told(balancer, attempt.endpoint, said);
@@ -65,6 +61,20 @@ impl Fleet<'_> {
             false => self.retry(request, id),
         }
         self.move_up(line);
+    }
+
+    /// It is in flight no more, and its balancer hears of how it ended.
+    pub(super) fn ended(&mut self, request: usize, attempt: &Attempt, end: End) {
+        let table = &self.lines[self.line_of(request)].table;
+        let row = &table.endpoints[attempt.endpoint];
+        row.shared.in_flight.fetch_sub(1, Relaxed);
+        let how = Ended {
+            at: Time::from_nanos(self.now),
+            end,
+            note: attempt.note,
+        };
+        let balancer = self.requests[request].balancer;
+        self.choosers[balancer].ended(table, attempt.endpoint, &how);
     }
 
     fn retry(&mut self, request: usize, failed_at: EndpointId) {
