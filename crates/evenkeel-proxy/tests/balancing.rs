@@ -234,3 +234,40 @@ fn no_request_waits_for_one_who_does_not_say_how_busy_it_is() {
         );
     }
 }
+
+#[test]
+fn an_endpoint_that_clients_leave_without_an_answer_loses_its_work_where_answer_times_count() {
+    for policy in ["peak_ewma", "least_time"] {
+        // Until the test lets it go.
+        let (stays, hangs) = std::sync::mpsc::channel::<()>();
+        let hangs = std::sync::Mutex::new(hangs);
+        let silent = Endpoint::raw(move |_client, _| {
+            let _ = hangs.lock().unwrap().recv();
+        });
+        let quick = Endpoint::named("quick");
+        let running = Setup::http(&[silent.address, quick.address])
+            .workers(1)
+            .pool(|table| table.policy = PolicySpec::named(policy))
+            .start();
+        let mut left = 0_u64;
+        for _ in 0..40 {
+            let mut client = running.client();
+            client.send(get("/"));
+            let patience = Some(Duration::from_millis(200));
+            client.stream.set_read_timeout(patience).unwrap();
+            if client.stream.peek(&mut [0]).is_err() {
+                left += 1;
+                // Reset: a plain close could be one that still reads.
+                let at_once = Some(Duration::ZERO);
+                rustix::net::sockopt::set_socket_linger(&client.stream, at_once).unwrap();
+                drop(client);
+                let shared = running.shared(0);
+                until("it is noticed", || {
+                    shared.workers.sum(|worker| worker.settled.value()) == left
+                });
+            }
+        }
+        assert!((1..=4).contains(&left), "{policy}: {left}");
+        drop(stays);
+    }
+}

@@ -159,7 +159,8 @@ impl Model {
         let load = || ask.load_each(group, &group.candidates()[lot]) as f32;
         let now = Moment::of(ask.now());
         let mean_s = self.took.value() / 1e9;
-        self.guard.pick(now, mean_s, || by_load.factor(load()))
+        self.guard
+            .pick(now, mean_s, by_load.each, || by_load.factor(load()))
     }
 
     pub(super) fn best(&self, kind: usize) -> usize {

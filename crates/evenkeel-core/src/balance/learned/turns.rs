@@ -45,7 +45,7 @@ const REQUESTS_LEAST: f32 = 2.0;
 /// A turn is given up if so many more are slow, or fail, than twice what was `p2c`'s part lately: a share of all, and a few.
 const BAD: f32 = 0.03;
 const BAD_FEW: f32 = 5.0;
-/// And if waiting has grown to so many times what it was, and some requests' work.
+/// And if what is in flight has grown to so many times what it was, and some requests.
 const GROWN: (f32, f32) = (1.3, 4.0);
 /// Waiting that makes a request take so many times its work is much.
 const MUCH: f32 = 6.0;
@@ -119,15 +119,22 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// A pick is made, a request takes so many seconds on the whole, and at an endpoint by lot so many times its work. Which turn it
-    /// belongs to.
-    pub(super) fn pick(&mut self, now: Moment, mean_s: f32, factor: impl FnOnce() -> f32) -> Turn {
+    /// A pick is made, a request takes so many seconds on the whole, and at an endpoint by lot so many times its work, of which each
+    /// in flight adds so much. Which turn it belongs to.
+    pub(super) fn pick(
+        &mut self,
+        now: Moment,
+        mean_s: f32,
+        each: f32,
+        factor: impl FnOnce() -> f32,
+    ) -> Turn {
         self.picks = self.picks.wrapping_add(1);
         if self.picks.is_multiple_of(LOOK_EACH) {
             self.waiting.observe(factor(), now, SMOOTH);
             if self.is_learned {
-                let most = GROWN.0 * self.began_with + GROWN.1;
-                self.given_up |= self.waiting.value() > most;
+                let added = |factor: f32| factor - 1.0;
+                let most = GROWN.0 * added(self.began_with) + GROWN.1 * each;
+                self.given_up |= added(self.waiting.value()) > most;
             }
         }
         let since = now.since(self.began);
@@ -327,7 +334,7 @@ mod tests {
         let (mut its, mut waits) = (0.0, 1.0);
         for n in 0..60_000_u64 {
             let at = Moment::of(Time::from_millis(1000 + n * 10));
-            let turn = turns.pick(at, 0.01, || waits);
+            let turn = turns.pick(at, 0.01, 1.0, || waits);
             let lot = 0.5 + rng.below(1000) as f32 / 1000.0;
             let hour = 1.0 + n as f32 / 20_000.0;
             let (takes, now_waits) = step(turns.is_learned(), waits);
