@@ -30,8 +30,9 @@
 //! 1984); shrinking many means to their common one (Efron and Morris, Stein's paradox in statistics, 1977); stacking predictors by
 //! regression (Wolpert, Stacked generalization, 1992); going where the wait is expected to be shortest (Whitt, Deciding which
 //! queue to join, 1986); two choices and a third that was good before (Mitzenmacher, Prabhakar and Shah, Load balancing
-//! with memory, 2002); turns to see what a rule does to all (Bojinov, Simchi-Levi and Zhao, switchback experiments, 2023). A failed try counts as [`PENALTY`](super::ended::PENALTY), never as the
-//! short time it took; but `turns`, which asks what clients feel, has failures and times apart.
+//! with memory, 2002); turns to see what a rule does to all (Bojinov, Simchi-Levi and Zhao, switchback experiments, 2023). A failed try counts as several that are
+//! answered, never as the short time it took, and one whose client left as at least as long as it lasted; but `turns`, which asks
+//! what clients feel, has failures and times apart.
 
 mod guard;
 mod judge;

@@ -16,6 +16,9 @@ const LATELY: f32 = 2.0;
 const FEW: f32 = 8.0;
 /// One that takes more times what is expected counts as so many times: a single one must not make a whole mean.
 const MOST: f32 = 20.0;
+/// A try that failed counts as so many times what it lasted, and so many times what is expected: enough to go elsewhere if that can
+/// bear it. With more, all leave one that loses a few, and the others lose more under what they cannot bear.
+const LOST: (f32, f32) = (5.0, 8.0);
 /// Cells at most, of a dozen bytes each: a megabyte for each worker and pool, however many endpoints there are.
 const CELLS_MAX: usize = 1 << 16;
 /// Who owes an answer so many times as long as one is expected there has stopped answering.
@@ -279,8 +282,11 @@ impl Model {
             self.took.observe(how.lasted_ns() as f32, now, TAU);
             let expected = self.foretold(kind, &lean).2 * mean * factor;
             if let Some(cost) = how.cost(f64::from(expected)) {
-                let alone = cost as f32 / factor;
-                self.learn(kind, position, (alone / mean).min(MOST), &lean, now);
+                let times = match how.end {
+                    End::Failed => LOST.0 * how.lasted_ns() as f32 / factor / mean + LOST.1,
+                    _ => cost as f32 / factor / mean,
+                };
+                self.learn(kind, position, times.min(MOST), &lean, now);
             }
         }
         if let End::Answered(took) = how.end {

@@ -372,6 +372,24 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_in_which_what_is_in_flight_grows_is_given_up_however_little_each_adds() {
+        let mut turns = Turns::default();
+        let (mut in_flight, mut most, mut given_up) = (10.0_f32, 0.0_f32, 0);
+        for n in 0..20_000_u64 {
+            let at = Moment::of(Time::from_millis(1000 + n * 10));
+            let was = turns.given_up;
+            turns.pick(at, 0.01, 0.05, || 1.0 + 0.05 * in_flight);
+            given_up += u32::from(turns.given_up && !was);
+            // 50 more a second, or as many fewer.
+            in_flight += if turns.is_learned() { 0.5 } else { -0.5 };
+            in_flight = in_flight.max(10.0);
+            most = most.max(in_flight);
+        }
+        assert!(given_up > 0, "there was none");
+        assert!(most < 50.0, "{most}");
+    }
+
+    #[test]
     fn neither_fewer_failures_nor_shorter_times_pay_for_more_of_the_other() {
         let takes = |learned: f32| move |its, _| (if its { learned } else { 1.5 }, 1.0);
         let longer = share_if_some_fail([5, 0], takes(2.0));
