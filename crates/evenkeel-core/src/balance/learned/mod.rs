@@ -31,8 +31,8 @@
 //! regression (Wolpert, Stacked generalization, 1992); going where the wait is expected to be shortest (Whitt, Deciding which
 //! queue to join, 1986); two choices and a third that was good before (Mitzenmacher, Prabhakar and Shah, Load balancing
 //! with memory, 2002); turns to see what a rule does to all (Bojinov, Simchi-Levi and Zhao, switchback experiments, 2023). A failed try counts as several that are
-//! answered, never as the short time it took, and one whose client left as at least as long as it lasted; but `turns`, which asks
-//! what clients feel, has failures and times apart.
+//! answered, never as the short time it took, and of one whose client left it is known that no answer came; but `turns`, which asks
+//! what clients feel, has what was lost and times apart.
 
 mod guard;
 mod judge;

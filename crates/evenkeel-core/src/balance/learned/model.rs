@@ -280,12 +280,14 @@ impl Model {
             };
             self.guard.took(how.note.turn, &lasted);
             self.took.observe(how.lasted_ns() as f32, now, TAU);
-            let expected = self.foretold(kind, &lean).2 * mean * factor;
-            if let Some(cost) = how.cost(f64::from(expected)) {
-                let times = match how.end {
-                    End::Failed => LOST.0 * how.lasted_ns() as f32 / factor / mean + LOST.1,
-                    _ => cost as f32 / factor / mean,
-                };
+            let lasted = how.lasted_ns() as f32 / factor / mean;
+            let times = match how.end {
+                End::Answered(_) => Some(lasted),
+                End::Failed => Some(LOST.0 * lasted + LOST.1),
+                // Who is given too much is left by its clients too, and would be left alone for long after it.
+                End::Abandoned(_) => None,
+            };
+            if let Some(times) = times {
                 self.learn(kind, position, times.min(MOST), &lean, now);
             }
         }
