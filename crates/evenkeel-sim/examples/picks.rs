@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::address::Address;
-use evenkeel_core::balance::{Choice, Ended, Entry, Kind, Note, POLICIES, Picker, Request};
+use evenkeel_core::balance::{Choice, End, Ended, Entry, Kind, Note, POLICIES, Picker, Request};
 use evenkeel_core::id::EndpointId;
 use evenkeel_core::rng::Rng;
 use evenkeel_core::settings::PolicySpec;
@@ -72,9 +72,9 @@ fn cost(entry: &Entry, n: usize) -> f64 {
                 row.shared.in_flight.fetch_sub(1, Relaxed);
                 // Some are slower than others: what there is to be learned is learned.
                 let slower = 300 * (index as u64 % 4);
-                let took = Some(Duration::from_micros(1000 + slower + rng.below(500)));
+                let end = End::Answered(Duration::from_micros(1000 + slower + rng.below(500)));
                 let at = now;
-                picker.ended(table.epoch, index, &Ended { at, took, note });
+                picker.ended(table.epoch, index, &Ended { at, end, note });
             }
             let began = Instant::now();
             let choice = picker.pick(&table, &request);
