@@ -45,8 +45,9 @@ const REQUESTS_LEAST: f32 = 2.0;
 /// A turn is given up if so many more are slow, or fail, than twice what was `p2c`'s part lately: a share of all, and a few.
 const BAD: f32 = 0.03;
 const BAD_FEW: f32 = 5.0;
-/// And if what is in flight has grown to so many times what it was, and some requests.
-const GROWN: (f32, f32) = (1.3, 4.0);
+/// And if what is in flight has grown to so many times what it was, and some requests, or fewer if these are so many requests' work.
+const GROWN: f32 = 1.3;
+const GROWN_FEW: (f32, f32) = (32.0, 4.3);
 /// Waiting that makes a request take so many times its work is much.
 const MUCH: f32 = 6.0;
 /// To find out may cost this part of what everybody waits: what a turn made worse is paid back so slowly before there is another.
@@ -133,7 +134,8 @@ impl Turns {
             self.waiting.observe(factor(), now, SMOOTH);
             if self.is_learned {
                 let added = |factor: f32| factor - 1.0;
-                let most = GROWN.0 * added(self.began_with) + GROWN.1 * each;
+                let few = (GROWN_FEW.0 * each).min(GROWN_FEW.1);
+                let most = GROWN * added(self.began_with) + few;
                 self.given_up |= added(self.waiting.value()) > most;
             }
         }
@@ -386,7 +388,7 @@ mod tests {
             most = most.max(in_flight);
         }
         assert!(given_up > 0, "there was none");
-        assert!(most < 50.0, "{most}");
+        assert!(most < 90.0, "{most}");
     }
 
     #[test]
