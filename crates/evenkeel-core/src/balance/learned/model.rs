@@ -268,22 +268,22 @@ impl Model {
         }
         let lean = how.note.lean;
         let factor = self.by_load.factor(lean.load);
+        let lasted = how.lasted_ns() as f32;
+        let alone = lasted / factor;
         let known = self.kinds.of_mut(kind);
         let mean = known.mean.value();
         if known.mean.weight(now, TAU) >= FEW {
-            let whole = how.lasted_ns() as f32 / mean;
-            let whole = whole.min(MOST * factor);
-            let lasted = Lasted {
+            let whole = (lasted / mean).min(MOST * factor);
+            let felt = Lasted {
                 took: whole * mean / 1e9,
                 expected: mean / 1e9,
                 failed: !matches!(how.end, End::Answered(_)),
             };
-            self.guard.took(how.note.turn, &lasted);
-            self.took.observe(how.lasted_ns() as f32, now, TAU);
-            let lasted = how.lasted_ns() as f32 / factor / mean;
+            self.guard.took(how.note.turn, &felt);
+            self.took.observe(lasted, now, TAU);
             let times = match how.end {
-                End::Answered(_) => Some(lasted),
-                End::Failed => Some(LOST.0 * lasted + LOST.1),
+                End::Answered(_) => Some(alone / mean),
+                End::Failed => Some(LOST.0 * (alone / mean) + LOST.1),
                 // Who is given too much is left by its clients too, and would be left alone for long after it.
                 End::Abandoned(_) => None,
             };
@@ -291,8 +291,7 @@ impl Model {
                 self.learn(kind, position, times.min(MOST), &lean, now);
             }
         }
-        if let End::Answered(took) = how.end {
-            let alone = took.as_nanos() as f32 / factor;
+        if let End::Answered(_) = how.end {
             let known = self.kinds.of_mut(kind);
             let most = match known.mean.weight(now, TAU) >= FEW {
                 true => MOST * mean,
