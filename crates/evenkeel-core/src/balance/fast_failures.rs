@@ -1,54 +1,34 @@
 //! Does failing fast attract work? A pool of three under a steady load, one of which fails a part of its requests at once:
 //! what share of all it gets from the policies that look at requests in flight.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use super::testing::{pool, up};
-use super::{Choice, Picker, Request};
+use super::End;
+use super::testing::{Load, share_of_first};
 use crate::health::traffic::{Counts, burden};
-use crate::rng::Rng;
-use crate::time::Time;
-
-const REQUESTS: u64 = 30_000;
 
 /// The share of the failing one, in percent. `gap_us` between requests, each of which takes 10 to 30 ms if it is answered.
 fn share(policy: &str, gap_us: u64, fails: u64, weighed: bool) -> u64 {
-    let table = pool(policy, [up(100), up(100), up(100)]);
-    let mut picker = Picker::new(&table, 7);
-    let mut rng = Rng::new(7).stream("load");
-    let mut ends: BTreeMap<(u64, u64), usize> = BTreeMap::new();
+    let load = Load {
+        requests: 30_000,
+        gap_us,
+    };
     let mut got = [Counts::default(); 3];
-    for n in 0..REQUESTS {
-        let at = n * gap_us;
-        while let Some(entry) = ends.first_entry().filter(|entry| entry.key().0 <= at) {
-            let index = entry.remove();
-            table.endpoints[index]
-                .shared
-                .in_flight
-                .fetch_sub(1, Relaxed);
-        }
-        let Choice::Endpoint(index) =
-            picker.pick(&table, &Request::at(Time::from_nanos(at * 1000)))
-        else {
-            panic!("everybody is up");
-        };
-        let shared = &table.endpoints[index].shared;
-        got[index].requests += 1;
+    share_of_first(policy, load, |table, index, rng| {
         let failed = index == 0 && rng.chance(fails, 1000);
+        got[index].requests += 1;
         got[index].failures += u64::from(failed);
         if weighed {
+            let shared = &table.endpoints[index].shared;
             shared.burden.store(burden(got[index]), Relaxed);
         }
-        let takes = if failed {
-            0
-        } else {
-            10_000 + rng.below(20_000)
-        };
-        shared.in_flight.fetch_add(1, Relaxed);
-        ends.insert((at + takes, n), index);
-    }
-    got[0].requests * 100 / REQUESTS
+        let us = 10_000 + rng.below(20_000);
+        match failed {
+            true => (0, End::Failed),
+            false => (us, End::Answered(Duration::from_micros(us))),
+        }
+    })
 }
 
 /// Fifty in flight, and five.

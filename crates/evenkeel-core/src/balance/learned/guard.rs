@@ -7,7 +7,7 @@
 
 use super::mean::Moment;
 use super::skill::Skill;
-use super::turns::{Lasted, Turn, Turns};
+use super::turns::{Lasted, Takes, Turn, Turns};
 
 /// The judge.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,20 +17,16 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// A pick is made; a request takes so many seconds on the whole, and at an endpoint by lot so many times its work, of
-    /// which each in flight adds so much. Which turn it belongs to, and whether it is gone by what was learned.
+    /// A pick is made; at an endpoint by lot a request takes so many times its work. Which turn it belongs to, and whether it is
+    /// gone by what was learned.
     pub(super) fn pick(
         &mut self,
         now: Moment,
-        mean_s: f32,
-        each: f32,
+        takes: Takes,
         factor: impl FnOnce() -> f32,
     ) -> (Turn, bool) {
         match self.skill.is_sure() {
-            true => (
-                self.turns.pick(now, mean_s, each, factor),
-                self.turns.is_learned(),
-            ),
+            true => (self.turns.pick(now, takes, factor), self.turns.is_learned()),
             false => (Turn::default(), false),
         }
     }

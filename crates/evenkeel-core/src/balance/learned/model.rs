@@ -4,7 +4,7 @@ use super::guard::Guard;
 use super::kinds::{Kinds, Known};
 use super::mean::{Mean, Moment, left};
 use super::slope::Slope;
-use super::turns::{Lasted, Turn};
+use super::turns::{Lasted, Takes, Turn};
 use crate::balance::{Ask, Candidate, End, Ended, Group, Kept, Kind};
 
 /// How long is remembered what an endpoint takes, in seconds: a minute of even a few requests a second tells endpoints apart, and
@@ -161,9 +161,11 @@ impl Model {
         let by_load = &self.by_load;
         let load = || ask.load_each(group, &group.candidates()[lot]) as f32;
         let now = Moment::of(ask.now());
-        let mean_s = self.took.value() / 1e9;
-        self.guard
-            .pick(now, mean_s, by_load.each, || by_load.factor(load()))
+        let takes = Takes {
+            mean_s: self.took.value() / 1e9,
+            each: by_load.each,
+        };
+        self.guard.pick(now, takes, || by_load.factor(load()))
     }
 
     pub(super) fn best(&self, kind: usize) -> usize {

@@ -51,7 +51,7 @@ const GROWN_FEW: (f32, f32) = (32.0, 4.3);
 /// Waiting that makes a request take so many times its work is much.
 const MUCH: f32 = 6.0;
 /// To find out may cost this part of what everybody waits: what a turn made worse is paid back so slowly before there is another.
-const MAY_COST: f32 = 0.02;
+const MAY_COST: f32 = 0.01;
 /// Waiting is smoothed over so many seconds.
 const SMOOTH: f32 = 0.5;
 /// Of so many picks one is looked at.
@@ -83,6 +83,15 @@ pub(super) struct Lasted {
     pub(super) took: f32,
     pub(super) expected: f32,
     pub(super) failed: bool,
+}
+
+/// What requests take when a pick is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takes {
+    /// On the whole, in seconds.
+    pub(super) mean_s: f32,
+    /// Each in flight adds this share of a request's work.
+    pub(super) each: f32,
 }
 
 /// Whose turn it is, and how turns went.
@@ -120,28 +129,21 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// A pick is made, a request takes so many seconds on the whole, and at an endpoint by lot so many times its work, of which each
-    /// in flight adds so much. Which turn it belongs to.
-    pub(super) fn pick(
-        &mut self,
-        now: Moment,
-        mean_s: f32,
-        each: f32,
-        factor: impl FnOnce() -> f32,
-    ) -> Turn {
+    /// A pick is made; at an endpoint by lot a request takes so many times its work. Which turn it belongs to.
+    pub(super) fn pick(&mut self, now: Moment, takes: Takes, factor: impl FnOnce() -> f32) -> Turn {
         self.picks = self.picks.wrapping_add(1);
         if self.picks.is_multiple_of(LOOK_EACH) {
             self.waiting.observe(factor(), now, SMOOTH);
             if self.is_learned {
                 let added = |factor: f32| factor - 1.0;
-                let few = (GROWN_FEW.0 * each).min(GROWN_FEW.1);
+                let few = (GROWN_FEW.0 * takes.each).min(GROWN_FEW.1);
                 let most = GROWN * added(self.began_with) + few;
                 self.given_up |= added(self.waiting.value()) > most;
             }
         }
         let since = now.since(self.began);
         if self.long == 0.0 || now.turn(self.long) != self.by_clock {
-            self.next(now, since, mean_s);
+            self.next(now, since, takes.mean_s);
             return Turn(0);
         }
         match since >= self.long * AFTER && !self.given_up {
@@ -324,6 +326,10 @@ mod tests {
     use crate::rng::Rng;
     use crate::time::Time;
 
+    fn takes_all(each: f32) -> Takes {
+        Takes { mean_s: 0.01, each }
+    }
+
     /// What part of the time was that of what was learned: `step` is told whose turn it is and says what a request takes, and
     /// how long one waits.
     fn share_of_learned(step: impl FnMut(bool, f32) -> (f32, f32)) -> f32 {
@@ -336,7 +342,7 @@ mod tests {
         let (mut its, mut waits) = (0.0, 1.0);
         for n in 0..60_000_u64 {
             let at = Moment::of(Time::from_millis(1000 + n * 10));
-            let turn = turns.pick(at, 0.01, 1.0, || waits);
+            let turn = turns.pick(at, takes_all(1.0), || waits);
             let lot = 0.5 + rng.below(1000) as f32 / 1000.0;
             let hour = 1.0 + n as f32 / 20_000.0;
             let (takes, now_waits) = step(turns.is_learned(), waits);
@@ -380,7 +386,7 @@ mod tests {
         for n in 0..20_000_u64 {
             let at = Moment::of(Time::from_millis(1000 + n * 10));
             let was = turns.given_up;
-            turns.pick(at, 0.01, 0.05, || 1.0 + 0.05 * in_flight);
+            turns.pick(at, takes_all(0.05), || 1.0 + 0.05 * in_flight);
             given_up += u32::from(turns.given_up && !was);
             // 50 more a second, or as many fewer.
             in_flight += if turns.is_learned() { 0.5 } else { -0.5 };
