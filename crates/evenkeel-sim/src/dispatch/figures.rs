@@ -45,9 +45,10 @@ pub struct Outcome {
     pub p99_s: f64,
     /// The slowest.
     pub max_s: f64,
-    /// Mean time until a request was answered or had failed in the end: what a policy loses is not left out of it.
+    /// Mean time until a request was answered or had failed in the end, or the run ended before that: what a policy loses is not
+    /// left out of it.
     pub wait_mean_s: f64,
-    /// 99 in 100 were answered, or had failed, sooner.
+    /// 99 in 100 waited less.
     pub wait_p99_s: f64,
     /// The largest endpoint's share of all tries, as a multiple of an even one.
     pub share_max: f64,
@@ -128,7 +129,7 @@ impl Times {
 pub(super) struct Figures {
     warm_up: u64,
     errors: u64,
-    /// Of those that were answered, and of all, however they ended.
+    /// Of those that were answered, and of all, whatever became of them.
     answers: Times,
     waits: Times,
     tries: Vec<u64>,
@@ -172,6 +173,16 @@ impl Figures {
         }
         self.errors += 1;
         self.waits.record(now - born);
+    }
+
+    /// At the end of the run those that came then still wait. Who has waited longer than the mean counts with that: were it left
+    /// out, whoever lets some wait for ever would look better.
+    pub(super) fn still_wait(&mut self, born: impl Iterator<Item = u64>, end: u64) {
+        let mean = (self.waits.mean_s() * NS) as u64;
+        let so_far = born.map(|born| end - born);
+        so_far
+            .filter(|&ns| ns > mean)
+            .for_each(|ns| self.waits.record(ns));
     }
 
     /// A try was given to an endpoint, in its own zone or not.
@@ -225,7 +236,7 @@ impl Figures {
             policy: policy.to_owned(),
             answered: answers.count(),
             errors: self.errors,
-            error_share: self.errors as f64 / self.waits.count().max(1) as f64,
+            error_share: self.errors as f64 / (answers.count() + self.errors).max(1) as f64,
             mean_s: answers.mean_s(),
             p50_s: answers.quantile_s(0.5),
             p90_s: answers.quantile_s(0.9),

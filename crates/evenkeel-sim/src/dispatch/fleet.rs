@@ -155,6 +155,8 @@ impl<'a> Fleet<'a> {
         }
         progress(1.0);
         let until = if overloaded { self.now } else { end };
+        let left = self.requests.iter().map(|(_, asked)| asked.born);
+        self.figures.still_wait(left, until);
         self.figures.outcome(policy, until, overloaded)
     }
 

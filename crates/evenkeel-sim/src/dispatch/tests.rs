@@ -274,6 +274,19 @@ fn an_endpoint_that_stands_still_goes_on_where_it_was() {
 }
 
 #[test]
+fn who_is_never_answered_counts_as_waiting() {
+    let scenario = scenario(
+        "[arrival]\nprocess = \"constant\"\nrate = 0.1\n[work]\ndistribution = \"constant\"\nmean_s = 1\n[[endpoints]]\ncount = 1\ncapacity = [[0, 0]]\n[[endpoints]]\ncount = 1\n[run]\nseconds = 95\n",
+    );
+    let outcome = run(&scenario, "round_robin", 1, &|_| {}).unwrap();
+    // Of nine every other one stands still, since 85, 65, 45, 25 and 5 s when the run ends.
+    assert_eq!((outcome.answered, outcome.errors), (4, 0));
+    assert!((outcome.mean_s - 1.0).abs() < 1e-6, "{outcome:?}");
+    let waited = (85.0 + 65.0 + 45.0 + 25.0 + 5.0 + 4.0) / 9.0;
+    assert!((outcome.wait_mean_s - waited).abs() < 1e-6, "{outcome:?}");
+}
+
+#[test]
 fn a_try_that_takes_too_long_is_made_again_elsewhere() {
     let rest = "[arrival]\nprocess = \"constant\"\nrate = 0.1\n[work]\ndistribution = \"constant\"\nmean_s = 1\n[[endpoints]]\ncount = 1\ncapacity = [[0, 0]]\n[[endpoints]]\ncount = 1\n[run]\nseconds = 95\n";
     let with = scenario(&format!("{rest}[tries]\ntimeout_s = 2\nretries = 1\n"));
