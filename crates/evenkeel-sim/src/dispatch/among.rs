@@ -68,7 +68,7 @@ impl Ratio {
 /// How a policy did in one fleet.
 #[derive(Clone, Copy, Debug)]
 pub struct Among {
-    /// Means of the time until a request was answered or had failed.
+    /// Means of the time until a request was answered or had failed, or the run was over.
     pub mean: Ratio,
     /// The slowest hundredth of it.
     pub p99: Ratio,
@@ -213,7 +213,7 @@ fn head(fleets: Range<u64>, again: &Tried, learned: &Tried) -> String {
         "# Drawn fleets
 
 Made by `cargo xtask score drawn`: `learned` beside `p2c` in fleets by lot, those numbered {start} to {end}, {seeds} seeds each, computed and the same on every machine. Worse is worse by more
-than {percent:.0} % in the mean or p99 of the time until a request was answered or had failed in the end, or in the share that failed (and by more than {chance} points);
+than {percent:.0} % in the mean or p99 of the time until a request was answered or had failed in the end (or the run was over), or in the share that failed (and by more than {chance} points);
 surely, if {sure_seeds} other seeds say so by {SURE:.0} standard errors, and {last_seeds} more say it again, which are shown then. It fails where one is.
 
 | beside `p2c` | looks worse | surely |
